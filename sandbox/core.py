@@ -1,0 +1,460 @@
+"""The frame that every stand-in service shares: clock, faults, counts, the list of what went live.
+
+A service is a table of routes. For each request the frame reads the whole body, stamps when it arrived,
+counts it, lets the faults that were ordered act, and only then calls the route. Each service speaks its
+own language in errors, so the frame asks the service for the body of a refusal (`Service.refusal`).
+
+The frame is an aiohttp server, because two of the faults must cut the TCP connection itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fnmatch
+import hashlib
+import json
+import re
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+MAX_BODY_BYTES = 200 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class LivePost:
+    """Something the public can see: a post, a thread part, a comment."""
+
+    platform: str
+    account_id: str
+    post_id: str
+    kind: str
+    text: str
+    media: list[str]
+    """sha256 of each medium, in order."""
+    parent_id: str | None
+    received_at: float
+    """Epoch seconds when the irreversible request had arrived whole."""
+
+
+@dataclass(slots=True)
+class Reply:
+    """An answer. `body` is JSON unless it is bytes, str or None."""
+
+    status: int = 200
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def render(self) -> web.Response:
+        headers = dict(self.headers)
+        if self.body is None:
+            return web.Response(status=self.status, headers=headers)
+        if isinstance(self.body, bytes | str):
+            raw = self.body.encode() if isinstance(self.body, str) else self.body
+            headers.setdefault("Content-Type", "text/html; charset=utf-8")
+        else:
+            raw = json.dumps(self.body, ensure_ascii=False).encode()
+            headers.setdefault("Content-Type", "application/json; charset=utf-8")
+        return web.Response(status=self.status, body=raw, headers=headers)
+
+
+class Refused(Exception):
+    """Raised by a route to answer with `reply` at once."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.status)
+        self.reply = reply
+
+
+@dataclass(slots=True)
+class Call:
+    """One request, read whole."""
+
+    service: str
+    route: str
+    method: str
+    path: str
+    args: Mapping[str, str]
+    """What the route's path pattern captured."""
+    query: list[tuple[str, str]]
+    headers: Mapping[str, str]
+    body: bytes
+    received_at: float
+    base_url: str
+    """Where this service answers, for links in answers; no trailing slash."""
+
+    def query_value(self, name: str) -> str | None:
+        return next((v for k, v in self.query if k == name), None)
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("Content-Type", "").split(";")[0].strip().lower()
+
+    def json(self) -> Any:
+        """The JSON body; raises ValueError when it is not JSON."""
+        return json.loads(self.body or b"null")
+
+    def form(self) -> list[tuple[str, str]]:
+        return parse_qsl(self.body.decode("utf-8"), keep_blank_values=True)
+
+    def multipart(self) -> dict[str, tuple[str | None, bytes]]:
+        """Parts of a multipart/form-data body: name -> (file name or None, bytes)."""
+        match = re.search(r'boundary="?([^";]+)"?', self.headers.get("Content-Type", ""))
+        if match is None:
+            raise ValueError("multipart body without a boundary")
+        parts: dict[str, tuple[str | None, bytes]] = {}
+        for chunk in self.body.split(b"--" + match.group(1).encode())[1:-1]:
+            head, _, content = chunk.removeprefix(b"\r\n").partition(b"\r\n\r\n")
+            name = re.search(rb'[; ]name="([^"]*)"', head)
+            file = re.search(rb'filename="([^"]*)"', head)
+            if name is None:
+                raise ValueError("multipart part without a name")
+            parts[name.group(1).decode()] = (
+                file.group(1).decode() if file else None,
+                content.removesuffix(b"\r\n"),
+            )
+        return parts
+
+    def bearer(self) -> str | None:
+        scheme, _, token = self.headers.get("Authorization", "").partition(" ")
+        return token.strip() if scheme.lower() in ("bearer", "oauth") and token else None
+
+
+Handler = Callable[[Call], Awaitable[Reply]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    method: str
+    pattern: re.Pattern[str]
+    name: str
+    handler: Handler
+
+
+def route(method: str, path: str, name: str, handler: Handler) -> Route:
+    """A route; `{word}` in `path` captures one segment, `{word:rest}` captures slashes too."""
+    regex = re.sub(r"\{(\w+):rest\}", r"(?P<\1>.+)", path)
+    regex = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", regex)
+    return Route(method, re.compile(f"^{regex}$"), name, handler)
+
+
+class Service:
+    """One stand-in. Subclasses set `name`, `routes`, and speak their own errors."""
+
+    name: str
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.routes: list[Route] = []
+
+    def reset(self) -> None:
+        """Forget everything."""
+
+    def seed(self, data: dict[str, Any]) -> None:
+        """Take this service's part of `POST /_sandbox/seed` (see each service)."""
+
+    def account_of(self, call: Call) -> str | None:
+        """The account a request speaks for, if its token says so (for faults on one account)."""
+        return None
+
+    def refusal(self, status: int, call: Call) -> Reply:
+        """This service's own body for a plain `status`."""
+        return Reply(status, {"error": status})
+
+    def rate_limited(self, call: Call) -> Reply:
+        """This service's own answer to too many requests."""
+        return self.refusal(429, call)
+
+    def expire_token(self, call: Call) -> None:
+        """Make the token of this request expired from now on."""
+
+    def not_found(self, call: Call) -> Reply:
+        return self.refusal(404, call)
+
+
+# What the frame does by itself; every other mode is asked for by the service (`Faults.take`).
+FRAME_MODES = (
+    "status",
+    "error_after",
+    "drop_before",
+    "drop_after",
+    "late",
+    "delay",
+    "garbage_2xx",
+    "rate_limit",
+    "expire_token",
+)
+SERVICE_MODES = (
+    "read_lag",
+    "unreadable",
+    "republish",
+    "mangle_text",
+    "drop_child",
+    "processing_fails",
+    "auto_publish",
+)
+
+
+@dataclass(slots=True)
+class Fault:
+    """One order to break. `route` and `service` may be shell patterns; `times` -1 means for ever."""
+
+    service: str
+    mode: str
+    method: str = "*"
+    route: str = "*"
+    times: int = 1
+    after: int = 0
+    """How many matching requests pass first."""
+    account_id: str | None = None
+
+    @property
+    def kind(self) -> str:
+        return self.mode.partition(":")[0]
+
+    @property
+    def argument(self) -> str:
+        return self.mode.partition(":")[2]
+
+    def matches(self, call: Call, account: str | None) -> bool:
+        return (
+            fnmatch.fnmatchcase(call.service, self.service)
+            and fnmatch.fnmatchcase(call.method, self.method.upper())
+            and fnmatch.fnmatchcase(call.route, self.route)
+            and (self.account_id is None or self.account_id == account)
+        )
+
+
+class Faults:
+    """The orders in force, in the order they came."""
+
+    def __init__(self) -> None:
+        self._orders: list[Fault] = []
+
+    def clear(self) -> None:
+        self._orders.clear()
+
+    def add(self, order: Mapping[str, Any]) -> None:
+        fault = Fault(**order)
+        if fault.kind not in FRAME_MODES + SERVICE_MODES:
+            raise ValueError(f"mode {fault.mode!r} is not one of {', '.join(FRAME_MODES + SERVICE_MODES)}")
+        self._orders.append(fault)
+
+    def listing(self) -> list[dict[str, Any]]:
+        return [asdict(fault) for fault in self._orders]
+
+    def take(self, kinds: tuple[str, ...], call: Call, account: str | None) -> Fault | None:
+        """The first order of these kinds that hits this request; it is used up once."""
+        for fault in self._orders:
+            if fault.kind in kinds and fault.matches(call, account):
+                if fault.after > 0:
+                    fault.after -= 1
+                    continue
+                if fault.times > 0:
+                    fault.times -= 1
+                    if fault.times == 0:
+                        self._orders.remove(fault)
+                return fault
+        return None
+
+    def argument(self, kind: str, service: str) -> str | None:
+        """The argument of a standing order such as `read_lag:20`, without using it up."""
+        for fault in self._orders:
+            if fault.kind == kind and fnmatch.fnmatchcase(service, fault.service):
+                return fault.argument
+        return None
+
+
+class World:
+    """All the services and what they share."""
+
+    def __init__(self) -> None:
+        self.services: dict[str, Service] = {}
+        self.faults = Faults()
+        self.live: list[LivePost] = []
+        self.switches: dict[str, str] = {}
+        self.requests: Counter[tuple[str, str, str]] = Counter()
+        self.recent: dict[str, deque[dict[str, Any]]] = defaultdict(lambda: deque(maxlen=500))
+        self._shift_s = 0.0
+        self._background: set[asyncio.Task[None]] = set()
+
+    def add(self, service: Service) -> None:
+        self.services[service.name] = service
+
+    # The world's clock ages tokens, links and windows, and can be moved; `received_at` is always real time.
+    def now(self) -> float:
+        """Epoch seconds on the world's clock."""
+        return time.time() + self._shift_s
+
+    def advance(self, seconds: float) -> None:
+        self._shift_s += seconds
+
+    def switch(self, name: str, default: str) -> str:
+        """Which side of a fact on which sources disagree is in force."""
+        return self.switches.get(name, default)
+
+    def publish(self, post: LivePost) -> None:
+        self.live.append(post)
+
+    def visible_before(self, service: str) -> float:
+        """Lists show only what went live before this real time (`read_lag`)."""
+        return time.time() - float(self.faults.argument("read_lag", service) or 0.0)
+
+    def reset(self) -> None:
+        self.faults.clear()
+        self.live.clear()
+        self.switches.clear()
+        self.requests.clear()
+        self.recent.clear()
+        self._shift_s = 0.0
+        for service in self.services.values():
+            service.reset()
+
+    def later(self, wait_s: float, work: Callable[[], Awaitable[Any]]) -> None:
+        async def run() -> None:
+            await asyncio.sleep(wait_s)
+            with contextlib.suppress(Refused):
+                await work()
+
+        task = asyncio.create_task(run())
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+class Frame:
+    """Dispatches requests to services, and answers `/_sandbox/*`."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def app(self) -> web.Application:
+        app = web.Application(client_max_size=MAX_BODY_BYTES)
+        app.router.add_route("*", "/_sandbox/{verb:.+}", self.control)
+        app.router.add_route("*", "/{service}{path:(/.*)?}", self.dispatch)
+        return app
+
+    async def dispatch(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["service"]
+        service = self.world.services.get(name)
+        if service is None:
+            return web.json_response({"error": f"no such stand-in: {name}"}, status=404)
+        body = await request.read()
+        received_at = time.time()
+        path = request.match_info["path"] or "/"
+        call = Call(
+            service=name,
+            route="",
+            method=request.method,
+            path=path,
+            args={},
+            query=list(request.query.items()),
+            headers=request.headers,
+            body=body,
+            received_at=received_at,
+            base_url=f"{request.scheme}://{request.host}/{name}",
+        )
+        found = next(
+            ((r, m) for r in service.routes if r.method == call.method and (m := r.pattern.match(path))), None
+        )
+        if found is None:
+            self.world.requests[name, call.method, "unknown"] += 1
+            return service.not_found(call).render()
+        call.route, call.args = found[0].name, found[1].groupdict()
+        self.world.requests[name, call.method, call.route] += 1
+        reply = await self._answer(service, found[0].handler, call, request)
+        self.world.recent[name].append(
+            {"method": call.method, "route": call.route, "status": reply.status if reply else None,
+             "received_at": received_at, "account_id": service.account_of(call)}
+        )
+        if reply is None:
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response(status=500)
+        return reply.render()
+
+    async def _answer(self, service: Service, handler: Handler, call: Call, request: web.Request) -> Reply | None:
+        """The service's answer, or None where the connection is to be cut."""
+
+        async def run() -> Reply:
+            try:
+                return await handler(call)
+            except Refused as refused:
+                return refused.reply
+
+        fault = self.world.faults.take(FRAME_MODES, call, service.account_of(call))
+        if fault is None:
+            return await run()
+        match fault.kind:
+            case "status":
+                return service.refusal(int(fault.argument), call)
+            case "error_after":
+                await run()
+                return service.refusal(int(fault.argument), call)
+            case "drop_before":
+                return None
+            case "drop_after":
+                await run()
+                return None
+            case "late":
+                self.world.later(float(fault.argument), run)
+                return service.refusal(503, call)
+            case "delay":
+                await asyncio.sleep(float(fault.argument))
+                return await run()
+            case "garbage_2xx":
+                await run()
+                return Reply(200, "<html><body>OK</body></html>")
+            case "rate_limit":
+                return service.rate_limited(call)
+            case _:  # expire_token
+                service.expire_token(call)
+                return await run()
+
+    async def control(self, request: web.Request) -> web.Response:
+        verb = (request.method, request.match_info["verb"])
+        world = self.world
+        try:
+            data = json.loads(await request.read() or b"{}")
+            match verb:
+                case ("GET", "posts"):
+                    return web.json_response([asdict(post) for post in world.live])
+                case ("GET", "requests"):
+                    return web.json_response(
+                        [{"service": s, "method": m, "route": r, "count": n}
+                         for (s, m, r), n in sorted(world.requests.items())]
+                    )
+                case ("GET", "recent"):
+                    return web.json_response({name: list(calls) for name, calls in world.recent.items()})
+                case ("GET", "faults"):
+                    return web.json_response(world.faults.listing())
+                case ("POST", "reset"):
+                    world.reset()
+                case ("POST", "seed"):
+                    for name, part in data.items():
+                        if name not in world.services:
+                            raise ValueError(f"no such stand-in: {name!r}")
+                        world.services[name].seed(part)
+                case ("POST", "faults"):
+                    for order in data if isinstance(data, list) else [data]:
+                        world.faults.add(order)
+                case ("DELETE", "faults"):
+                    world.faults.clear()
+                case ("POST", "switches"):
+                    world.switches.update({str(k): str(v) for k, v in data.items()})
+                case ("POST", "clock"):
+                    world.advance(float(data["advance_s"]))
+                case _:
+                    return web.json_response({"error": f"no control call {verb[0]} {verb[1]}"}, status=404)
+        except (ValueError, TypeError, KeyError) as error:
+            return web.json_response({"error": f"{type(error).__name__}: {error}"}, status=400)
+        return web.json_response({"ok": True})
