@@ -164,8 +164,13 @@ class Service:
         return None
 
     def refusal(self, status: int, call: Call) -> Reply:
-        """This service's own body for a plain `status`."""
+        """This service's own body for a plain `status`. A service whose errors have codes also takes
+        `code` and `subcode` after `call`: an order may say `error_after:403/4/2207051`."""
         return Reply(status, {"error": status})
+
+    def route_name(self, route: Route, call: Call) -> str:
+        """The name that counts and faults see; a service refines it where a parameter chooses the verb."""
+        return route.name
 
     def rate_limited(self, call: Call) -> Reply:
         """This service's own answer to too many requests."""
@@ -327,6 +332,12 @@ class World:
         task.add_done_callback(self._background.discard)
 
 
+def _refusal(service: Service, fault: Fault, call: Call) -> Reply:
+    """The refusal that an order's argument `HTTP[/code[/subcode]]` asks for."""
+    status, *codes = (int(part) for part in fault.argument.split("/"))
+    return service.refusal(status, call, *codes)
+
+
 def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
@@ -369,7 +380,8 @@ class Frame:
         if found is None:
             self.world.requests[name, call.method, "unknown"] += 1
             return service.not_found(call).render()
-        call.route, call.args = found[0].name, found[1].groupdict()
+        call.args = found[1].groupdict()
+        call.route = service.route_name(found[0], call)
         self.world.requests[name, call.method, call.route] += 1
         reply = await self._answer(service, found[0].handler, call, request)
         self.world.recent[name].append(
@@ -396,10 +408,10 @@ class Frame:
             return await run()
         match fault.kind:
             case "status":
-                return service.refusal(int(fault.argument), call)
+                return _refusal(service, fault, call)
             case "error_after":
                 await run()
-                return service.refusal(int(fault.argument), call)
+                return _refusal(service, fault, call)
             case "drop_before":
                 return None
             case "drop_after":
