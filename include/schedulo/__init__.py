@@ -1,0 +1,1 @@
+"""Schedulo's engine: plans, publishes and records posts. Plain Python; imports no Airflow."""

@@ -1,0 +1,211 @@
+"""The kinds of error: what is done about each, how often, in which words, and who must act."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    RATE_LIMITED = "rate_limited"
+    QUOTA_EXHAUSTED = "quota_exhausted"
+    PLATFORM_DOWN = "platform_down"
+    NETWORK = "network"
+    OUTCOME_UNKNOWN = "outcome_unknown"
+    STILL_PROCESSING = "still_processing"
+    HANDLE_EXPIRED = "handle_expired"
+    TOKEN_EXPIRED = "token_expired"
+    RECONNECT = "reconnect"
+    PERMISSION = "permission"
+    ACCOUNT_RESTRICTED = "account_restricted"
+    BILLING = "billing"
+    CONTENT_REJECTED = "content_rejected"
+    MEDIA_REJECTED = "media_rejected"
+    MEDIA_UNREACHABLE = "media_unreachable"
+    DUPLICATE = "duplicate"
+    CONFIGURATION = "configuration"
+    BUG = "bug"
+
+
+class Strategy(StrEnum):
+    RETRY = "retry"
+    """Again after an exponential pause with jitter."""
+    WAIT = "wait"
+    """Again when the platform's own limit is over; does not count as an attempt."""
+    REARM = "rearm"
+    """Drop the kept steps and prepare anew; only before a commit was sent."""
+    RECONCILE = "reconcile"
+    """Look what became of it before anything else."""
+    STOP = "stop"
+    """A person must act."""
+
+
+class Actor(StrEnum):
+    NOBODY = "nobody"
+    AUTHOR = "the author"
+    OWNER = "the account's owner"
+    OPERATOR = "the operator"
+
+
+@dataclass(frozen=True, slots=True)
+class KindInfo:
+    strategy: Strategy
+    max_attempts: int
+    """How often a delivery may meet this kind before it fails (waits never count)."""
+    base_wait_s: float
+    actor: Actor
+    sentence: str
+    """What people read; `{platform}` is filled in."""
+
+
+KINDS: dict[Kind, KindInfo] = {
+    Kind.RATE_LIMITED: KindInfo(
+        Strategy.WAIT,
+        0,
+        900,
+        Actor.NOBODY,
+        "{platform} asks us to slow down; the post goes out when its limit is over",
+    ),
+    Kind.QUOTA_EXHAUSTED: KindInfo(
+        Strategy.WAIT,
+        0,
+        3600,
+        Actor.NOBODY,
+        "the account has used up what {platform} allows; the post waits for the next window",
+    ),
+    Kind.PLATFORM_DOWN: KindInfo(
+        Strategy.RETRY,
+        8,
+        5,
+        Actor.NOBODY,
+        "{platform} is not answering properly; tried again with growing pauses",
+    ),
+    Kind.NETWORK: KindInfo(
+        Strategy.RETRY, 8, 1, Actor.NOBODY, "{platform} could not be reached; nothing was sent; tried again"
+    ),
+    Kind.OUTCOME_UNKNOWN: KindInfo(
+        Strategy.RECONCILE,
+        1,
+        0,
+        Actor.NOBODY,
+        "it is not known whether {platform} took the post; being looked up",
+    ),
+    Kind.STILL_PROCESSING: KindInfo(
+        Strategy.WAIT, 0, 15, Actor.NOBODY, "{platform} is still working on the media"
+    ),
+    Kind.HANDLE_EXPIRED: KindInfo(
+        Strategy.REARM,
+        3,
+        1,
+        Actor.NOBODY,
+        "what was prepared at {platform} is no longer valid; prepared again",
+    ),
+    Kind.TOKEN_EXPIRED: KindInfo(
+        Strategy.STOP,
+        2,
+        1,
+        Actor.OWNER,
+        "the login of this account at {platform} has expired; connect it again",
+    ),
+    Kind.RECONNECT: KindInfo(
+        Strategy.STOP,
+        1,
+        0,
+        Actor.OWNER,
+        "{platform} no longer accepts this account's login; connect it again",
+    ),
+    Kind.PERMISSION: KindInfo(
+        Strategy.STOP,
+        1,
+        0,
+        Actor.OWNER,
+        "the account lacks a permission at {platform}; connect it again and allow everything asked",
+    ),
+    Kind.ACCOUNT_RESTRICTED: KindInfo(
+        Strategy.STOP,
+        1,
+        0,
+        Actor.OWNER,
+        "{platform} has restricted this account; open the app and follow what it asks",
+    ),
+    Kind.BILLING: KindInfo(
+        Strategy.STOP, 1, 0, Actor.OPERATOR, "{platform} wants to be paid before it takes more posts"
+    ),
+    Kind.CONTENT_REJECTED: KindInfo(
+        Strategy.STOP,
+        1,
+        0,
+        Actor.AUTHOR,
+        "{platform} does not accept this text or these settings; change the post",
+    ),
+    Kind.MEDIA_REJECTED: KindInfo(
+        Strategy.STOP, 1, 0, Actor.AUTHOR, "{platform} does not accept this image or video; replace it"
+    ),
+    Kind.MEDIA_UNREACHABLE: KindInfo(
+        Strategy.REARM, 3, 10, Actor.OPERATOR, "{platform} could not fetch the media from our address"
+    ),
+    Kind.DUPLICATE: KindInfo(
+        Strategy.STOP,
+        1,
+        0,
+        Actor.AUTHOR,
+        "{platform} says that the account posted the same before; look at the account first",
+    ),
+    Kind.CONFIGURATION: KindInfo(
+        Strategy.STOP, 1, 0, Actor.OPERATOR, "the connection to {platform} is not set up right"
+    ),
+    Kind.BUG: KindInfo(
+        Strategy.STOP,
+        1,
+        0,
+        Actor.OPERATOR,
+        "{platform} did not understand our request; this is a fault of the program",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What an answer means."""
+
+    kind: Kind
+    refusal: bool
+    """True: even at a commit this answer proves that nothing was published."""
+
+
+class PlatformError(Exception):
+    """A service said no, or gave no answer that can be used.
+
+    `message` is the service's own text, cut to 300 characters and free of secrets.
+    """
+
+    def __init__(
+        self,
+        platform: str,
+        diagnosis: Diagnosis,
+        *,
+        status: int | None = None,
+        code: str = "",
+        message: str = "",
+        wait_s: float | None = None,
+    ) -> None:
+        self.platform = platform
+        self.diagnosis = diagnosis
+        self.status = status
+        self.code = code
+        self.message = message[:300]
+        self.wait_s = wait_s
+        """Seconds until the service says it will take requests again; None where it does not say."""
+        super().__init__(self.sentence())
+
+    @property
+    def kind(self) -> Kind:
+        return self.diagnosis.kind
+
+    @property
+    def info(self) -> KindInfo:
+        return KINDS[self.kind]
+
+    def sentence(self) -> str:
+        said = ", ".join(part for part in (str(self.status or ""), self.code, self.message) if part)
+        return self.info.sentence.format(platform=self.platform) + (f" ({said})" if said else "")

@@ -1,0 +1,69 @@
+"""Looks an answer up in the tables: the most specific rule wins, and silence is never a refusal.
+
+An answer that no rule knows is retried carefully before a commit, and at a commit it is an unknown outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from schedulo.errors.kinds import Diagnosis, Kind
+
+
+class Phase(StrEnum):
+    ARM = "arm"
+    COMMIT = "commit"
+    READ = "read"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of a service's table. Empty columns match anything."""
+
+    kind: Kind
+    source: str
+    """The document that says so."""
+    status: int | None = None
+    code: str = ""
+    subcode: str = ""
+    text: str = ""
+    """Part of the service's message, lower case."""
+    phase: Phase | None = None
+    refusal: bool = False
+    """True: this answer at a commit proves that nothing was published."""
+
+    def weight(self) -> tuple[bool, bool, bool, bool, bool]:
+        return (
+            bool(self.subcode),
+            bool(self.text),
+            bool(self.code),
+            self.phase is not None,
+            self.status is not None,
+        )
+
+    def matches(self, status: int, code: str, subcode: str, text: str, phase: Phase) -> bool:
+        return (
+            self.status in (None, status)
+            and self.code in ("", code)
+            and self.subcode in ("", subcode)
+            and (not self.text or self.text in text)
+            and self.phase in (None, phase)
+        )
+
+
+def diagnose(
+    rules: Sequence[Rule], phase: Phase, status: int, code: str = "", subcode: str = "", text: str = ""
+) -> Diagnosis:
+    """What an answer means in `phase`, by the most specific of `rules`."""
+    text = text.lower()
+    matching = [rule for rule in rules if rule.matches(status, code, subcode, text, phase)]
+    if matching:
+        rule = max(matching, key=Rule.weight)
+        if phase is Phase.COMMIT and not rule.refusal:
+            return Diagnosis(Kind.OUTCOME_UNKNOWN, refusal=False)
+        return Diagnosis(rule.kind, rule.refusal)
+    if phase is Phase.COMMIT:
+        return Diagnosis(Kind.OUTCOME_UNKNOWN, refusal=False)
+    return Diagnosis(Kind.PLATFORM_DOWN if status >= 500 else Kind.BUG, refusal=False)

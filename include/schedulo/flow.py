@@ -1,0 +1,228 @@
+"""The language between a platform and the driver that runs it.
+
+A platform's conversation is a generator of named effects and never touches a socket. The driver keeps each
+answer in the ledger under the effect's name and hands it back when the same flow runs again from the top,
+so starting, resuming after a crash and finishing are one function. Names are a storage format: renaming a
+step is a migration. Flows therefore decide by name and kept values only, never by time or position.
+
+Only `PlatformError` is thrown into a flow. What a flow keeps (the values that `read` returns) must be JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, Self
+
+from schedulo.model import Account, Content, Media
+
+Flow = Generator["Effect", Any, Any]
+Pairs = tuple[tuple[str, str], ...]
+
+
+class Auth(StrEnum):
+    """Where the driver puts the account's token. Stored requests never carry it."""
+
+    BEARER = "bearer"  # Authorization: Bearer <token>
+    OAUTH = "oauth"  # Authorization: OAuth <token>
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Bytes of a stored medium, opened by the driver; a whole file is offset 0 and its full length."""
+
+    sha256: str
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """The file of a multipart/form-data request; its other fields are the request's `form`."""
+
+    name: str
+    content: Slice
+    filename: str
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request without secrets. At most one of `form` (alone), `json`, `raw` makes the body;
+    `file` makes it multipart with `form` as its fields."""
+
+    service: str
+    """Whose base URL applies: instagram, facebook, rupload, x, tiktok; "" when `path` is a whole URL."""
+    method: str
+    path: str
+    auth: Auth = Auth.BEARER
+    query: Pairs = ()
+    form: Pairs | None = None
+    json: Any = None
+    raw: Slice | None = None
+    file: FilePart | None = None
+    headers: Pairs = ()
+    timeout_s: float = 30.0
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        def pairs(value: Any) -> Any:
+            return None if value is None else tuple((k, v) for k, v in value)
+
+        file = data["file"]
+        return cls(
+            **{
+                **data,
+                "auth": Auth(data["auth"]),
+                "query": pairs(data["query"]),
+                "form": pairs(data["form"]),
+                "headers": pairs(data["headers"]),
+                "raw": Slice(**data["raw"]) if data["raw"] else None,
+                "file": FilePart(**{**file, "content": Slice(**file["content"])}) if file else None,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer, whatever its status. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    def json(self) -> Any:
+        """The JSON body, or None where the body is not JSON (HTML from a gateway, empty, cut off)."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+
+class NotReady(Exception):
+    """Raised by a step's `read`: the platform is still working; ask again after `wait_s` seconds."""
+
+    def __init__(self, wait_s: float, note: str) -> None:
+        super().__init__(note)
+        self.wait_s = wait_s
+        self.note = note
+
+
+Read = Callable[[Response], Any]
+"""Turns an answer into the value that is kept. Raises `PlatformError` for a refusal or an answer that does
+not fit, `NotReady` (steps only) while the platform is still working."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Safe to repeat. Its value is kept for `keep_s` seconds (None: for good), and for good once a commit
+    of the delivery was opened."""
+
+    name: str
+    request: Request
+    read: Read
+    keep_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Cannot be taken back: at most one open or accepted write per name."""
+
+    name: str
+    request: Request
+    read: Read
+    live: bool = True
+    """True: accepted means the public sees it. False: the platform still works on it (state `processing`)
+    until the flow's later steps say so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The line between arming and firing: what follows waits for the due instant."""
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Children side by side; they may hold steps only. The value is the list of theirs."""
+
+    flows: tuple[Flow, ...]
+
+
+Effect = Step | Commit | Due | All
+
+
+def step(name: str, request: Request, read: Read, keep_s: float | None = None) -> Flow:
+    return (yield Step(name, request, read, keep_s))
+
+
+def commit(name: str, request: Request, read: Read, live: bool = True) -> Flow:
+    return (yield Commit(name, request, read, live))
+
+
+def due() -> Flow:
+    yield Due()
+
+
+def side_by_side(*flows: Flow) -> Flow:
+    return (yield All(flows))
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """All that a platform may know of a delivery while it speaks."""
+
+    account: Account
+    content: Content
+    media_url: Callable[[Media], str | None]
+    """The public address of a stored medium, or None where no `media_base_url` is set."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """This platform's settings (API version, chunk size, `two_phase`, ...), by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A write whose outcome is not known, for `reconcile`."""
+
+    name: str
+    request: Request
+    content: Content
+    """The snapshot that was frozen when it was opened."""
+    steps: Mapping[str, Any]
+    """The kept values of the steps before it, by name."""
+    opened_ms: int
+
+
+class Look(StrEnum):
+    """What a reconciliation found."""
+
+    FOUND = "found"
+    """It is out. Counts at once."""
+    UNUSED = "unused"
+    """The handle says that it was not used: the same request may be sent again."""
+    ABSENT = "absent"
+    """Not in a list: a guess, which counts only after the quiet time."""
+    UNCLEAR = "unclear"
+    """The platform did not say (still working, unreadable)."""
+    DEAD = "dead"
+    """The handle itself failed for good: nothing went out and it never will; arm anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    look: Look
+    value: Any = None
+    """For FOUND: what the commit's `read` would have returned, or None where the id stays unknown."""
+    note: str = ""
+    """What was looked at and what it said, as a sentence."""
+    resend: bool = True
+    """False: this kind of commit is never sent again by itself."""

@@ -1,0 +1,160 @@
+"""What the engine talks about: posts, accounts, media, deliveries, and their enums.
+
+Only values live here: no I/O, no rules of any platform. Instants are integer milliseconds since the
+epoch (UTC).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, Self
+
+
+class Platform(StrEnum):
+    INSTAGRAM = "instagram"
+    TIKTOK = "tiktok"
+    X = "x"
+    FACEBOOK = "facebook"
+
+
+class Format(StrEnum):
+    """The shape of a post on its platform."""
+
+    TEXT = "text"
+    LINK = "link"
+    IMAGE = "image"
+    IMAGES = "images"
+    VIDEO = "video"
+    GIF = "gif"
+    REEL = "reel"
+    DRAFT = "draft"
+    """A video handed to the creator's TikTok inbox; a person finishes it in the app."""
+
+
+class MediaKind(StrEnum):
+    IMAGE = "image"
+    GIF = "gif"
+    VIDEO = "video"
+
+
+class State(StrEnum):
+    """Where a delivery stands. Which moves are allowed is the table in `delivery.py`."""
+
+    SCHEDULED = "scheduled"
+    CLAIMED = "claimed"
+    ARMED = "armed"
+    SENDING = "sending"
+    UNKNOWN = "unknown"
+    PROCESSING = "processing"
+    REFUSED = "refused"
+    HELD = "held"
+    PUBLISHED = "published"
+    PUBLISHED_INCOMPLETE = "published_incomplete"
+    WAITING_IN_APP = "waiting_in_app"
+    FAILED = "failed"
+    UNRESOLVED = "unresolved"
+    MISSED = "missed"
+    CANCELLED = "cancelled"
+
+
+class WriteState(StrEnum):
+    """What is known of one irreversible request."""
+
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    UNKNOWN = "unknown"
+    REFUSED = "refused"
+    """The platform answered that it did nothing."""
+    UNSENT = "unsent"
+    """Nothing was written to the wire."""
+    ABSENT = "absent"
+    """Looked for after the quiet time and not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """One file of a post, kept in the media store under its hash."""
+
+    sha256: str
+    kind: MediaKind
+    content_type: str
+    size_bytes: int
+    width: int = 0
+    height: int = 0
+    duration_ms: int = 0
+    alt_text: str = ""
+    filename: str = ""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        return cls(**{**data, "kind": MediaKind(data["kind"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What goes out on one account: the thing a first commit freezes."""
+
+    format: Format
+    text: str = ""
+    media: tuple[Media, ...] = ()
+    link: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The platform's own choices, by its own names (`privacy_level`, `disable_comment`, ...)."""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        return cls(
+            format=Format(data["format"]),
+            text=data["text"],
+            media=tuple(Media.from_json(item) for item in data["media"]),
+            link=data["link"],
+            options=dict(data["options"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account on one platform. `account_id` is the platform's own id: it survives a reconnect."""
+
+    platform: Platform
+    account_id: str
+    name: str
+    timezone: str = "UTC"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What the account is and may do: `login` (instagram_login or facebook_login), `premium`, ..."""
+
+    @property
+    def key(self) -> str:
+        return f"{self.platform}:{self.account_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a post cannot go out as it is, in words for the person who must mend it."""
+
+    field: str
+    value: str
+    rule: str
+    remedy: str
+
+    def sentence(self) -> str:
+        shown = f" ({self.value})" if self.value else ""
+        return f"{self.field}{shown}: {self.rule}. {self.remedy}"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """How a publishing flow ended well."""
+
+    state: State = State.PUBLISHED
+    """PUBLISHED, PUBLISHED_INCOMPLETE or WAITING_IN_APP."""
+    post_id: str | None = None
+    permalink: str | None = None
+    published_ms: int | None = None
+    note: str = ""
+    """What a person should know, as a sentence; empty when there is nothing."""

@@ -1,0 +1,147 @@
+"""Every tunable, read once from the environment (`SCHEDULO_<NAME>`), checked at start.
+
+Only here is the environment read. Durations are seconds unless the name says otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used; the message names it, its value, the rule and who can mend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    # Where things are
+    ledger_url: str = ""
+    """SQLAlchemy URL of the ledger; empty: SQLite in `home`."""
+    home: str = field(default_factory=lambda: str(Path.home() / ".schedulo"))
+    media_dir: str = ""
+    """Where media are kept by hash; empty: `home`/media."""
+    media_base_url: str = ""
+    """Public address of the media route; empty: formats that need one are refused."""
+    media_key: str = ""
+    """Secret that signs media addresses."""
+    vault_key: str = ""
+    """Fernet key(s) for tokens at rest, newest first, separated by commas."""
+    airtable_conn_id: str = "airtable_default"
+    airtable_mapping: str = ""
+    """Path of a JSON file that maps our field names to the base's own."""
+
+    # The window law: quiet_s > window_s + kernel_s + late_s + lag_s
+    window_s: float = 5.0
+    """W: sending may begin only this long after the fence was asked for."""
+    kernel_s: float = 10.0
+    """K: how long the kernel may go on sending after a freeze (TCP_USER_TIMEOUT)."""
+    late_s: float = 120.0
+    """S: how late a platform may finish a request it seemed to lose."""
+    lag_s: float = 120.0
+    """L: how far a platform's lists lag behind."""
+    quiet_s: float = 300.0
+    """Q: absence may be concluded only so long after the fence."""
+
+    # The tick
+    horizon_s: float = 180.0
+    """A delivery is claimed this long before it is due."""
+    max_claims: int = 500
+    """Claims of one run at the most."""
+    missed_after_s: float = 3600.0
+    """A post later than this is missed, not sent."""
+    holder_silent_s: float = 30.0
+    """A process silent this long has lost its claims."""
+    beat_s: float = 5.0
+    known_copy_max_s: float = 86400.0
+    """How old the ledger's copy of a post may be and still go out while Airtable cannot be reached."""
+    account_gap_s: float = 1.0
+    """Least time between two posts on one account."""
+    fence_lead_s: float = 0.25
+    """The fence is taken this long before the due instant, for all that are due by then at once."""
+    arm_patience_s: float = 60.0
+    """How long a delivery may wait for a platform's processing inside its process."""
+    connections: int = 200
+    """Open connections of one sender at the most."""
+    arm_parallel: int = 64
+    content_guard_s: float = 86400.0
+    """The same content on one account within this time, from another record, is held."""
+
+    # Airtable
+    airtable_budget_s: float = 10.0
+    """How long one tick may spend on reading Airtable; then it goes on without."""
+    airtable_overlap_s: float = 120.0
+    look_ahead_s: float = 7 * 86400.0
+    """Posts due within this time are planned."""
+
+    # Platforms
+    facebook_two_phase: bool = True
+    """Text and links are drafted first and switched to public at the due second."""
+    meta_version: str = "v25.0"
+    tiktok_chunk_bytes: int = 5 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        law = self.window_s + self.kernel_s + self.late_s + self.lag_s
+        if self.quiet_s <= law:
+            raise SettingsError(
+                f"SCHEDULO_QUIET_S is {self.quiet_s:g}: it must be greater than window + kernel + late + lag "
+                f"= {law:g} seconds, or a post that is merely late would be sent twice. The operator sets it."
+            )
+        if self.horizon_s < 60:
+            raise SettingsError(
+                f"SCHEDULO_HORIZON_S is {self.horizon_s:g}: it must be at least 60, "
+                "because the tick runs once a minute. The operator sets it."
+            )
+        if not self.fence_lead_s < self.window_s:
+            raise SettingsError(
+                f"SCHEDULO_FENCE_LEAD_S is {self.fence_lead_s:g}: it must be smaller than SCHEDULO_WINDOW_S "
+                f"({self.window_s:g}), or nothing could ever be sent."
+            )
+
+    @property
+    def ledger(self) -> str:
+        return self.ledger_url or f"sqlite:///{Path(self.home) / 'ledger.db'}"
+
+    @property
+    def media(self) -> Path:
+        return Path(self.media_dir) if self.media_dir else Path(self.home) / "media"
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Settings:
+        """Read `SCHEDULO_*`. Raises `SettingsError` for values that cannot be read or break a rule."""
+        values: dict[str, Any] = {}
+        for item in fields(cls):
+            raw = env.get(f"SCHEDULO_{item.name.upper()}")
+            if raw is not None:
+                values[item.name] = _parse(item.name, raw, str(item.type))
+        return cls(**values)
+
+
+def _parse(name: str, raw: str, kind: str) -> Any:
+    try:
+        match kind:
+            case "float":
+                return float(raw)
+            case "int":
+                return int(raw)
+            case "bool":
+                return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[
+                    raw.lower()
+                ]
+            case _:
+                return raw
+    except (ValueError, KeyError):
+        raise SettingsError(
+            f"SCHEDULO_{name.upper()} is {raw!r}: it must be a {kind}. "
+            "The operator sets it in the environment."
+        ) from None
+
+
+@cache
+def settings() -> Settings:
+    """The process's settings. Tests that need others build their own `Settings`."""
+    return Settings.from_env(os.environ)
