@@ -88,6 +88,8 @@ class Call:
     received_at: float
     base_url: str
     """Where this service answers, for links in answers; no trailing slash."""
+    url: str = ""
+    """The whole URL as it was asked for, still encoded."""
 
     def query_value(self, name: str) -> str | None:
         return next((v for k, v in self.query if k == name), None)
@@ -338,6 +340,14 @@ def _refusal(service: Service, fault: Fault, call: Call) -> Reply:
     return service.refusal(status, call, *codes)
 
 
+def seed(world: World, data: Mapping[str, Any]) -> None:
+    """Give each service its part; raises ValueError for a service that is not there."""
+    for name, part in data.items():
+        if name not in world.services:
+            raise ValueError(f"no such stand-in: {name!r}")
+        world.services[name].seed(part)
+
+
 def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
@@ -373,6 +383,7 @@ class Frame:
             body=body,
             received_at=received_at,
             base_url=f"{request.scheme}://{request.host}/{name}",
+            url=f"{request.scheme}://{request.host}{request.raw_path}",
         )
         found = next(
             ((r, m) for r in service.routes if r.method == call.method and (m := r.pattern.match(path))), None
@@ -385,8 +396,13 @@ class Frame:
         self.world.requests[name, call.method, call.route] += 1
         reply = await self._answer(service, found[0].handler, call, request)
         self.world.recent[name].append(
-            {"method": call.method, "route": call.route, "status": reply.status if reply else None,
-             "received_at": received_at, "account_id": service.account_of(call)}
+            {
+                "method": call.method,
+                "route": call.route,
+                "status": reply.status if reply else None,
+                "received_at": received_at,
+                "account_id": service.account_of(call),
+            }
         )
         if reply is None:
             if request.transport is not None:
@@ -394,7 +410,9 @@ class Frame:
             return web.Response(status=500)
         return reply.render()
 
-    async def _answer(self, service: Service, handler: Handler, call: Call, request: web.Request) -> Reply | None:
+    async def _answer(
+        self, service: Service, handler: Handler, call: Call, request: web.Request
+    ) -> Reply | None:
         """The service's answer, or None where the connection is to be cut."""
 
         async def run() -> Reply:
@@ -442,8 +460,10 @@ class Frame:
                     return web.json_response([asdict(post) for post in world.live])
                 case ("GET", "requests"):
                     return web.json_response(
-                        [{"service": s, "method": m, "route": r, "count": n}
-                         for (s, m, r), n in sorted(world.requests.items())]
+                        [
+                            {"service": s, "method": m, "route": r, "count": n}
+                            for (s, m, r), n in sorted(world.requests.items())
+                        ]
                     )
                 case ("GET", "recent"):
                     return web.json_response({name: list(calls) for name, calls in world.recent.items()})
@@ -452,10 +472,7 @@ class Frame:
                 case ("POST", "reset"):
                     world.reset()
                 case ("POST", "seed"):
-                    for name, part in data.items():
-                        if name not in world.services:
-                            raise ValueError(f"no such stand-in: {name!r}")
-                        world.services[name].seed(part)
+                    seed(world, data)
                 case ("POST", "faults"):
                     for order in data if isinstance(data, list) else [data]:
                         world.faults.add(order)

@@ -1,0 +1,98 @@
+"""A sandbox that runs while a `with` block lasts, for tests and scripts, from sync and async code alike.
+
+The server has a thread and an event loop of its own: requests travel over a real socket, and the caller
+may look at `world` without asking over HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+from aiohttp import web
+
+from sandbox.app import SERVER_OPTIONS, build
+from sandbox.core import World
+
+try:
+    from uvloop import new_event_loop
+except ImportError:
+    from asyncio import new_event_loop
+
+
+@dataclass(slots=True)
+class RunningSandbox:
+    """The sandbox's address, its world, and the control calls as methods."""
+
+    url: str
+    world: World
+    _session: requests.Session = field(default_factory=requests.Session)
+
+    def service(self, name: str) -> str:
+        """The address of one stand-in, such as `http://127.0.0.1:1234/airtable`."""
+        return f"{self.url}/{name}"
+
+    def posts(self) -> list[dict[str, Any]]:
+        """All that went live, in the order it did."""
+        return self._control("GET", "posts")
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Counts: `[{service, method, route, count}]`."""
+        return self._control("GET", "requests")
+
+    def seed(self, data: dict[str, Any]) -> None:
+        self._control("POST", "seed", data)
+
+    def fault(self, **order: Any) -> None:
+        """Order one fault (the fields of `sandbox.core.Fault`)."""
+        self._control("POST", "faults", order)
+
+    def switch(self, **sides: str) -> None:
+        self._control("POST", "switches", sides)
+
+    def advance(self, seconds: float) -> None:
+        """Move the world's clock; `received_at` stays real."""
+        self._control("POST", "clock", {"advance_s": seconds})
+
+    def reset(self) -> None:
+        self._control("POST", "reset")
+
+    def close(self) -> None:
+        self._session.close()
+
+    def _control(self, method: str, verb: str, data: Any = None) -> Any:
+        answer = self._session.request(method, f"{self.url}/_sandbox/{verb}", json=data, timeout=30)
+        if answer.status_code != 200:
+            raise ValueError(f"{method} /_sandbox/{verb} answered {answer.status_code}: {answer.text}")
+        return answer.json()
+
+
+@contextmanager
+def running_sandbox() -> Iterator[RunningSandbox]:
+    """Serve a fresh world on a free port of 127.0.0.1."""
+    world, app = build()
+    loop = new_event_loop()
+    runner = web.AppRunner(app, shutdown_timeout=1.0, **SERVER_OPTIONS)
+
+    async def start() -> int:
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0, backlog=2048).start()
+        return runner.addresses[0][1]
+
+    thread = threading.Thread(target=loop.run_forever, name="sandbox", daemon=True)
+    thread.start()
+    port = asyncio.run_coroutine_threadsafe(start(), loop).result(30)
+    sandbox = RunningSandbox(f"http://127.0.0.1:{port}", world)
+    try:
+        yield sandbox
+    finally:
+        sandbox.close()
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(30)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(30)
+        loop.close()

@@ -1,0 +1,59 @@
+"""Fixtures for all tests: the network is closed except to this machine, and a sandbox runs when asked for."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sandbox.running import RunningSandbox, running_sandbox
+
+LOOPBACK_NAMES = ("localhost", "")
+
+
+class NetworkClosed(Exception):
+    """A test tried to reach something outside this machine."""
+
+
+def _guard(socket_: socket.socket, address: Any) -> None:
+    if socket_.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    host = str(address[0])
+    if host in LOOPBACK_NAMES:
+        return
+    try:
+        inside = ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        inside = False
+    if not inside:
+        raise NetworkClosed(f"tests may connect to this machine only, not to {host!r}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def closed_network() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("connect", "connect_ex"):
+            real = getattr(socket.socket, name)
+
+            def guarded(self: socket.socket, address: Any, _real: Any = real) -> Any:
+                _guard(self, address)
+                return _real(self, address)
+
+            patch.setattr(socket.socket, name, guarded)
+        yield
+
+
+@pytest.fixture(scope="session")
+def sandbox_server() -> Iterator[RunningSandbox]:
+    with running_sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox(sandbox_server: RunningSandbox) -> RunningSandbox:
+    """A running sandbox with nothing in it."""
+    sandbox_server.reset()
+    return sandbox_server
