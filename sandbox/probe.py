@@ -1,0 +1,147 @@
+"""What is this file really? Looks into the bytes and never believes a name or a content type.
+
+Images are read with Pillow, videos with PyAV; answers are kept by sha256, so a file is opened once. Which of
+these facts a platform accepts is the business of its stand-in.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import av
+from PIL import Image, UnidentifiedImageError
+
+from sandbox.core import sha256
+
+KEPT = 4096
+VIDEO_FORMATS = {
+    "mov": "mp4",
+    "matroska": "webm",
+    "avi": "avi",
+    "mpeg": "mpeg",
+    "mpegts": "mpegts",
+    "flv": "flv",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """An image. `kind` is Pillow's name: JPEG, PNG, GIF, WEBP, MPO, BMP, TIFF."""
+
+    kind: str
+    width: int
+    height: int
+    frames: int
+    size_bytes: int
+
+    @property
+    def aspect(self) -> float:
+        return self.width / self.height
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFile:
+    """A video with at least one picture stream."""
+
+    container: str
+    """mp4, mov (the QuickTime brand), webm, avi, ..."""
+    codec: str
+    """FFmpeg's name: h264, hevc, vp9, av1, ..."""
+    audio_codec: str | None
+    width: int
+    height: int
+    duration_s: float
+    fps: float
+    moov_first: bool
+    """The index stands before the pictures, so that playing may begin before the download ends."""
+    size_bytes: int
+
+    @property
+    def aspect(self) -> float:
+        return self.width / self.height
+
+
+Probed = ImageFile | VideoFile
+
+_known: OrderedDict[str, Probed | None] = OrderedDict()
+
+
+def probe(content: bytes, digest: str | None = None) -> Probed | None:
+    """The image or video that `content` is, or None; `digest` is its sha256 where the caller has it."""
+    key = digest or sha256(content)
+    if key not in _known:
+        _known[key] = _image(content) or _video(content)
+        if len(_known) > KEPT:
+            _known.popitem(last=False)
+    return _known[key]
+
+
+def _image(content: bytes) -> ImageFile | None:
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            found = ImageFile(
+                kind=image.format or "",
+                width=image.width,
+                height=image.height,
+                frames=getattr(image, "n_frames", 1),
+                size_bytes=len(content),
+            )
+            image.load()
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None
+    return found
+
+
+def _video(content: bytes) -> VideoFile | None:
+    try:
+        with av.open(io.BytesIO(content)) as file:
+            if not file.streams.video:
+                return None
+            picture = file.streams.video[0]
+            if picture.codec_context.name in ("png", "mjpeg", "gif", "bmp", "webp"):
+                return None
+            seconds = _duration_s(file, picture)
+            sound = file.streams.audio[0].codec_context.name if file.streams.audio else None
+            return VideoFile(
+                container=_container(file, content),
+                codec=picture.codec_context.name,
+                audio_codec=sound,
+                width=picture.codec_context.width,
+                height=picture.codec_context.height,
+                duration_s=seconds,
+                fps=float(picture.average_rate or 0),
+                moov_first=_moov_first(content),
+                size_bytes=len(content),
+            )
+    except (av.FFmpegError, ValueError, IndexError):
+        return None
+
+
+def _container(file: av.container.InputContainer, content: bytes) -> str:
+    if content[8:12] == b"qt  ":
+        return "mov"
+    name = file.format.name.split(",")[0]
+    return CONTAINERS.get(name, name)
+
+
+def _duration_s(file: av.container.InputContainer, picture: av.VideoStream) -> float:
+    if picture.duration is not None and picture.time_base is not None:
+        return float(picture.duration * picture.time_base)
+    return (file.duration or 0) / av.time_base
+
+
+def _moov_first(content: bytes) -> bool:
+    """Walk the top-level boxes of ISO 14496-12 until `moov` or `mdat`."""
+    at = 0
+    while at + 8 <= len(content):
+        size, kind = int.from_bytes(content[at : at + 4]), content[at + 4 : at + 8]
+        if kind in (b"moov", b"mdat"):
+            return kind == b"moov"
+        if size == 1:
+            size = int.from_bytes(content[at + 8 : at + 16])
+        if size < 8:
+            return False
+        at += size
+    return False
