@@ -16,14 +16,8 @@ from PIL import Image, UnidentifiedImageError
 from sandbox.core import sha256
 
 KEPT = 4096
-VIDEO_FORMATS = {
-    "mov": "mp4",
-    "matroska": "webm",
-    "avi": "avi",
-    "mpeg": "mpeg",
-    "mpegts": "mpegts",
-    "flv": "flv",
-}
+CONTAINERS = {"mov": "mp4", "matroska": "webm"}
+"""FFmpeg's first name of a format -> ours."""
 
 
 @dataclass(frozen=True, slots=True)
