@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import asdict, dataclass, field
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any, Self
 
@@ -106,6 +107,14 @@ class Response:
         try:
             return json.loads(self.body)
         except ValueError:
+            return None
+
+    @property
+    def date_s(self) -> float | None:
+        """The service's own clock when it answered (its Date header), in epoch seconds."""
+        try:
+            return parsedate_to_datetime(self.headers["date"]).timestamp()
+        except (KeyError, ValueError):
             return None
 
 

@@ -23,6 +23,7 @@ class Kind(StrEnum):
     MEDIA_REJECTED = "media_rejected"
     MEDIA_UNREACHABLE = "media_unreachable"
     DUPLICATE = "duplicate"
+    CANCELLED = "cancelled"
     CONFIGURATION = "configuration"
     BUG = "bug"
 
@@ -150,6 +151,13 @@ KINDS: dict[Kind, KindInfo] = {
         0,
         Actor.AUTHOR,
         "{platform} says that the account posted the same before; look at the account first",
+    ),
+    Kind.CANCELLED: KindInfo(
+        Strategy.STOP,
+        1,
+        0,
+        Actor.AUTHOR,
+        "the post was cancelled at {platform}; publish it again if it is still wanted",
     ),
     Kind.CONFIGURATION: KindInfo(
         Strategy.STOP, 1, 0, Actor.OPERATOR, "the connection to {platform} is not set up right"
