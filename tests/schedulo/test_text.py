@@ -1,0 +1,159 @@
+"""X's weighted length against the published samples and a second implementation; the plain counts."""
+
+from __future__ import annotations
+
+import unicodedata
+import warnings
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from schedulo import text as ours
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    twitter_text = pytest.importorskip("twitter_text")
+    from twitter_text.regexp.emoji import emoji_dict
+
+NEWER = {
+    "bird on fire": "🐦\u200d🔥",
+    "handshake in two skins": "🫱🏽\u200d🫲🏿",
+    "heart on fire": "❤️\u200d🔥",
+    "head shaking": "🙂\u200d↔️",
+    "family of a child": "🧑\u200d🧒",
+    "person walking right": "🚶🏽\u200d➡️",
+    "ballet dancer": "🧑🏿\u200d🩰",
+    "transgender flag": "🏳️\u200d⚧️",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "weight"),
+    [
+        ("", 0),
+        ("Hello, world! 👋", 16),
+        ("a.co", 23),
+        ("see README.md", 4 + 23),
+        ("https://example.com/" + "x" * 200, 23),
+        ("日本語", 6),
+        ("e\u0301", 1),
+        ("👨‍👩‍👧‍👦", 2),
+        ("🇩🇪", 2),
+        ("🏴󠁧󠁢󠁥󠁮󠁧󠁿", 2),
+        ("1️⃣", 2),
+        ("👍🏿", 2),
+        ("http://a.co http://b.co", 47),
+        ("me@a.co", 7),
+        ("#a.co", 5),
+        ("1.5 km, e.g. now", 16),
+        ("a.co.", 24),
+        ("中文a.co中文", 8 + 23),
+        ("€—…", 5),
+    ],
+)
+def test_a_published_sample_counts_as_published(text: str, weight: int) -> None:
+    assert ours.x_weighted_length(text) == weight
+
+
+@pytest.mark.parametrize("emoji", NEWER.values(), ids=NEWER)
+def test_an_emoji_newer_than_the_other_implementation_counts_two(emoji: str) -> None:
+    assert ours.x_weighted_length(emoji) == 2
+
+
+def test_every_emoji_of_the_other_implementation_counts_two() -> None:
+    assert [emoji for emoji in emoji_dict if ours.x_weighted_length(emoji) != 2] == []
+
+
+def test_two_regional_letters_that_are_no_flag_count_singly() -> None:
+    assert ours.x_weighted_length("🇦🇦") == 4
+
+
+def test_the_copyright_sign_takes_the_higher_of_two_published_counts() -> None:
+    assert ours.x_weighted_length("©") == 2
+
+
+def test_a_link_whose_name_dns_cannot_hold_never_counts_less_than_its_text() -> None:
+    text = "https://" + "a" * 64 + ".com/" + "b" * 100
+    assert ours.x_weighted_length(text) == len(text)
+
+
+PIECES = [
+    *(
+        "http://",
+        "https://",
+        "a.co",
+        "t.co/",
+        "example.com",
+        "/path_(x)",
+        "?q=1",
+        "#tag",
+        "@me",
+        ":80",
+        "com",
+    ),
+    *(".", "-", "_", "/", "©", "&", "(", ")", "[", "]", "$", "＠", "é", "Я", "漢", "日本語", "日本.jp", "рф"),
+    *("co.jp", "münchen.de", "xn--p1ai", "a.b.c.d.e.f.g.h.i.j.k.l.m.n.com", "foo.pdf", "README.md"),
+]
+MARKS = [" ", "\n", "\u200e", "\u200d", "\ufe0f", "\ufeff", "\u0301", "x" * 70, "https://t.co/" + "a" * 41]
+FRAGMENTS = st.one_of(
+    st.sampled_from(sorted(emoji_dict)), st.sampled_from(PIECES + MARKS), st.text(max_size=6)
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.lists(FRAGMENTS, max_size=14).map("".join))
+def test_no_text_counts_less_than_the_other_implementation_says(text: str) -> None:
+    normal = unicodedata.normalize("NFC", text)
+    newer = [m.group() for m in ours._EMOJI.finditer(normal) if m.group() not in emoji_dict]
+    assume(not newer)
+    assert ours.x_weighted_length(text) >= twitter_text.parse_tweet(text).weightedLength
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(FRAGMENTS, max_size=14).map("".join))
+def test_what_we_call_valid_the_other_implementation_calls_valid(text: str) -> None:
+    normal = unicodedata.normalize("NFC", text)
+    assume(all(m.group() in emoji_dict for m in ours._EMOJI.finditer(normal)))
+    assert not ours.x_is_valid(text) or twitter_text.parse_tweet(text).valid
+
+
+@pytest.mark.parametrize("bad", ["\ufffe", "\ufeff", "\uffff"])
+def test_a_forbidden_character_makes_a_text_invalid(bad: str) -> None:
+    assert not ours.x_is_valid(f"a{bad}b")
+
+
+def test_the_last_allowed_character_is_the_280th() -> None:
+    assert ours.x_is_valid("x" * 280)
+    assert not ours.x_is_valid("x" * 281)
+
+
+def test_an_empty_text_is_invalid() -> None:
+    assert not ours.x_is_valid("")
+
+
+def test_utf16_counts_an_emoji_as_its_surrogates() -> None:
+    assert ours.utf16_length("a👋é") == 4
+
+
+def test_hashtags_need_a_letter_and_a_free_start() -> None:
+    assert ours.hashtags("#one a#two #3 #４ある #日本 &#38; #one #a_1!") == [
+        "one",
+        "４ある",
+        "日本",
+        "one",
+        "a_1",
+    ]
+
+
+def test_mentions_skip_mail_addresses_and_the_full_stop_after_a_name() -> None:
+    assert ours.mentions("@ann.lee. me@example.com (@bob) @@x /@y @c_d") == ["ann.lee", "bob", "c_d"]
+
+
+def test_a_long_text_without_spaces_is_counted_in_a_moment() -> None:
+    import time
+
+    started = time.process_time()
+    ours.x_weighted_length("漢" * 24_000 + ".com")
+    ours.x_weighted_length("漢.字" * 8_000)
+    assert time.process_time() - started < 2
