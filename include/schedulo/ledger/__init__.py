@@ -1,0 +1,1 @@
+"""The ledger: the database that remembers what was planned, begun, sent and answered."""

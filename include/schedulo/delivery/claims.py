@@ -1,0 +1,336 @@
+"""Who works on what: what a run claims, what a process holds, and what is taken from one that fell silent.
+
+A run's claims are written once: a sync that is cleared or retried gets the same list, so `map_index` never
+comes to mean another post. A process holds what it works on; one beat a process says that it lives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from schedulo.delivery.news import changed, incident, upsert
+from schedulo.delivery.rows import tell_story
+from schedulo.delivery.transitions import move
+from schedulo.ledger.tables import accounts, claims, deliveries, holders, holds, instances, writes
+from schedulo.model import State, WriteState
+from schedulo.settings import Settings
+
+UNSTARTED_S = 120.0
+"""A claim that no process took up in this time is free again."""
+LOOK_AHEAD_S = 30.0
+"""Deliveries that only need another look are claimed this long before it."""
+
+_D = deliveries.c
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    map_index: int
+    delivery_id: str
+    label: str
+
+
+def claims_of(connection: sa.Connection, run_id: str) -> list[Claim]:
+    """What the run has claimed, in its order."""
+    query = (
+        sa.select(claims.c.map_index, claims.c.delivery_id, _D.label)
+        .join(deliveries, _D.id == claims.c.delivery_id)
+        .where(claims.c.run_id == run_id)
+        .order_by(claims.c.map_index)
+    )
+    return [Claim(*row) for row in connection.execute(query)]
+
+
+def claim_due(connection: sa.Connection, now_ms: int, run_id: str, settings: Settings) -> list[Claim]:
+    """Claim for `run_id` all that is due within the horizon, or needs a look, up to `max_claims` in all."""
+    before = claims_of(connection, run_id)
+    room = settings.max_claims - len(before)
+    if room <= 0:
+        return before
+    horizon = now_ms + int(settings.horizon_s * 1000)
+    due = sa.or_(
+        sa.and_(_D.state == State.SCHEDULED, _D.fire_ms <= horizon, ~held(now_ms)),
+        sa.and_(
+            _D.state.in_((State.PROCESSING, State.UNKNOWN)),
+            _D.fire_ms <= now_ms + int(LOOK_AHEAD_S * 1000),
+            _D.holder.is_(None),
+        ),
+    )
+    candidates = connection.execute(
+        sa.select(_D.id, _D.state, _D.fire_ms, _D.account_key, _D.label)
+        .where(due)
+        .order_by(_D.fire_ms, _D.id)
+        .limit(room)
+        .with_for_update(skip_locked=True)
+    ).all()
+    slots = _paced(
+        connection,
+        [(row.id, row.account_key, row.fire_ms) for row in candidates if row.state == State.SCHEDULED],
+        int(settings.account_gap_s * 1000),
+    )
+    rows = []
+    for index, row in enumerate(candidates, start=len(before)):
+        values = {"run_id": run_id, "holder": None, "updated_ms": now_ms}
+        if row.state == State.SCHEDULED:
+            won = move(connection, [row.id], State.CLAIMED, fire_ms=slots[row.id], **values)
+        else:
+            won = set(
+                connection.execute(
+                    sa.update(deliveries)
+                    .where(_D.id == row.id, _D.state == row.state, _D.holder.is_(None))
+                    .values(**values)
+                    .returning(_D.id)
+                ).scalars()
+            )
+        assert won == {row.id}, "the row is locked by this transaction"
+        rows.append({"run_id": run_id, "map_index": index, "delivery_id": row.id, "claimed_ms": now_ms})
+    if rows:
+        connection.execute(sa.insert(claims), rows)
+    return before + [
+        Claim(index, row.id, row.label) for index, row in enumerate(candidates, start=len(before))
+    ]
+
+
+def held(now_ms: int) -> sa.ColumnElement[bool]:
+    """SQL: a hold on everything, on this platform or on this account is in force."""
+    h = holds.c
+    return sa.exists().where(
+        h.lifted_ms.is_(None),
+        h.from_ms <= now_ms,
+        sa.or_(h.until_ms.is_(None), h.until_ms > now_ms),
+        sa.or_(
+            h.scope == "everything",
+            sa.and_(h.scope == "platform", h.key == _D.platform),
+            sa.and_(h.scope == "account", h.key == _D.account_key),
+        ),
+    )
+
+
+def _paced(connection: sa.Connection, wanted: Sequence[tuple[str, str, int]], gap_ms: int) -> dict[str, int]:
+    """When each of (id, account, wished instant) may fire, so that posts on one account keep their distance."""
+    keys = sorted({key for _, key, _ in wanted})
+    last = {
+        row.key: row.last_fire_ms or 0
+        for row in connection.execute(
+            sa.select(accounts.c.key, accounts.c.last_fire_ms)
+            .where(accounts.c.key.in_(keys))
+            .with_for_update()
+        )
+    }
+    slots = {}
+    for id_, key, fire_ms in wanted:
+        slots[id_] = last[key] = max(fire_ms, last[key] + gap_ms)
+    if keys:
+        connection.execute(
+            sa.update(accounts)
+            .where(accounts.c.key == sa.bindparam("b_key"))
+            .values(last_fire_ms=sa.bindparam("b_at")),
+            [{"b_key": key, "b_at": last[key]} for key in keys],
+        )
+    return slots
+
+
+def sweep(connection: sa.Connection, now_ms: int, settings: Settings) -> None:
+    """Put right what time or a dead process left behind. Run by every tick before it claims."""
+    silent = _silent(now_ms, settings)
+    unstarted = sa.and_(
+        _D.state == State.CLAIMED,
+        _D.holder.is_(None),
+        _D.updated_ms < now_ms - int(UNSTARTED_S * 1000),
+        _D.fire_ms < now_ms + int((settings.horizon_s - UNSTARTED_S) * 1000),
+    )
+    abandoned = sa.and_(_D.state.in_((State.CLAIMED, State.ARMED, State.REFUSED)), silent)
+    ids = _ids(connection, sa.or_(unstarted, abandoned))
+    freed = move(
+        connection, ids, State.SCHEDULED, sa.or_(unstarted, abandoned), holder=None, updated_ms=now_ms
+    )
+    tell_story(connection, now_ms, ((id_, "nobody was at work on it any more; free again") for id_ in freed))
+
+    overdue = sa.exists().where(
+        writes.c.delivery_id == _D.id,
+        writes.c.state == WriteState.OPEN,
+        writes.c.sending_until_ms < now_ms,
+    )
+    lost = move(
+        connection,
+        _ids(connection, _D.state == State.SENDING, overdue),
+        State.UNKNOWN,
+        overdue,
+        holder=None,
+        fire_ms=now_ms,
+        reason="the process that was sending it fell silent; being looked up",
+        updated_ms=now_ms,
+    )
+    connection.execute(
+        sa.update(writes)
+        .where(writes.c.delivery_id.in_(lost), writes.c.state == WriteState.OPEN)
+        .values(state=WriteState.UNKNOWN)
+    )
+    tell_story(
+        connection, now_ms, ((id_, "its sender fell silent; the outcome is not known") for id_ in lost)
+    )
+    connection.execute(
+        sa.update(deliveries)
+        .where(_D.state.in_((State.PROCESSING, State.UNKNOWN)), silent)
+        .values(holder=None)
+    )
+
+    late = sa.and_(_D.state.in_((State.SCHEDULED, State.HELD)), _D.not_after_ms <= now_ms)
+    missed = move(
+        connection,
+        _ids(connection, late),
+        State.MISSED,
+        late,
+        reason="it could not go out in time; ask for it again to send it now",
+        updated_ms=now_ms,
+    )
+    tell_story(connection, now_ms, ((id_, "missed: its time is over and it was not sent") for id_ in missed))
+    for id_ in missed:
+        incident(connection, now_ms, f"missed:{id_}", "missed", "a post was not sent in time", id_)
+
+    stopped = move(
+        connection,
+        _ids(
+            connection,
+            _D.state == State.SCHEDULED,
+            held(now_ms),
+            _D.fire_ms <= now_ms + int(settings.horizon_s * 1000),
+        ),
+        State.HELD,
+        held(now_ms),
+        reason="held by a person or a breaker",
+        updated_ms=now_ms,
+    )
+    released = move(
+        connection,
+        _ids(connection, _D.state == State.HELD, ~held(now_ms), _D.error_kind != "content_guard"),
+        State.SCHEDULED,
+        ~held(now_ms),
+        reason="",
+        fire_ms=sa.case((_D.fire_ms > now_ms, _D.fire_ms), else_=now_ms),
+        updated_ms=now_ms,
+    )
+    changed(connection, now_ms, lost | missed | stopped | released)
+
+
+def _ids(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[str]:
+    return list(connection.execute(sa.select(_D.id).where(*conditions).limit(5000)).scalars())
+
+
+def _silent(now_ms: int, settings: Settings) -> sa.ColumnElement[bool]:
+    """SQL: the delivery has a holder and that process has not beaten for `holder_silent_s`."""
+    alive = sa.exists().where(
+        holders.c.id == _D.holder, holders.c.beat_ms > now_ms - int(settings.holder_silent_s * 1000)
+    )
+    return sa.and_(_D.holder.is_not(None), ~alive)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One task instance asks to work on what its run claimed at `map_index`."""
+
+    run_id: str
+    map_index: int
+    ti_id: str
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The answer to a wish."""
+
+    delivery_id: str | None
+    """None: the run has no claim at this index."""
+    mine: bool
+    """This process holds it now and is to work on it."""
+    asked_again: bool = False
+    """Another try of the same instance was here before: Airflow retries, or a person cleared it."""
+
+
+def acquire(
+    connection: sa.Connection, now_ms: int, wishes: Sequence[Wish], settings: Settings
+) -> list[Grant]:
+    """Hand each wish its delivery, unless a living process holds it."""
+    found = {
+        (row.run_id, row.map_index): row.delivery_id
+        for row in connection.execute(
+            sa.select(claims).where(claims.c.run_id.in_({wish.run_id for wish in wishes}))
+        )
+    }
+    targets = [found.get((wish.run_id, wish.map_index)) for wish in wishes]
+    seen = set(
+        connection.execute(
+            sa.select(instances.c.run_id, instances.c.map_index).where(
+                instances.c.run_id.in_({wish.run_id for wish in wishes}),
+                instances.c.ti_id.not_in([wish.ti_id for wish in wishes]),
+            )
+        )
+        .tuples()
+        .all()
+    )
+    rows = [
+        {
+            "ti_id": wish.ti_id,
+            "run_id": wish.run_id,
+            "map_index": wish.map_index,
+            "delivery_id": target,
+            "started_ms": now_ms,
+        }
+        for wish, target in zip(wishes, targets, strict=True)
+        if target
+    ]
+    if rows:
+        connection.execute(upsert(connection, instances).on_conflict_do_nothing(), rows)
+    won: dict[tuple[str, str], set[str]] = {}
+    for run_id, holder in {(wish.run_id, wish.holder) for wish in wishes}:
+        ids = [
+            target
+            for wish, target in zip(wishes, targets, strict=True)
+            if target and (wish.run_id, wish.holder) == (run_id, holder)
+        ]
+        won[run_id, holder] = set(
+            connection.execute(
+                sa.update(deliveries)
+                .where(
+                    _D.id.in_(ids),
+                    _D.run_id == run_id,
+                    _D.state.in_((State.CLAIMED, State.ARMED, State.PROCESSING, State.UNKNOWN)),
+                    sa.or_(_D.holder.is_(None), _D.holder == holder, _silent(now_ms, settings)),
+                )
+                .values(holder=holder, updated_ms=now_ms)
+                .returning(_D.id)
+            ).scalars()
+        )
+    return [
+        Grant(target, target in won[wish.run_id, wish.holder], (wish.run_id, wish.map_index) in seen)
+        for wish, target in zip(wishes, targets, strict=True)
+    ]
+
+
+def release(connection: sa.Connection, now_ms: int, holder: str, ids: Sequence[str] | None = None) -> None:
+    """Let go of what `holder` has not begun to send (all of it, or `ids`), so that others may take it at once."""
+    mine = [_D.holder == holder] + ([_D.id.in_(list(ids))] if ids is not None else [])
+    connection.execute(
+        sa.update(deliveries)
+        .where(*mine, _D.state.in_((State.CLAIMED, State.PROCESSING, State.UNKNOWN)))
+        .values(holder=None, updated_ms=now_ms)
+    )
+    move(
+        connection,
+        _ids(connection, *mine, _D.state == State.ARMED),
+        State.CLAIMED,
+        *mine,
+        holder=None,
+        updated_ms=now_ms,
+    )
+
+
+def beat(connection: sa.Connection, now_ms: int, holder: str, note: str) -> None:
+    """Say that the process `holder` lives."""
+    connection.execute(
+        upsert(connection, holders).on_conflict_do_update(index_elements=["id"], set_={"beat_ms": now_ms}),
+        [{"id": holder, "note": note, "started_ms": now_ms, "beat_ms": now_ms}],
+    )

@@ -1,0 +1,288 @@
+"""The fence before a write, and what became of it.
+
+`fence` is one conditional UPDATE for all deliveries due together: state, holder, version, holds, due instant
+and window at once, and with it goes one row in `writes`. Who does not win it does not send. `settle` takes
+outcomes: evidence is always kept, whenever it comes; only the decision drawn from it asks for the fence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from schedulo.delivery.claims import held
+from schedulo.delivery.news import changed, incident, upsert
+from schedulo.delivery.rows import tell_story
+from schedulo.delivery.transitions import move
+from schedulo.ledger.tables import deliveries, outcomes, steps, writes
+from schedulo.model import State, WriteState
+
+_D = deliveries.c
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """The wish to send one commit."""
+
+    write_id: str
+    delivery_id: str
+    name: str
+    holder: str
+    request: Mapping[str, Any]
+    snapshot: Mapping[str, Any]
+    live: bool
+    allowance_ms: int
+    """How long the request may take from the fence to its last byte: window plus time limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fenced:
+    """The fence was won: the write is open."""
+
+    write_id: str
+    fence: int
+    opened_ms: int
+
+
+def fence(
+    connection: sa.Connection, now_ms: int, lead_ms: int, intents: Sequence[Intent], *, guarded: bool = True
+) -> list[Fenced | None]:
+    """Open a write for each intent that may be sent now; None for the others.
+
+    `guarded=False` leaves out every condition. It exists so that tests can show what the fence prevents.
+    """
+    won: dict[str, int] = {}
+    for holder in {intent.holder for intent in intents}:
+        ids = {intent.delivery_id for intent in intents if intent.holder == holder}
+        conditions = _may_send(now_ms, lead_ms, holder) if guarded else ()
+        statement = (
+            sa.update(deliveries)
+            .where(_D.id.in_(ids), *conditions)
+            .values(state=State.SENDING, fence=_D.fence + 1, sent_ms=now_ms, updated_ms=now_ms)
+            .returning(_D.id, _D.fence)
+        )
+        won |= dict(connection.execute(statement).tuples().all())
+    answers: list[Fenced | None] = []
+    rows = []
+    for intent in intents:
+        taken = won.pop(intent.delivery_id, None)  # once, even where two intents name the same delivery
+        if taken is None:
+            answers.append(None)
+            continue
+        answers.append(Fenced(intent.write_id, taken, now_ms))
+        rows.append(
+            {
+                "id": intent.write_id,
+                "delivery_id": intent.delivery_id,
+                "name": intent.name,
+                "state": WriteState.OPEN,
+                "fence": taken,
+                "holder": intent.holder,
+                "request": intent.request,
+                "snapshot": intent.snapshot,
+                "live": intent.live,
+                "opened_ms": now_ms,
+                "sending_until_ms": now_ms + intent.allowance_ms,
+            }
+        )
+    if rows:
+        connection.execute(sa.insert(writes), rows)
+    return answers
+
+
+def _may_send(now_ms: int, lead_ms: int, holder: str) -> tuple[sa.ColumnElement[bool], ...]:
+    """SQL: all that must be true at once for a delivery to be sent by `holder`."""
+    return (
+        _D.state == State.ARMED,
+        _D.holder == holder,
+        _D.version == _D.armed_version,
+        _D.fire_ms <= now_ms + lead_ms,
+        _D.not_after_ms > now_ms,
+        ~held(now_ms),
+        ~sa.exists().where(
+            writes.c.delivery_id == _D.id,
+            writes.c.state.in_((WriteState.OPEN, WriteState.ACCEPTED, WriteState.UNKNOWN)),
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one write came to, as its sender or a later look found it."""
+
+    write_id: str
+    state: WriteState
+    note: str
+    """A sentence for people, without secrets."""
+    status: int | None = None
+    value: Any = None
+    answered_ms: int | None = None
+
+
+_AFTER = {
+    (WriteState.ACCEPTED, True): State.PUBLISHED,
+    (WriteState.ACCEPTED, False): State.PROCESSING,
+    (WriteState.REFUSED, True): State.REFUSED,
+    (WriteState.REFUSED, False): State.REFUSED,
+    (WriteState.UNSENT, True): State.ARMED,
+    (WriteState.UNSENT, False): State.ARMED,
+    (WriteState.UNKNOWN, True): State.UNKNOWN,
+    (WriteState.UNKNOWN, False): State.UNKNOWN,
+}
+
+
+def settle(connection: sa.Connection, now_ms: int, found: Sequence[Outcome]) -> list[State | None]:
+    """Keep each outcome and move its delivery; answers the delivery's new state, None where it did not move."""
+    connection.execute(
+        sa.insert(outcomes),
+        [
+            {
+                "write_id": item.write_id,
+                "at_ms": now_ms,
+                "state": item.state,
+                "status": item.status,
+                "note": item.note,
+                "value": item.value,
+            }
+            for item in found
+        ],
+    )
+    known = {
+        row.id: row
+        for row in connection.execute(
+            sa.select(writes, _D.fence.label("newest"), _D.state.label("stands"), _D.fire_ms)
+            .join(deliveries, _D.id == writes.c.delivery_id)
+            .where(writes.c.id.in_([item.write_id for item in found]))
+        )
+    }
+    answers: list[State | None] = []
+    settled: list[dict[str, Any]] = []
+    groups: dict[State, dict[str, dict[str, Any]]] = {}
+    news: set[str] = set()
+    lines: list[tuple[str, str]] = []
+    for item in found:
+        write = known[item.write_id]
+        lines.append((write.delivery_id, item.note))
+        current = write.fence == write.newest
+        if not current and item.state is not WriteState.ACCEPTED:
+            answers.append(None)
+            continue
+        if item.state is WriteState.ACCEPTED and _other_copy(connection, write):
+            _report_twice(connection, now_ms, write)
+            answers.append(None)
+            continue
+        settled.append({"b_id": item.write_id, "b_state": item.state, "b_value": item.value, "b_at": now_ms})
+        target = _AFTER[item.state, write.live]
+        groups.setdefault(target, {})[write.delivery_id] = {
+            "answered_ms": item.answered_ms or now_ms,
+            "value": item.value if isinstance(item.value, str) else None,
+            "note": item.note,
+        }
+        answers.append(target)
+        news.add(write.delivery_id)
+    if settled:
+        connection.execute(
+            sa.update(writes)
+            .where(writes.c.id == sa.bindparam("b_id"))
+            .values(
+                state=sa.bindparam("b_state"), value=sa.bindparam("b_value"), settled_ms=sa.bindparam("b_at")
+            ),
+            settled,
+        )
+    for target, members in groups.items():
+        _arrive(connection, now_ms, target, members)
+    tell_story(connection, now_ms, lines)
+    changed(connection, now_ms, news)
+    return answers
+
+
+def _arrive(
+    connection: sa.Connection, now_ms: int, target: State, members: dict[str, dict[str, Any]]
+) -> None:
+    """Move deliveries to the state that their outcome leads to, with what comes with it."""
+    values: dict[str, Any] = {"updated_ms": now_ms}
+    if target in (State.PUBLISHED, State.PROCESSING):
+        values |= {"reason": "", "error_kind": "", "error_code": "", "fire_ms": now_ms}
+    elif target is State.UNKNOWN:
+        values |= {
+            "holder": None,
+            "fire_ms": now_ms,
+            "reason": "it is not known whether it went out; being looked up",
+        }
+    move(connection, members, target, **values)
+    if target in (State.PUBLISHED, State.PROCESSING):
+        connection.execute(
+            sa.update(deliveries)
+            .where(_D.id == sa.bindparam("b_id"))
+            .values(
+                accepted_ms=sa.bindparam("b_at"),
+                published_ms=sa.bindparam("b_at") if target is State.PUBLISHED else _D.published_ms,
+                remote_id=sa.func.coalesce(sa.bindparam("b_value"), _D.remote_id),
+            ),
+            [
+                {"b_id": id_, "b_at": item["answered_ms"], "b_value": item["value"]}
+                for id_, item in members.items()
+            ],
+        )
+
+
+def _other_copy(connection: sa.Connection, write: Any) -> bool:
+    """Another write of the same name was accepted, or is on its way."""
+    query = sa.select(sa.func.count()).where(
+        writes.c.delivery_id == write.delivery_id,
+        writes.c.name == write.name,
+        writes.c.id != write.id,
+        writes.c.state.in_((WriteState.OPEN, WriteState.ACCEPTED, WriteState.UNKNOWN)),
+    )
+    return bool(connection.execute(query).scalar_one())
+
+
+def _report_twice(connection: sa.Connection, now_ms: int, write: Any) -> None:
+    incident(
+        connection,
+        now_ms,
+        f"twice:{write.delivery_id}:{write.name}",
+        "on_air_twice",
+        "a late answer says that an earlier attempt was taken too: the post may be out twice; "
+        "look at the account and take one down",
+        write.delivery_id,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The answer of one step, to be kept."""
+
+    delivery_id: str
+    name: str
+    value: Any
+    keep_s: float | None
+
+
+def keep_steps(connection: sa.Connection, now_ms: int, kept: Sequence[Kept]) -> None:
+    """Store answers under their names; a newer answer replaces an older one."""
+    statement = upsert(connection, steps)
+    statement = statement.on_conflict_do_update(
+        index_elements=["delivery_id", "name"],
+        set_={
+            "value": statement.excluded.value,
+            "kept_ms": statement.excluded.kept_ms,
+            "expires_ms": statement.excluded.expires_ms,
+        },
+    )
+    connection.execute(
+        statement,
+        [
+            {
+                "delivery_id": item.delivery_id,
+                "name": item.name,
+                "value": item.value,
+                "kept_ms": now_ms,
+                "expires_ms": None if item.keep_s is None else now_ms + int(item.keep_s * 1000),
+            }
+            for item in kept
+        ],
+    )

@@ -1,0 +1,114 @@
+"""Opens the ledger: one schema, SQLite for one host, PostgreSQL in production.
+
+SQLite runs with WAL, `synchronous=FULL` and `BEGIN IMMEDIATE`: an intent that a power cut could lose would be
+a second post, and a transaction that reads before it writes would get BUSY without waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+_NOW = {
+    "postgresql": sa.literal_column(
+        "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)", sa.BigInteger
+    ),
+    "sqlite": sa.literal_column(
+        "CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)", sa.BigInteger
+    ),
+}
+
+
+class LedgerError(RuntimeError):
+    """The ledger cannot be used as it is; the message says what to do."""
+
+
+class Ledger:
+    """A handle on the database. Cheap to share between threads; every use takes its own connection."""
+
+    def __init__(self, url: str) -> None:
+        parsed = sa.make_url(url)
+        if parsed.drivername in ("postgresql", "postgres"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        if parsed.get_backend_name() not in _NOW:
+            raise LedgerError(
+                f"SCHEDULO_LEDGER_URL names {parsed.get_backend_name()!r}: it must be sqlite or postgresql. "
+                "The operator sets it."
+            )
+        if parsed.get_backend_name() == "sqlite" and parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        self.url = parsed
+        self.engine = sa.create_engine(parsed, **_engine_options(parsed))
+        self.now = _NOW[parsed.get_backend_name()]
+        """SQL expression: the database's time in milliseconds."""
+        if self.is_sqlite:
+            _prepare_sqlite(self.engine)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.get_backend_name() == "sqlite"
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """One transaction, committed at the end of the block."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    def now_ms(self, connection: sa.Connection) -> int:
+        """The database's time, in milliseconds."""
+        return int(connection.execute(sa.select(self.now)).scalar_one())
+
+    def migrate(self) -> None:
+        """Bring the schema up to date. Safe to run by several processes at once."""
+        with self.engine.begin() as connection:
+            if not self.is_sqlite:
+                connection.execute(sa.text("SELECT pg_advisory_xact_lock(731984220)"))
+            config = _alembic()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def check(self) -> None:
+        """Raise `LedgerError` unless the schema is the one this program was written for."""
+        head = ScriptDirectory.from_config(_alembic()).get_current_head()
+        with self.engine.connect() as connection:
+            found = MigrationContext.configure(connection).get_current_revision()
+        if found != head:
+            raise LedgerError(
+                f"The ledger's schema is {found or 'not there'}, this program needs {head}: "
+                "run `schedulo db upgrade`."
+            )
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _engine_options(url: sa.URL) -> dict[str, Any]:
+    if url.get_backend_name() == "sqlite":
+        return {"connect_args": {"timeout": 30, "check_same_thread": False}}
+    return {"pool_size": 5, "max_overflow": 5, "pool_pre_ping": True}
+
+
+def _prepare_sqlite(engine: sa.Engine) -> None:
+    @sa.event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we begin transactions ourselves
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def on_begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config

@@ -1,0 +1,247 @@
+"""The ledger's tables, for SQLite and PostgreSQL. Instants are integer milliseconds since the epoch (UTC).
+
+Rows are moved by `schedulo.delivery`; here is only their shape and what the database itself enforces.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+Json = sa.JSON().with_variant(JSONB(), "postgresql")
+
+
+def _text(name: str, default: str | None = None, **options: Any) -> sa.Column[str]:
+    if default is not None:
+        options |= {"server_default": default}
+    return sa.Column(name, sa.Text, nullable=options.pop("nullable", False), **options)
+
+
+def _instant(name: str, nullable: bool = True) -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger, nullable=nullable)
+
+
+def _count(name: str, default: int = 0) -> sa.Column[int]:
+    return sa.Column(name, sa.Integer, nullable=False, server_default=str(default))
+
+
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    _text("key", primary_key=True, comment="platform:account_id; the platform's own id, not the row's"),
+    _text("platform"),
+    _text("account_id"),
+    _text("name"),
+    _text("timezone", "UTC"),
+    sa.Column("options", Json, nullable=False),
+    _text("record_id", "", comment="Airtable row; may change when a person reconnects"),
+    sa.Column("active", sa.Boolean, nullable=False, server_default=sa.true()),
+    _instant("last_fire_ms"),
+    _instant("updated_ms", nullable=False),
+)
+
+credentials = sa.Table(
+    "credentials",
+    metadata,
+    _text("account_key", primary_key=True),
+    _text("secret", comment="Fernet token of the JSON of what the platform gave"),
+    _instant("updated_ms", nullable=False),
+)
+
+posts = sa.Table(
+    "posts",
+    metadata,
+    _text("record_id", primary_key=True),
+    _text("title", ""),
+    _text("fingerprint", "", comment="hash of what a person wrote; a change means a new version"),
+    _instant("due_ms"),
+    _instant("seen_ms", nullable=False),
+    _text("problem", "", comment="why it is not planned, for people; empty when it is"),
+)
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    _text("id", primary_key=True),
+    _text("post_id"),
+    _text("account_key"),
+    _count("occurrence", 1),
+    _text("platform"),
+    _text("title", ""),
+    _text("label", "", comment="platform, account and title, as people find it"),
+    _text("state"),
+    _text("reason", "", comment="why it is where it is, as a sentence"),
+    sa.Column("content", Json, nullable=False),
+    _text("content_hash"),
+    _count("version", 1),
+    sa.Column("armed_version", sa.Integer, comment="the version that was prepared at the platform"),
+    _instant("due_ms", nullable=False),
+    _instant("fire_ms", nullable=False),
+    _instant("not_before_ms"),
+    _instant("not_after_ms", nullable=False),
+    _text("holder", nullable=True, comment="the process at work on it"),
+    _count("fence"),
+    _text("run_id", "", comment="the run that claimed it last"),
+    _count("attempts"),
+    _count("resends"),
+    _count("looks"),
+    _text("remote_id", nullable=True, comment="the platform's id of the post"),
+    _text("permalink", nullable=True),
+    _instant("sent_ms"),
+    _instant("accepted_ms"),
+    _instant("published_ms"),
+    _text("error_kind", ""),
+    _text("error_code", ""),
+    _instant("seen_ms", nullable=False),
+    _instant("updated_ms", nullable=False),
+    sa.UniqueConstraint("post_id", "account_key", "occurrence", name="uq_deliveries_identity"),
+    sa.Index("ix_deliveries_state_fire", "state", "fire_ms"),
+    sa.Index("ix_deliveries_guard", "account_key", "content_hash"),
+)
+
+writes = sa.Table(
+    "writes",
+    metadata,
+    _text("id", primary_key=True),
+    _text("delivery_id"),
+    _text("name"),
+    _text("state"),
+    sa.Column("fence", sa.Integer, nullable=False),
+    _text("holder"),
+    sa.Column("request", Json, nullable=False, comment="without secrets"),
+    sa.Column("snapshot", Json, nullable=False, comment="the content as it was frozen"),
+    sa.Column("live", sa.Boolean, nullable=False),
+    _instant("opened_ms", nullable=False),
+    _instant("sending_until_ms", nullable=False),
+    _instant("settled_ms"),
+    sa.Column("value", Json),
+    # A fence is one bug away from two posts, this index is not.
+    sa.Index(
+        "uq_writes_live",
+        "delivery_id",
+        "name",
+        unique=True,
+        sqlite_where=sa.text("state IN ('open', 'accepted', 'unknown')"),
+        postgresql_where=sa.text("state IN ('open', 'accepted', 'unknown')"),
+    ),
+    sa.Index("ix_writes_delivery", "delivery_id"),
+)
+
+outcomes = sa.Table(
+    "outcomes",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    _text("write_id"),
+    _instant("at_ms", nullable=False),
+    _text("state", comment="what this piece of evidence says of the write"),
+    sa.Column("status", sa.Integer),
+    _text("note", ""),
+    sa.Column("value", Json),
+    sa.Index("ix_outcomes_write", "write_id"),
+)
+
+steps = sa.Table(
+    "steps",
+    metadata,
+    _text("delivery_id", primary_key=True),
+    _text("name", primary_key=True),
+    sa.Column("value", Json, nullable=False),
+    _instant("kept_ms", nullable=False),
+    _instant("expires_ms"),
+)
+
+holders = sa.Table(
+    "holders",
+    metadata,
+    _text("id", primary_key=True),
+    _text("note", "", comment="host and process, for people"),
+    _instant("started_ms", nullable=False),
+    _instant("beat_ms", nullable=False),
+)
+
+holds = sa.Table(
+    "holds",
+    metadata,
+    _text("id", primary_key=True),
+    _text("scope", comment="everything, platform or account"),
+    _text("key", "", comment="the platform or the account's key"),
+    _text("reason"),
+    _text("author"),
+    _instant("from_ms", nullable=False),
+    _instant("until_ms"),
+    _instant("lifted_ms"),
+)
+
+claims = sa.Table(
+    "claims",
+    metadata,
+    _text("run_id", primary_key=True),
+    sa.Column("map_index", sa.Integer, primary_key=True, autoincrement=False),
+    _text("delivery_id"),
+    _instant("claimed_ms", nullable=False),
+    sa.Index("ix_claims_delivery", "delivery_id"),
+)
+
+instances = sa.Table(
+    "instances",
+    metadata,
+    _text("ti_id", primary_key=True, comment="Airflow's id of one try of one task instance"),
+    _text("run_id"),
+    sa.Column("map_index", sa.Integer, nullable=False),
+    _text("delivery_id"),
+    _instant("started_ms", nullable=False),
+    sa.Index("ix_instances_delivery", "delivery_id"),
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    _text("delivery_id"),
+    _instant("at_ms", nullable=False),
+    _text("sentence"),
+    sa.Index("ix_events_delivery", "delivery_id"),
+)
+
+incidents = sa.Table(
+    "incidents",
+    metadata,
+    _text("key", primary_key=True, comment="one incident a cause"),
+    _text("kind"),
+    _text("sentence"),
+    _text("delivery_id", nullable=True),
+    _count("times", 1),
+    _instant("opened_ms", nullable=False),
+    _instant("last_ms", nullable=False),
+    _instant("closed_ms"),
+)
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    _text("key", primary_key=True, comment="a delivery's id, or post:<record> for a post without one"),
+    _text("record_id", nullable=True, comment="the Airtable row that tells it"),
+    _count("version", 1),
+    _count("told_version"),
+    _instant("changed_ms", nullable=False),
+    sa.Index("ix_outbox_untold", "changed_ms"),
+)
+
+marks = sa.Table(
+    "marks",
+    metadata,
+    _text("name", primary_key=True),
+    _text("value"),
+    _instant("at_ms", nullable=False),
+)
