@@ -61,6 +61,8 @@ class Files:
         found = []
         for item in value:
             match item:
+                case Attachment():
+                    found.append(item)  # from a seed
                 case {"id": str(attachment_id)} if attachment_id in kept:
                     found.append(kept[attachment_id])
                 case {"url": str(url), **rest} if "id" not in rest:
@@ -108,9 +110,10 @@ class Files:
             return {"id": attachment.id, "url": attachment.source_url, "filename": attachment.filename}
         until = int(self._world.now() + LINK_LIFE_S)
         name = quote(attachment.filename, safe="")
+        path = f"{until}/{self._sign(attachment.id, until)}/{attachment.id}/{name}"
         shown = {
             "id": attachment.id,
-            "url": f"{base_url}/attachments/{until}/{self._sign(attachment.id, until)}/{attachment.id}/{name}",
+            "url": f"{base_url}/attachments/{path}",
             "filename": attachment.filename,
             "size": len(attachment.data),
             "type": attachment.type,

@@ -101,6 +101,12 @@ class Table:
         """To be called after fields came or were renamed; a name that looks like an id loses to the id."""
         self.ids = {f.name: f.id for f in self.fields.values()} | {f: f for f in self.fields}
 
+    def arrange(self, names: list[str]) -> None:
+        """Put the fields in this order; what is not named comes last."""
+        place = {name: i for i, name in enumerate(names)}
+        ordered = sorted(self.fields.values(), key=lambda f: place.get(f.name, len(names)))
+        self.fields = {f.id: f for f in ordered}
+
     def field(self, name_or_id: Any) -> Field | None:
         return self.fields.get(self.ids.get(name_or_id, "")) if isinstance(name_or_id, str) else None
 
