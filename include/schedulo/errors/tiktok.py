@@ -1,0 +1,76 @@
+"""What TikTok's answers mean: error codes, reasons of a failed post, answers of the upload server.
+
+An answer is good when `error.code` is "ok", whatever its HTTP status. The upload server sends no code, so
+its rows carry the code `upload`. A `fail_reason` proves that nothing is public: FAILED is final.
+"""
+
+from __future__ import annotations
+
+from schedulo.errors.kinds import Kind
+from schedulo.errors.lookup import Phase, Rule
+
+POST = "TikTok: Content Posting API, direct post"
+INBOX = "TikTok: Content Posting API, upload video"
+STATUS = "TikTok: Content Posting API, get post status"
+TRANSFER = "TikTok: Content Posting API, media transfer guide"
+GUIDELINES = "TikTok: content sharing guidelines"
+GENERAL = "TikTok: API v2 error handling"
+
+TIKTOK_RULES: tuple[Rule, ...] = (
+    # The request
+    Rule(Kind.CONTENT_REJECTED, POST, code="invalid_param", refusal=True),
+    Rule(Kind.CONTENT_REJECTED, GENERAL, code="invalid_params", refusal=True),
+    Rule(Kind.BUG, TRANSFER, code="invalid_param", text="chunk", refusal=True),
+    Rule(Kind.BUG, TRANSFER, code="invalid_params", text="chunk", refusal=True),
+    Rule(Kind.CONTENT_REJECTED, POST, code="privacy_level_option_mismatch", refusal=True),
+    Rule(Kind.MEDIA_REJECTED, GENERAL, code="invalid_file_upload", refusal=True),
+    Rule(Kind.BUG, STATUS, code="invalid_publish_id"),
+    Rule(Kind.BUG, STATUS, code="token_not_authorized_for_specified_publish_id"),
+    # The account and the app
+    Rule(Kind.TOKEN_EXPIRED, GENERAL, code="access_token_invalid", refusal=True),
+    Rule(Kind.PERMISSION, GENERAL, code="scope_not_authorized", refusal=True),
+    Rule(Kind.PERMISSION, GENERAL, code="scope_permission_missed", refusal=True),
+    Rule(Kind.ACCOUNT_RESTRICTED, POST, code="spam_risk_user_banned_from_posting", refusal=True),
+    Rule(Kind.ACCOUNT_RESTRICTED, INBOX, code="app_version_check_failed", refusal=True),
+    Rule(
+        Kind.CONFIGURATION,
+        GUIDELINES,
+        code="unaudited_client_can_only_post_to_private_accounts",
+        refusal=True,
+    ),
+    Rule(Kind.CONFIGURATION, TRANSFER, code="url_ownership_unverified", refusal=True),
+    # Limits: per minute, and per day
+    Rule(Kind.RATE_LIMITED, GENERAL, code="rate_limit_exceeded", refusal=True),
+    Rule(Kind.QUOTA_EXHAUSTED, GUIDELINES, code="spam_risk_too_many_posts", refusal=True),
+    Rule(Kind.QUOTA_EXHAUSTED, INBOX, code="spam_risk_too_many_pending_share", refusal=True),
+    Rule(Kind.QUOTA_EXHAUSTED, GUIDELINES, code="reached_active_user_cap", refusal=True),
+    # Why a post failed (`fail_reason`)
+    Rule(Kind.MEDIA_REJECTED, STATUS, code="file_format_check_failed", refusal=True),
+    Rule(Kind.MEDIA_REJECTED, STATUS, code="duration_check_failed", refusal=True),
+    Rule(Kind.MEDIA_REJECTED, STATUS, code="frame_rate_check_failed", refusal=True),
+    Rule(Kind.MEDIA_REJECTED, STATUS, code="picture_size_check_failed", refusal=True),
+    Rule(Kind.HANDLE_EXPIRED, STATUS, code="internal", refusal=True),
+    Rule(Kind.MEDIA_UNREACHABLE, STATUS, code="video_pull_failed", refusal=True),
+    Rule(Kind.MEDIA_UNREACHABLE, STATUS, code="photo_pull_failed", refusal=True),
+    Rule(Kind.CANCELLED, STATUS, code="publish_cancelled", refusal=True),
+    Rule(Kind.RECONNECT, STATUS, code="auth_removed", refusal=True),
+    Rule(Kind.CONTENT_REJECTED, STATUS, code="spam_risk_text", refusal=True),
+    Rule(Kind.CONTENT_REJECTED, STATUS, code="spam_risk", refusal=True),
+    Rule(Kind.CONTENT_REJECTED, STATUS, status=200, phase=Phase.READ, refusal=True),  # a reason not listed
+    # The upload server
+    Rule(Kind.BUG, TRANSFER, code="upload", status=400, refusal=True),
+    Rule(Kind.HANDLE_EXPIRED, TRANSFER, code="upload", status=403, refusal=True),
+    Rule(Kind.HANDLE_EXPIRED, TRANSFER, code="upload", status=404, refusal=True),
+    Rule(Kind.HANDLE_EXPIRED, TRANSFER, code="upload", status=416, phase=Phase.ARM),
+    Rule(Kind.OUTCOME_UNKNOWN, TRANSFER, code="upload", status=416, phase=Phase.COMMIT),
+    # Without a code that is known
+    Rule(Kind.BUG, GENERAL, status=400, refusal=True),
+    Rule(Kind.TOKEN_EXPIRED, GENERAL, status=401, refusal=True),
+    Rule(Kind.PERMISSION, POST, status=403, refusal=True),
+    Rule(Kind.RATE_LIMITED, GENERAL, status=429, refusal=True),
+    Rule(Kind.PLATFORM_DOWN, GENERAL, code="internal_error"),
+    Rule(Kind.PLATFORM_DOWN, GENERAL, status=500),
+    Rule(Kind.PLATFORM_DOWN, GENERAL, status=502),
+    Rule(Kind.PLATFORM_DOWN, GENERAL, status=503),
+    Rule(Kind.PLATFORM_DOWN, GENERAL, status=504),
+)

@@ -1,0 +1,520 @@
+"""X: what it accepts, how a post is made there, and how a post that may be out is found again.
+
+Uses API v2 (X: media upload, chunked; manage posts; timelines). X has no idempotency key; what finds a post
+again is the media keys of its uploads, else its text. X renamed words in 2026 endpoint by endpoint: both
+spellings are read, and a query that is refused for its spelling is asked once more in the other.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from schedulo.errors import Diagnosis, Kind, Phase, PlatformError, diagnose
+from schedulo.errors.x import X_RULES
+from schedulo.flow import (
+    FilePart,
+    Finding,
+    Flow,
+    Job,
+    Look,
+    NotReady,
+    Read,
+    Request,
+    Response,
+    Sent,
+    Slice,
+    commit,
+    due,
+    side_by_side,
+    step,
+)
+from schedulo.model import Account, Content, Format, Media, MediaKind, Platform, Problem, Published
+from schedulo.text import X_INVALID_CHARACTERS, X_MAX_WEIGHTED_LENGTH, x_weighted_length
+
+MB = 1_000_000
+SEGMENT_BYTES = 4 * 1024 * 1024
+"""X advises at most 5 MB and takes at most 1,000 segments."""
+MAX_SEGMENTS = 1000
+UPLOAD_KEEP_S = 23 * 3600.0
+"""Unused uploads live 24 hours by the shorter of X's two statements."""
+MAX_WEIGHT_PREMIUM = 25_000
+MAX_ALT_CHARACTERS = 1000
+MIN_VIDEO_MS = 500
+SNOWFLAKE_EPOCH_MS = 1_288_834_974_657
+CLOCK_MARGIN_MS = 60_000
+"""A post is looked for from this long before its write was opened, should X's clock be behind ours."""
+LOST_ANSWER_S = 600.0
+"""A post whose id was lost is looked for among those of this long."""
+PAGES = 5
+"""Pages of ten that one look reads at the most."""
+REPLY_SETTINGS = ("following", "mentionedUsers", "subscribers", "verified")
+CASHTAG = re.compile(r"(?<![\w$])\$[A-Za-z]{1,6}(?:[._][A-Za-z]{1,2})?(?!\w)")
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """X: media best practices. Where X's pages differ, the stricter figure."""
+
+    category: str
+    types: tuple[str, ...]
+    max_bytes: int
+
+
+LIMITS: dict[MediaKind, Limit] = {
+    MediaKind.IMAGE: Limit("tweet_image", ("image/jpeg", "image/png", "image/webp", "image/gif"), 5 * MB),
+    MediaKind.GIF: Limit("tweet_gif", ("image/gif",), 15 * MB),
+    MediaKind.VIDEO: Limit(
+        "tweet_video", ("video/mp4", "video/quicktime", "video/webm", "video/mp2t"), 512 * MB
+    ),
+}
+MAX_GIF_SIDES = (1280, 1080)
+MAX_VIDEO_MS = 140_000
+PREMIUM_VIDEO_BYTES = MAX_SEGMENTS * SEGMENT_BYTES
+PREMIUM_VIDEO_MS = 125 * 60_000
+
+SHAPES: dict[Format, tuple[MediaKind | None, int, int]] = {
+    Format.TEXT: (None, 0, 0),
+    Format.IMAGE: (MediaKind.IMAGE, 1, 1),
+    Format.IMAGES: (MediaKind.IMAGE, 1, 4),
+    Format.GIF: (MediaKind.GIF, 1, 1),
+    Format.VIDEO: (MediaKind.VIDEO, 1, 1),
+}
+"""Format -> kind of its media, least and most number of them."""
+
+OLD_SPELLING = ("tweet.fields", "note_tweet")
+NEW_SPELLING = ("post.fields", "note_post")
+
+
+def raise_for(response: Response, phase: Phase, call: str = "") -> PlatformError:
+    """The error that an answer stands for; `call` names the upload call where the catalogue asks for it."""
+    body = response.json()
+    body = body if isinstance(body, dict) else {}
+    errors = [error for error in body.get("errors") or () if isinstance(error, dict)]
+    _, problem, code = str(body.get("type")).rpartition("/problems/")
+    if not problem:
+        code = str(body.get("code") or next((e["code"] for e in errors if e.get("code")), ""))
+    said = [body.get("title"), body.get("detail"), body.get("message"), body.get("reason")]
+    said += [error.get("message") or error.get("detail") for error in errors]
+    text = "; ".join(dict.fromkeys(str(part) for part in said if part))
+    diagnosis = diagnose(X_RULES, phase, response.status, code, call, text)
+    if response.ok and phase is not Phase.COMMIT:
+        diagnosis = Diagnosis(Kind.PLATFORM_DOWN, refusal=False)  # an answer that cannot be used
+    wait_s = _wait_s(response, diagnosis.kind) if response.status == 429 else None
+    return PlatformError("X", diagnosis, status=response.status, code=code, message=text, wait_s=wait_s)
+
+
+def _wait_s(response: Response, kind: Kind) -> float | None:
+    """Until the latest reset of a limit that is used up, by X's own clock (X: rate limits)."""
+    now_s = response.date_s
+    resets = []
+    for name, value in response.headers.items():
+        if name.startswith("x-") and name.endswith("-remaining") and value.strip() == "0":
+            reset = response.headers.get(name.removesuffix("remaining") + "reset", "")
+            resets += [float(reset)] if reset.isdigit() else []
+    if resets and now_s is not None:
+        return max(1.0, max(resets) - now_s)
+    retry_after = response.headers.get("retry-after", "")
+    if retry_after.isdigit():
+        return float(retry_after)
+    return 900.0 if kind is Kind.RATE_LIMITED else None
+
+
+def _data(response: Response, phase: Phase, call: str = "") -> dict[str, Any]:
+    body = response.json() if response.ok else None
+    data = body.get("data") if isinstance(body, dict) else None
+    if not isinstance(data, dict):
+        raise raise_for(response, phase, call)
+    return data
+
+
+# Uploading
+
+
+def _upload(index: int, media: Media) -> Flow:
+    """One medium, ready to be posted: `{"id", "media_key"}`.
+
+    Each later step carries the upload's id in its name: what was sent for an upload that ran out says nothing
+    about the next one.
+    """
+    limit = LIMITS[media.kind]
+
+    def initialized(response: Response) -> dict[str, str]:
+        data = _data(response, Phase.ARM, "initialize")
+        return {"id": str(data["id"]), "media_key": str(data.get("media_key") or "")}
+
+    handle = yield from step(
+        f"init-{index}",
+        Request(
+            "x",
+            "POST",
+            "/2/media/upload/initialize",
+            json={
+                "media_type": media.content_type,
+                "total_bytes": media.size_bytes,
+                "media_category": limit.category,
+            },
+        ),
+        initialized,
+        keep_s=UPLOAD_KEEP_S,
+    )
+    media_id = handle["id"]
+    for number, offset in enumerate(range(0, media.size_bytes, SEGMENT_BYTES)):
+        yield from _append(index, media_id, media, number, offset)
+    state = yield from step(
+        f"finalize-{index}-{media_id}",
+        Request("x", "POST", f"/2/media/upload/{media_id}/finalize", timeout_s=60.0),
+        lambda response: _processing(response)[0],
+        keep_s=UPLOAD_KEEP_S,
+    )
+    if state != "succeeded":
+        yield from step(
+            f"status-{index}-{media_id}",
+            Request("x", "GET", "/2/media/upload", query=(("command", "STATUS"), ("media_id", media_id))),
+            _processed,
+            keep_s=UPLOAD_KEEP_S,
+        )
+    if media.alt_text and media.kind is not MediaKind.VIDEO:
+        yield from step(
+            f"alt-{index}-{media_id}",
+            Request(
+                "x",
+                "POST",
+                "/2/media/metadata",
+                json={"id": media_id, "metadata": {"alt_text": {"text": media.alt_text}}},
+            ),
+            _accepted("metadata"),
+            keep_s=UPLOAD_KEEP_S,
+        )
+    return handle
+
+
+def _append(index: int, media_id: str, media: Media, number: int, offset: int) -> Flow:
+    piece = Slice(media.sha256, offset, min(SEGMENT_BYTES, media.size_bytes - offset))
+    return step(
+        f"append-{index}-{media_id}-{number}",
+        Request(
+            "x",
+            "POST",
+            f"/2/media/upload/{media_id}/append",
+            form=(("segment_index", str(number)),),
+            file=FilePart("media", piece, "media", "application/octet-stream"),
+            timeout_s=120.0,
+        ),
+        _accepted("append"),
+        keep_s=UPLOAD_KEEP_S,
+    )
+
+
+def _accepted(call: str) -> Read:
+    """Any 2xx will do; X's pages disagree about these bodies."""
+
+    def read(response: Response) -> bool:
+        if not response.ok:
+            raise raise_for(response, Phase.ARM, call)
+        return True
+
+    return read
+
+
+def _processing(response: Response) -> tuple[str, float]:
+    """Where processing stands and how long X wants us to wait; nothing said means that it is done."""
+    info = _data(response, Phase.ARM).get("processing_info") or {}
+    state = str(info.get("state") or "succeeded")
+    if state == "failed":
+        error = info.get("error") or {}
+        raise PlatformError(
+            "X",
+            Diagnosis(Kind.MEDIA_REJECTED, refusal=True),
+            status=response.status,
+            code=str(error.get("name") or error.get("code") or ""),
+            message=str(error.get("message") or "processing failed"),
+        )
+    return state, float(info.get("check_after_secs") or 2.0)
+
+
+def _processed(response: Response) -> str:
+    state, wait_s = _processing(response)
+    if state != "succeeded":
+        raise NotReady(wait_s, f"X is processing the media ({state})")
+    return state
+
+
+# Posting
+
+
+def _post_request(content: Content, media_ids: Sequence[str]) -> Request:
+    body: dict[str, Any] = {"text": content.text} if content.text or not media_ids else {}
+    if media_ids:
+        body["media"] = {"media_ids": list(media_ids)}
+    for name in ("reply_settings", "made_with_ai"):
+        if content.options.get(name):
+            body[name] = content.options[name]
+    return Request("x", "POST", "/2/tweets", json=body)
+
+
+def _posted(response: Response) -> str | None:
+    """The post's id, or None where X took the post and its answer does not name it."""
+    if not response.ok:
+        raise raise_for(response, Phase.COMMIT)
+    body = response.json()
+    data = body.get("data") if isinstance(body, dict) else None
+    post_id = str(data.get("id")) if isinstance(data, dict) else ""
+    return post_id if post_id.isdigit() else None
+
+
+# Finding again
+
+
+def _timeline(name: str, account: Account, since_id: str | None, page: str | None, read: Read) -> Flow:
+    """One page of the account's own posts, newest first, in whichever spelling X takes."""
+
+    def ask(name: str, parameter: str, note: str) -> Flow:
+        query = [("max_results", "10"), (parameter, f"created_at,entities,attachments,{note}")]
+        query += [("since_id", since_id)] if since_id else []
+        query += [("pagination_token", page)] if page else []
+        request = Request("x", "GET", f"/2/users/{account.account_id}/tweets", query=tuple(query))
+        return step(name, request, read, keep_s=0.0)
+
+    try:
+        return (yield from ask(name, *OLD_SPELLING))
+    except PlatformError as error:
+        if error.status != 400 or not any(word in error.message for word in OLD_SPELLING):
+            raise
+    return (yield from ask(f"{name}-again", *NEW_SPELLING))
+
+
+def _page(response: Response) -> dict[str, Any]:
+    """What is compared of one page of posts, and where the next begins."""
+    body = response.json() if response.ok else None
+    if not isinstance(body, dict) or not ("data" in body or "meta" in body):
+        raise raise_for(response, Phase.READ)
+    posts = []
+    for post in body.get("data") or ():
+        note = post.get("note_post") or post.get("note_tweet") or {}
+        posts.append(
+            {
+                "id": str(post["id"]),
+                "text": note.get("text") or post.get("text") or "",
+                "media_keys": (post.get("attachments") or {}).get("media_keys") or [],
+            }
+        )
+    next_page = (body.get("meta") or {}).get("next_token")
+    return {"posts": posts, "next": next_page}
+
+
+def _matching(posts: Sequence[dict[str, Any]], content: Content, media_keys: set[str]) -> list[str]:
+    """Ids of the posts that are this content: by media keys, else by text and number of media."""
+    by_key = [post["id"] for post in posts if media_keys and media_keys == set(post["media_keys"])]
+    if by_key or not content.text.strip():
+        return by_key
+    return [
+        post["id"]
+        for post in posts
+        if len(post["media_keys"]) in (0, len(content.media)) and same_text(content.text, post["text"])
+    ]
+
+
+T_CO = re.compile(r"https?://t\.co/\w+")
+ANY_LINK = r"(?:\S*\w\.\w\S*)"
+
+
+def _plain(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def same_text(sent: str, shown: str) -> bool:
+    """Whether `shown` is what X makes of `sent`.
+
+    X replaces links by t.co addresses, adds one for attached media, and may write `&`, `<`, `>` as entities.
+    """
+    return any(re.fullmatch(_sendable(text), _plain(sent)) for text in (html.unescape(shown), shown))
+
+
+def _sendable(shown: str) -> str:
+    """A pattern of the texts that X would show as `shown`."""
+    pieces = [re.escape(piece) for piece in T_CO.split(_plain(shown))]
+    if len(pieces) > 1 and not pieces[-1]:  # the last address may be the media's own
+        space = re.escape(" ")
+        pieces[-2:] = [f"{pieces[-2].removesuffix(space)}(?:{space}?{ANY_LINK})?"]
+    return ANY_LINK.join(pieces)
+
+
+def id_ms(post_id: str) -> int:
+    """When X made a post, in epoch milliseconds: its id says so."""
+    return (int(post_id) >> 22) + SNOWFLAKE_EPOCH_MS
+
+
+def _find_lost(job: Job, media_keys: set[str]) -> Flow:
+    """The id of a post that X took without naming it, or "": looked for once among the newest."""
+
+    def newest(response: Response) -> str:
+        if response.date_s is None:
+            return ""
+        since_ms = (response.date_s - LOST_ANSWER_S) * 1000
+        posts = [post for post in _page(response)["posts"] if id_ms(post["id"]) >= since_ms]
+        found = _matching(posts, job.content, media_keys)
+        return found[0] if len(found) == 1 else ""
+
+    try:
+        return (yield from _timeline("find", job.account, None, None, newest))
+    except PlatformError:
+        return ""
+
+
+# Checking
+
+
+def _check_text(account: Account, content: Content) -> Iterator[Problem]:
+    text = content.text
+    premium = bool(account.options.get("premium"))
+    most = MAX_WEIGHT_PREMIUM if premium else X_MAX_WEIGHTED_LENGTH
+    weight = x_weighted_length(text)
+    if weight > most:
+        yield Problem(
+            "Text",
+            f"{weight} characters as X counts",
+            f"X takes {most:,} from {'a Premium' if premium else 'this'} account; each link counts 23",
+            f"Shorten it by {weight - most}.",
+        )
+    if not text.strip() and not content.media:
+        yield Problem("Text", "", "a post without media needs a text", "Write one.")
+    if any(character in text for character in X_INVALID_CHARACTERS):
+        yield Problem("Text", "", "it holds an invisible character that X refuses", "Type the text anew.")
+    if len(tags := CASHTAG.findall(text)) > 1:
+        yield Problem("Text", ", ".join(tags), "X takes one cashtag in a post", "Leave one of them.")
+    settings = content.options.get("reply_settings")
+    if settings and settings not in REPLY_SETTINGS:
+        yield Problem(
+            "Reply settings",
+            str(settings),
+            f"X knows {', '.join(REPLY_SETTINGS)}",
+            "Choose one of them, or leave it empty so that everyone may reply.",
+        )
+
+
+def _check_medium(account: Account, media: Media) -> Iterator[Problem]:
+    name = media.filename or media.kind.value
+    limit = LIMITS[media.kind]
+    premium = bool(account.options.get("premium"))
+    if media.content_type not in limit.types:
+        yield Problem(
+            "Media", f"{name}: {media.content_type}", f"X takes {', '.join(limit.types)}", "Convert it."
+        )
+    video = media.kind is MediaKind.VIDEO
+    most = PREMIUM_VIDEO_BYTES if video and premium else limit.max_bytes
+    if not 0 < media.size_bytes <= most:
+        yield Problem(
+            "Media",
+            f"{name}: {media.size_bytes:,} bytes",
+            f"X takes 1 to {most:,} bytes for a {media.kind.value}",
+            "Make the file smaller." if media.size_bytes else "Attach the file again.",
+        )
+    if len(media.alt_text) > MAX_ALT_CHARACTERS:
+        yield Problem(
+            "Alt text",
+            f"{name}: {len(media.alt_text)} characters",
+            f"X takes {MAX_ALT_CHARACTERS}",
+            "Shorten it.",
+        )
+    sides = (media.width, media.height)
+    if media.kind is MediaKind.GIF and any(a > b for a, b in zip(sides, MAX_GIF_SIDES, strict=True)):
+        yield Problem(
+            "Media", f"{name}: {sides[0]}x{sides[1]}", "X takes GIFs up to 1280x1080", "Make it smaller."
+        )
+    if video and all(sides) and not 1 / 3 <= sides[0] / sides[1] <= 3:
+        yield Problem("Media", f"{name}: {sides[0]}x{sides[1]}", "X takes videos from 1:3 to 3:1", "Crop it.")
+    longest_ms = PREMIUM_VIDEO_MS if premium else MAX_VIDEO_MS
+    if video and media.duration_ms and not MIN_VIDEO_MS <= media.duration_ms <= longest_ms:
+        yield Problem(
+            "Media",
+            f"{name}: {media.duration_ms / 1000:g} seconds",
+            f"X takes videos of 0.5 to {longest_ms // 1000} seconds from this account",
+            "Cut it.",
+        )
+
+
+def _check_shape(content: Content) -> Iterator[Problem]:
+    if content.format not in SHAPES:
+        yield Problem(
+            "Format", content.format, f"X has {', '.join(SHAPES)}", "Choose one of them for this account."
+        )
+        return
+    kind, least, most = SHAPES[content.format]
+    kinds = {media.kind for media in content.media}
+    if not least <= len(content.media) <= most or kinds - {kind}:
+        wanted = "no media" if kind is None else f"{least} {kind.value}"
+        wanted += f" to {most} {kind.value}s" if kind and most > least else ""
+        given = ", ".join(media.kind.value for media in content.media) or "none"
+        yield Problem(
+            "Media", given, f"the format {content.format.value} has {wanted}", "Change one of both."
+        )
+
+
+class X:
+    """X's side of `Conversation`."""
+
+    platform: Platform = Platform.X
+
+    def check(self, account: Account, content: Content, *, public_media: bool) -> Sequence[Problem]:
+        """All that X would refuse (X: manage posts; counting characters; media best practices)."""
+        problems = [*_check_shape(content), *_check_text(account, content)]
+        for media in content.media:
+            problems += _check_medium(account, media)
+        return problems
+
+    def publish(self, job: Job) -> Flow:
+        """Media side by side, then one post at the due instant."""
+        content = job.content
+        uploads: list[dict[str, str]] = []
+        if content.media:
+            uploads = yield from side_by_side(*(_upload(i, media) for i, media in enumerate(content.media)))
+        yield from due()
+        request = _post_request(content, [upload["id"] for upload in uploads])
+        post_id = yield from commit("post", request, _posted)
+        if post_id is None:
+            keys = {upload["media_key"] for upload in uploads if upload["media_key"]}
+            post_id = yield from _find_lost(job, keys)
+        if not post_id:
+            return Published(note="X took the post but did not name it; look at the account for the link.")
+        return Published(
+            post_id=post_id,
+            permalink=f"https://x.com/{job.account.options.get('username') or 'i'}/status/{post_id}",
+            published_ms=id_ms(post_id),
+        )
+
+    def reconcile(self, job: Job, sent: Sent) -> Flow:
+        """Looks through the account's own posts since the write was opened (X: timelines).
+
+        A look costs money by the post that is read, hence `since_id` and small pages.
+        """
+        since_ms = sent.opened_ms - CLOCK_MARGIN_MS
+        since_id = str(max(0, since_ms - SNOWFLAKE_EPOCH_MS) << 22)
+        keys = {v["media_key"] for k, v in sent.steps.items() if k.startswith("init-") and v["media_key"]}
+        posts: list[dict[str, Any]] = []
+        token: str | None = None
+        for number in range(PAGES):
+            page = yield from _timeline(f"look-{number}", job.account, since_id, token, _page)
+            posts += page["posts"]
+            token = page["next"]
+            found = _matching(posts, sent.content, keys)
+            if found or not token:
+                break
+        if len(found) == 1:
+            return Finding(Look.FOUND, found[0], f"X shows the post as {found[0]}.")
+        if found:
+            return Finding(Look.UNCLEAR, note=f"X shows {len(found)} posts that look the same.")
+        if token:
+            return Finding(Look.UNCLEAR, note=f"{len(posts)} newer posts on the account, and there are more.")
+        if not sent.content.text.strip() and posts:
+            return Finding(
+                Look.UNCLEAR, note="X shows newer posts; without a text ours cannot be told apart."
+            )
+        return Finding(Look.ABSENT, note=f"None of the account's {len(posts)} newer posts is this one.")
+
+
+CONVERSATION = X()
