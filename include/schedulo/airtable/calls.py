@@ -1,0 +1,193 @@
+"""One call to Airtable under its rules: pace, lock-out, time budget, repeats, and what a refusal means.
+
+pyairtable builds the requests; its own retries (429 only, within 3 seconds) are too quick for the lock-out of
+30 seconds and are not used. What is asked is left to `client` and `base`.
+Source: Airtable Web API, "Rate limits" and "Errors".
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+from pyairtable import Api
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+
+from schedulo.errors import Kind
+from schedulo.errors.airtable import AirtableBusy, AirtableDown, AirtableError, error_for
+
+CONNECT_S = 5
+ATTEMPTS = 5
+CALLS_PER_S = 4
+"""Of the five a second that a base allows to all its callers together, one is left to the others."""
+
+
+class Calls:
+    """Sends requests of one `Api`, which it takes over: build the Api without a retry strategy of its own.
+
+    :param call_s: hard limit of one request, from its start to the last byte of the answer, seconds
+    :param budget_s: how long a caller waits at the most, where it does not say so itself (`within`), seconds
+    :param clock: monotonic seconds; `sleep` must let it pass
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        *,
+        call_s: float = 15.0,
+        budget_s: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.api = api
+        self.count = 0
+        """Requests sent, repeats included: what the monthly budget counts (the meta API is free of charge)."""
+        self.server_ms: int | None = None
+        """Airtable's own clock, from the `Date` of its last answer; whole seconds."""
+        self._call_s, self._budget_s = call_s, budget_s
+        self._clock, self._sleep = clock, sleep
+        self._until: float | None = None
+        self._locked_until = clock()
+        self._recent: deque[float] = deque(maxlen=CALLS_PER_S)
+        self._backoff = wait_exponential_jitter(initial=0.5, max=20.0)
+        api.session.hooks["response"].append(self._take_whole)
+
+    @contextmanager
+    def within(self, budget_s: float | None = None) -> Iterator[None]:
+        """All calls of the block together get this much time; inside another block the shorter limit counts."""
+        outer = self._until
+        until = self._clock() + (self._budget_s if budget_s is None else budget_s)
+        self._until = until if outer is None else min(outer, until)
+        try:
+            yield
+        finally:
+            self._until = outer
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        options: dict[str, Any] | None = None,
+        json: dict[str, Any] | None = None,
+        fallback: tuple[str, str] | None = None,
+        repeatable: bool = True,
+    ) -> dict[str, Any]:
+        """The answer of one request.
+
+        :param fallback: method and URL of the same request with its options in the body, for long URLs
+        :param repeatable: False where doing it twice would do harm; then only refusals are repeated
+        :raises AirtableBusy: locked out for longer than the time left
+        :raises AirtableQuota: the month's calls are used up
+        :raises AirtableDown: no usable answer in the time left
+        :raises AirtableRefused: anything that repeating does not mend
+        """
+
+        def worth_it(error: BaseException) -> bool:
+            if isinstance(error, AirtableDown):
+                return repeatable or error.status == 503
+            return isinstance(error, AirtableBusy)
+
+        with self.within():
+            retrying = Retrying(
+                retry=retry_if_exception(worth_it),
+                wait=self._pause,
+                stop=lambda state: stop_after_attempt(ATTEMPTS)(state) or state.upcoming_sleep > self._left(),
+                sleep=self._sleep,
+                reraise=True,
+            )
+            return retrying(self._once, method, url, options, json, fallback)
+
+    def _once(
+        self,
+        method: str,
+        url: str,
+        options: dict[str, Any] | None,
+        json: dict[str, Any] | None,
+        fallback: tuple[str, str] | None,
+    ) -> dict[str, Any]:
+        self._admit()
+        self.count += 1
+        self._recent.append(self._clock())
+        self.api.timeout = (CONNECT_S, max(1, int(min(self._call_s, self._left()))))
+        # The texts of requests' exceptions hold the URL and with it what people wrote: only their kind is told.
+        try:
+            answer = self.api.request(method, url, options=options, json=json, fallback=fallback)
+        except requests.HTTPError as error:
+            raise self._refusal(error.response) from None
+        except requests.JSONDecodeError:
+            raise AirtableDown(Kind.PLATFORM_DOWN, message="the answer is not JSON") from None
+        except requests.RequestException as error:
+            raise AirtableDown(Kind.NETWORK, message=type(error).__name__) from None
+        if not isinstance(answer, dict):
+            raise AirtableDown(Kind.PLATFORM_DOWN, message="the answer is not an object")
+        return answer
+
+    def _admit(self) -> None:
+        """Wait for the end of a lock-out and for our own pace, or say how long that would take."""
+        now = self._clock()
+        locked_s = self._locked_until - now
+        if locked_s > self._left():
+            raise AirtableBusy(Kind.RATE_LIMITED, message="still locked out", wait_s=locked_s)
+        full = len(self._recent) == CALLS_PER_S
+        pace_s = self._recent[0] + 1.0 - now if full else 0.0
+        wait_s = max(locked_s, pace_s)
+        if wait_s > self._left() or self._left() <= 0:
+            raise AirtableBusy(Kind.RATE_LIMITED, message="out of time", wait_s=max(wait_s, 1.0))
+        if wait_s > 0:
+            self._sleep(wait_s)
+
+    def _left(self) -> float:
+        assert self._until is not None, "inside `within`"
+        return self._until - self._clock()
+
+    def _pause(self, state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        said = error.wait_s if isinstance(error, AirtableError) else None
+        return said if said is not None else self._backoff(state)
+
+    def _refusal(self, response: requests.Response) -> AirtableError:
+        try:
+            body = response.json()
+        except ValueError:
+            body = None
+        error = error_for(response.status_code, body, _seconds(response.headers.get("Retry-After")))
+        if isinstance(error, AirtableBusy) and error.wait_s is not None:
+            self._locked_until = self._clock() + error.wait_s
+        return error
+
+    def _take_whole(self, response: requests.Response, **_: Any) -> requests.Response:
+        """Read the body with a limit on the whole of it: a timeout of requests only limits single reads."""
+        if (date := response.headers.get("Date")) is not None:
+            self.server_ms = _date_ms(date)
+        if isinstance(response.raw, io.BytesIO):
+            return response
+        until = time.monotonic() + self._call_s
+        body = bytearray()
+        for chunk in response.raw.stream(65536, decode_content=True):
+            body += chunk
+            if time.monotonic() > until:
+                response.close()
+                raise requests.ReadTimeout("the answer took too long")
+        response.raw = io.BytesIO(bytes(body))
+        return response
+
+
+def _date_ms(text: str) -> int | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()) * 1000
+
+
+def _seconds(text: str | None) -> float | None:
+    """Retry-After in seconds; its other form, a date, Airtable does not use."""
+    return float(text) if text is not None and text.isdigit() else None

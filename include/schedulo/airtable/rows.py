@@ -1,0 +1,301 @@
+"""Records of the base as values: what a row says, and a `Problem` for every cell that means nothing.
+
+Nothing here raises: a bad cell spoils its own row at most. What a Posts row seems to say about deliveries is
+ignored, since a duplicated row copies such cells. Single cells are left to `cells`, records to `client`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Dict
+from dataclasses import dataclass
+from typing import Any
+
+from schedulo.airtable import schema
+from schedulo.airtable.cells import AttachmentRef, Cells
+from schedulo.airtable.mapping import Mapping
+from schedulo.airtable.schema import ACCOUNTS, COMMANDS, DELIVERIES, POSTS
+from schedulo.clock import ClockError, Instant, instant, iso, parse_instant
+from schedulo.model import Account, Platform, Problem
+
+AUTHOR = "The author of the post corrects it."
+OWNER = "Who looks after the accounts corrects it."
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    record_id: str
+    name: str
+    platform: Platform | None
+    account_id: str
+    username: str
+    timezone: str
+    """Empty where the row names none, or one that does not exist."""
+    active: bool
+    options: Dict[str, Any]
+    """As `model.Account.options`: `login`, `premium`."""
+    problems: tuple[Problem, ...] = ()
+
+    def account(self, base_timezone: str = "UTC") -> Account | None:
+        """The account, or None where the row does not say which it is."""
+        if self.platform is None or not self.account_id:
+            return None
+        zone = self.timezone or base_timezone
+        return Account(self.platform, self.account_id, self.username or self.name, zone, self.options)
+
+
+@dataclass(frozen=True, slots=True)
+class PostRow:
+    record_id: str
+    created_ms: int | None
+    modified_ms: int | None
+    """None where the base has no field for it."""
+    title: str
+    text: str
+    link: str | None
+    attachments: tuple[AttachmentRef, ...]
+    alt_texts: tuple[str, ...]
+    """One for each attachment at the most; missing ones are empty."""
+    account_record_ids: tuple[str, ...]
+    due_ms: int | None
+    due_wall: str
+    """The wall-clock time where the row has no instant; which zone counts is settled by `due`."""
+    timezone: str
+    status_ready: bool
+    format: str | None
+    """What the author wishes: `post`, `reel`, `draft`, or None."""
+    not_after_ms: int | None
+    options: Dict[Platform, Dict[str, Any]]
+    """As `model.Content.options`, for each platform."""
+    problems: tuple[Problem, ...] = ()
+
+    def due(self, account_timezone: str, mapping: Mapping | None = None) -> Instant | None:
+        """When the post is due on an account in `account_timezone`; None where the row does not say.
+
+        :raises ClockError: for a wall-clock time or a zone that means nothing
+        """
+        if self.due_ms is not None:
+            return Instant(self.due_ms)
+        if not self.due_wall:
+            return None
+        names = mapping or Mapping()
+        return instant(
+            self.due_wall,
+            self.timezone or account_timezone,
+            field=names.field(POSTS, "Publish at (local)"),
+            zone_field=names.field(POSTS, "Time zone")
+            if self.timezone
+            else names.field(ACCOUNTS, "Time zone"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What a person asks for on a Deliveries row; counts once, so compare `requested_ms` with the last."""
+
+    key: str
+    record_id: str
+    verb: str
+    """`retry` or `cancel`."""
+    requested_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a Deliveries row is to say. Instants in ms; `lateness_ms` is accepted minus due."""
+
+    key: str
+    record_id: str | None
+    title: str
+    post_record_id: str | None
+    account_record_id: str | None
+    platform: Platform
+    state: str
+    """A word of `schema.STATE_WORDS`, or `schema.NOT_PLANNED`."""
+    message: str = ""
+    due_ms: int | None = None
+    accepted_ms: int | None = None
+    published_ms: int | None = None
+    lateness_ms: int | None = None
+    post_id: str | None = None
+    permalink: str | None = None
+    attempts: int = 0
+    rewrite: bool = True
+    """False: when the row is gone it stays gone. For rows that were written anew once already."""
+
+    def cells(self, updated_ms: int) -> dict[str, Any]:
+        """What changes from report to report, by our names; None empties a cell."""
+        return {
+            "State": self.state,
+            "Message": self.message,
+            "Due at": _iso(self.due_ms),
+            "Accepted at": _iso(self.accepted_ms),
+            "Published at": _iso(self.published_ms),
+            "Lateness (s)": None if self.lateness_ms is None else self.lateness_ms / 1000,
+            "Post ID": self.post_id,
+            "Permalink": self.permalink,
+            "Attempts": self.attempts,
+            "Updated at": iso(updated_ms),
+        }
+
+    def identity(self, *, links: bool = True) -> dict[str, Any]:
+        """What is written once, when the row is made. Without `links` where what they point to is gone."""
+        cells: dict[str, Any] = {
+            "Delivery": self.title,
+            "Key": self.key,
+            "Platform": next(word for word, name in schema.PLATFORMS.items() if name == self.platform),
+        }
+        if links and self.post_record_id:
+            cells["Post"] = [self.post_record_id]
+        if links and self.account_record_id:
+            cells["Account"] = [self.account_record_id]
+        return cells
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of one report."""
+
+    key: str
+    record_id: str | None
+    error: str = ""
+    """Why the row could not be written; empty when it was."""
+    rewritten: bool = False
+    """The row had been deleted and was made anew."""
+
+
+def account_row(record: Dict[str, Any], mapping: Mapping) -> AccountRow:
+    """One record of Accounts."""
+    cells = Cells(ACCOUNTS, record, mapping, OWNER)
+    platform = cells.choice("Platform", schema.PLATFORMS)
+    if platform is None and not cells.problems:
+        cells.problem("Platform", "", "is empty, and nothing can be published without it")
+    account_id = cells.text("Account ID").strip()
+    if not account_id:
+        cells.problem("Account ID", "", "is empty; it is the platform's own id of the account, not its @name")
+    login = cells.choice("Login", schema.LOGINS)
+    premium = cells.checked("Premium")
+    options: dict[str, Any] = {}
+    if platform == Platform.INSTAGRAM and login is not None:
+        options["login"] = login
+    if platform == Platform.X:
+        options["premium"] = premium
+    return AccountRow(
+        record_id=str(record.get("id", "")),
+        name=cells.text("Name"),
+        platform=Platform(platform) if platform else None,
+        account_id=account_id,
+        username=cells.text("Username").strip().removeprefix("@"),
+        timezone=cells.zone("Time zone"),
+        active=cells.checked("Active"),
+        options=options,
+        problems=tuple(cells.problems),
+    )
+
+
+def post_row(record: Dict[str, Any], mapping: Mapping) -> PostRow:
+    """One record of Posts."""
+    cells = Cells(POSTS, record, mapping, AUTHOR)
+    attachments = cells.attachments("Media")
+    due_ms = cells.instant_ms("Publish at")
+    due_wall = cells.text("Publish at (local)").strip()
+    zone = cells.zone("Time zone")
+    if due_ms is not None and due_wall:
+        other = cells.name("Publish at")
+        cells.problem("Publish at (local)", due_wall, f"and '{other}' are both filled", "Empty one of them.")
+    if due_wall:
+        try:
+            instant(due_wall, "UTC", field=cells.name("Publish at (local)"))
+        except ClockError as error:
+            cells.problems.append(error.problem)
+            due_wall = ""
+    ready = cells.text("Status").strip().casefold() == schema.READY.casefold()
+    if ready and not any((due_ms, due_wall, cells.raw("Publish at"), cells.raw("Publish at (local)"))):
+        cells.problem("Publish at", "", "is empty, so nobody knows when the post should go out")
+    accounts = cells.links("Accounts")
+    if ready and not accounts:
+        cells.problem("Accounts", "", "is empty, so nobody knows where the post should go out")
+    return PostRow(
+        record_id=str(record.get("id", "")),
+        created_ms=_created_ms(record),
+        modified_ms=cells.instant_ms("Last modified"),
+        title=cells.text("Title").strip(),
+        text=cells.text("Text"),
+        link=cells.text("Link").strip() or None,
+        attachments=attachments,
+        alt_texts=_alt_texts(cells, len(attachments)),
+        account_record_ids=accounts,
+        due_ms=due_ms,
+        due_wall=due_wall,
+        timezone=zone,
+        status_ready=ready,
+        format=cells.choice("Format", schema.FORMATS),
+        not_after_ms=cells.instant_ms("Not after"),
+        options=_options(cells),
+        problems=tuple(cells.problems),
+    )
+
+
+def commands(record: Dict[str, Any], mapping: Mapping) -> list[Command]:
+    """What people ask for on one record of Deliveries; nothing where the key or the time cannot be read."""
+    cells = Cells(DELIVERIES, record, mapping, AUTHOR)
+    key = cells.text("Key")
+    found = [
+        Command(key, str(record.get("id", "")), verb, requested_ms)
+        for verb, field in COMMANDS.items()
+        if (requested_ms := cells.instant_ms(field)) is not None
+    ]
+    return found if key else []
+
+
+def _options(cells: Cells) -> dict[Platform, dict[str, Any]]:
+    """By the platforms' own names; TikTok wants everything said, the others only what differs."""
+    ai = cells.checked("AI generated")
+    cover_ms = cells.seconds_as_ms("Cover at (s)")
+    disclosed = cells.chosen("TikTok discloses", schema.TIKTOK_DISCLOSURES)
+    tiktok: dict[str, Any] = {
+        "disable_comment": not cells.checked("TikTok comments"),
+        "disable_duet": not cells.checked("TikTok duet"),
+        "disable_stitch": not cells.checked("TikTok stitch"),
+        "is_aigc": ai,
+        **{toggle: toggle in disclosed for toggle in schema.TIKTOK_DISCLOSURES.values()},
+    }
+    instagram: dict[str, Any] = {}
+    x: dict[str, Any] = {}
+    facebook: dict[str, Any] = {}
+    if (privacy := cells.choice("TikTok privacy", schema.TIKTOK_PRIVACY)) is not None:
+        tiktok["privacy_level"] = privacy
+    if cover_ms is not None:
+        tiktok["video_cover_timestamp_ms"] = instagram["thumb_offset"] = cover_ms
+    if cells.checked("Reels tab only"):
+        instagram["share_to_feed"] = False
+    if (replies := cells.choice("X replies", schema.X_REPLIES)) is not None:
+        x["reply_settings"] = replies
+    if ai:
+        x["made_with_ai"] = True
+    if title := cells.text("Facebook title").strip():
+        facebook["title"] = title
+    return {
+        Platform.TIKTOK: tiktok,
+        Platform.INSTAGRAM: instagram,
+        Platform.X: x,
+        Platform.FACEBOOK: facebook,
+    }
+
+
+def _alt_texts(cells: Cells, media: int) -> tuple[str, ...]:
+    lines = [line.strip() for line in cells.text("Alt text").rstrip().splitlines()]
+    if len(lines) > media:
+        rule = f"has {len(lines)} lines for {media} media; it must have one line for each"
+        cells.problem("Alt text", "", rule)
+    return tuple(lines[:media])
+
+
+def _created_ms(record: Dict[str, Any]) -> int | None:
+    try:
+        return parse_instant(record.get("createdTime", ""))
+    except ClockError:
+        return None
+
+
+def _iso(ms: int | None) -> str | None:
+    return None if ms is None else iso(ms)
