@@ -10,8 +10,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 from schedulo.errors import Diagnosis, Kind, Phase, PlatformError, diagnose
@@ -33,18 +32,11 @@ from schedulo.flow import (
     side_by_side,
     step,
 )
-from schedulo.model import Account, Content, Format, Media, MediaKind, Platform, Problem, Published
-from schedulo.text import X_INVALID_CHARACTERS, X_MAX_WEIGHTED_LENGTH, x_weighted_length
+from schedulo.model import Account, Content, Media, MediaKind, Platform, Problem, Published
+from schedulo.platforms.x_accepts import CATEGORIES, SEGMENT_BYTES, problems
 
-MB = 1_000_000
-SEGMENT_BYTES = 4 * 1024 * 1024
-"""X advises at most 5 MB and takes at most 1,000 segments."""
-MAX_SEGMENTS = 1000
 UPLOAD_KEEP_S = 23 * 3600.0
 """Unused uploads live 24 hours by the shorter of X's two statements."""
-MAX_WEIGHT_PREMIUM = 25_000
-MAX_ALT_CHARACTERS = 1000
-MIN_VIDEO_MS = 500
 SNOWFLAKE_EPOCH_MS = 1_288_834_974_657
 CLOCK_MARGIN_MS = 60_000
 """A post is looked for from this long before its write was opened, should X's clock be behind ours."""
@@ -52,40 +44,6 @@ LOST_ANSWER_S = 600.0
 """A post whose id was lost is looked for among those of this long."""
 PAGES = 5
 """Pages of ten that one look reads at the most."""
-REPLY_SETTINGS = ("following", "mentionedUsers", "subscribers", "verified")
-CASHTAG = re.compile(r"(?<![\w$])\$[A-Za-z]{1,6}(?:[._][A-Za-z]{1,2})?(?!\w)")
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """X: media best practices. Where X's pages differ, the stricter figure."""
-
-    category: str
-    types: tuple[str, ...]
-    max_bytes: int
-
-
-LIMITS: dict[MediaKind, Limit] = {
-    MediaKind.IMAGE: Limit("tweet_image", ("image/jpeg", "image/png", "image/webp", "image/gif"), 5 * MB),
-    MediaKind.GIF: Limit("tweet_gif", ("image/gif",), 15 * MB),
-    MediaKind.VIDEO: Limit(
-        "tweet_video", ("video/mp4", "video/quicktime", "video/webm", "video/mp2t"), 512 * MB
-    ),
-}
-MAX_GIF_SIDES = (1280, 1080)
-MAX_VIDEO_MS = 140_000
-PREMIUM_VIDEO_BYTES = MAX_SEGMENTS * SEGMENT_BYTES
-PREMIUM_VIDEO_MS = 125 * 60_000
-
-SHAPES: dict[Format, tuple[MediaKind | None, int, int]] = {
-    Format.TEXT: (None, 0, 0),
-    Format.IMAGE: (MediaKind.IMAGE, 1, 1),
-    Format.IMAGES: (MediaKind.IMAGE, 1, 4),
-    Format.GIF: (MediaKind.GIF, 1, 1),
-    Format.VIDEO: (MediaKind.VIDEO, 1, 1),
-}
-"""Format -> kind of its media, least and most number of them."""
-
 OLD_SPELLING = ("tweet.fields", "note_tweet")
 NEW_SPELLING = ("post.fields", "note_post")
 
@@ -124,11 +82,12 @@ def _wait_s(response: Response, kind: Kind) -> float | None:
     return 900.0 if kind is Kind.RATE_LIMITED else None
 
 
-def _data(response: Response, phase: Phase, call: str = "") -> dict[str, Any]:
+def _media(response: Response, call: str) -> dict[str, Any]:
+    """What an upload call says of its medium; always with an `id`."""
     body = response.json() if response.ok else None
     data = body.get("data") if isinstance(body, dict) else None
-    if not isinstance(data, dict):
-        raise raise_for(response, phase, call)
+    if not isinstance(data, dict) or not data.get("id"):
+        raise raise_for(response, Phase.ARM, call)
     return data
 
 
@@ -141,10 +100,9 @@ def _upload(index: int, media: Media) -> Flow:
     Each later step carries the upload's id in its name: what was sent for an upload that ran out says nothing
     about the next one.
     """
-    limit = LIMITS[media.kind]
 
     def initialized(response: Response) -> dict[str, str]:
-        data = _data(response, Phase.ARM, "initialize")
+        data = _media(response, "initialize")
         return {"id": str(data["id"]), "media_key": str(data.get("media_key") or "")}
 
     handle = yield from step(
@@ -156,7 +114,7 @@ def _upload(index: int, media: Media) -> Flow:
             json={
                 "media_type": media.content_type,
                 "total_bytes": media.size_bytes,
-                "media_category": limit.category,
+                "media_category": CATEGORIES[media.kind],
             },
         ),
         initialized,
@@ -223,7 +181,7 @@ def _accepted(call: str) -> Read:
 
 def _processing(response: Response) -> tuple[str, float]:
     """Where processing stands and how long X wants us to wait; nothing said means that it is done."""
-    info = _data(response, Phase.ARM).get("processing_info") or {}
+    info = _media(response, "finalize").get("processing_info") or {}
     state = str(info.get("state") or "succeeded")
     if state == "failed":
         error = info.get("error") or {}
@@ -366,95 +324,6 @@ def _find_lost(job: Job, media_keys: set[str]) -> Flow:
         return ""
 
 
-# Checking
-
-
-def _check_text(account: Account, content: Content) -> Iterator[Problem]:
-    text = content.text
-    premium = bool(account.options.get("premium"))
-    most = MAX_WEIGHT_PREMIUM if premium else X_MAX_WEIGHTED_LENGTH
-    weight = x_weighted_length(text)
-    if weight > most:
-        yield Problem(
-            "Text",
-            f"{weight} characters as X counts",
-            f"X takes {most:,} from {'a Premium' if premium else 'this'} account; each link counts 23",
-            f"Shorten it by {weight - most}.",
-        )
-    if not text.strip() and not content.media:
-        yield Problem("Text", "", "a post without media needs a text", "Write one.")
-    if any(character in text for character in X_INVALID_CHARACTERS):
-        yield Problem("Text", "", "it holds an invisible character that X refuses", "Type the text anew.")
-    if len(tags := CASHTAG.findall(text)) > 1:
-        yield Problem("Text", ", ".join(tags), "X takes one cashtag in a post", "Leave one of them.")
-    settings = content.options.get("reply_settings")
-    if settings and settings not in REPLY_SETTINGS:
-        yield Problem(
-            "Reply settings",
-            str(settings),
-            f"X knows {', '.join(REPLY_SETTINGS)}",
-            "Choose one of them, or leave it empty so that everyone may reply.",
-        )
-
-
-def _check_medium(account: Account, media: Media) -> Iterator[Problem]:
-    name = media.filename or media.kind.value
-    limit = LIMITS[media.kind]
-    premium = bool(account.options.get("premium"))
-    if media.content_type not in limit.types:
-        yield Problem(
-            "Media", f"{name}: {media.content_type}", f"X takes {', '.join(limit.types)}", "Convert it."
-        )
-    video = media.kind is MediaKind.VIDEO
-    most = PREMIUM_VIDEO_BYTES if video and premium else limit.max_bytes
-    if not 0 < media.size_bytes <= most:
-        yield Problem(
-            "Media",
-            f"{name}: {media.size_bytes:,} bytes",
-            f"X takes 1 to {most:,} bytes for a {media.kind.value}",
-            "Make the file smaller." if media.size_bytes else "Attach the file again.",
-        )
-    if len(media.alt_text) > MAX_ALT_CHARACTERS:
-        yield Problem(
-            "Alt text",
-            f"{name}: {len(media.alt_text)} characters",
-            f"X takes {MAX_ALT_CHARACTERS}",
-            "Shorten it.",
-        )
-    sides = (media.width, media.height)
-    if media.kind is MediaKind.GIF and any(a > b for a, b in zip(sides, MAX_GIF_SIDES, strict=True)):
-        yield Problem(
-            "Media", f"{name}: {sides[0]}x{sides[1]}", "X takes GIFs up to 1280x1080", "Make it smaller."
-        )
-    if video and all(sides) and not 1 / 3 <= sides[0] / sides[1] <= 3:
-        yield Problem("Media", f"{name}: {sides[0]}x{sides[1]}", "X takes videos from 1:3 to 3:1", "Crop it.")
-    longest_ms = PREMIUM_VIDEO_MS if premium else MAX_VIDEO_MS
-    if video and media.duration_ms and not MIN_VIDEO_MS <= media.duration_ms <= longest_ms:
-        yield Problem(
-            "Media",
-            f"{name}: {media.duration_ms / 1000:g} seconds",
-            f"X takes videos of 0.5 to {longest_ms // 1000} seconds from this account",
-            "Cut it.",
-        )
-
-
-def _check_shape(content: Content) -> Iterator[Problem]:
-    if content.format not in SHAPES:
-        yield Problem(
-            "Format", content.format, f"X has {', '.join(SHAPES)}", "Choose one of them for this account."
-        )
-        return
-    kind, least, most = SHAPES[content.format]
-    kinds = {media.kind for media in content.media}
-    if not least <= len(content.media) <= most or kinds - {kind}:
-        wanted = "no media" if kind is None else f"{least} {kind.value}"
-        wanted += f" to {most} {kind.value}s" if kind and most > least else ""
-        given = ", ".join(media.kind.value for media in content.media) or "none"
-        yield Problem(
-            "Media", given, f"the format {content.format.value} has {wanted}", "Change one of both."
-        )
-
-
 class X:
     """X's side of `Conversation`."""
 
@@ -462,10 +331,7 @@ class X:
 
     def check(self, account: Account, content: Content, *, public_media: bool) -> Sequence[Problem]:
         """All that X would refuse (X: manage posts; counting characters; media best practices)."""
-        problems = [*_check_shape(content), *_check_text(account, content)]
-        for media in content.media:
-            problems += _check_medium(account, media)
-        return problems
+        return [*problems(account, content)]
 
     def publish(self, job: Job) -> Flow:
         """Media side by side, then one post at the due instant."""
