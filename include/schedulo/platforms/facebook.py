@@ -1,0 +1,274 @@
+"""Facebook Pages: text, links, photos, videos and reels. Limits and their checks are in `facebook_limits`.
+
+Every format but one-phase text has a handle before its commit: an unpublished post, unpublished photos, or
+the id of an uploaded video. Sources: Meta's Pages API (posts), the references of Page feed, photos and
+videos, and the video API's guide to reels.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from schedulo.errors import Phase, PlatformError
+from schedulo.flow import (
+    Finding,
+    Flow,
+    Job,
+    Look,
+    Response,
+    Sent,
+    commit,
+    due,
+    side_by_side,
+    step,
+)
+from schedulo.model import Account, Content, Format, Media, Platform, Problem, Published
+from schedulo.platforms import graph
+from schedulo.platforms.base import Conversation
+from schedulo.platforms.facebook_limits import problems
+from schedulo.platforms.facebook_page import GRAPH, SITE, Page, not_read, whole_link
+from schedulo.platforms.facebook_video import look_at_video, publish_reel, publish_video
+
+EARLIER_S = 60
+"""How much older than the write its post may say it is: clocks differ."""
+
+
+class Facebook:
+    platform = Platform.FACEBOOK
+
+    def check(self, account: Account, content: Content, *, public_media: bool) -> Sequence[Problem]:
+        return list(problems(content))
+
+    def publish(self, job: Job) -> Flow:
+        match job.content.format:
+            case Format.TEXT | Format.LINK:
+                return _drafted(job) if job.options["facebook_two_phase"] else _at_once(job)
+            case Format.IMAGE | Format.IMAGES:
+                return _photos(job)
+            case Format.VIDEO:
+                return publish_video(job)
+            case Format.REEL:
+                return publish_reel(job)
+            case other:
+                raise ValueError(f"{other} is not a format of Facebook; check() says so")
+
+    def reconcile(self, job: Job, sent: Sent) -> Flow:
+        page = Page.of(job)
+        if sent.content.format in (Format.VIDEO, Format.REEL):
+            return look_at_video(page, sent.steps["start"]["video_id"])
+        form = dict(sent.request.form or ())
+        if "attached_media" in form:
+            photos = [item["media_fbid"] for item in json.loads(form["attached_media"])]
+            return _look_for_photos(page, photos)
+        if "is_published" in form:
+            return _look_at_post(page, sent.steps["draft"])
+        return _look_for_words(page, sent)
+
+
+CONVERSATION: Conversation = Facebook()
+
+
+# Posts: a commit on `feed` keeps {"id", "permalink_url"}.
+
+
+def _created(response: Response) -> dict[str, str | None] | None:
+    """The new post; None where the answer cannot be read."""
+    body = GRAPH.accepted(response)
+    return {"id": str(body["id"]), "permalink_url": body.get("permalink_url")} if "id" in body else None
+
+
+def _drafted(job: Job) -> Flow:
+    """Text and links: an unpublished post, made public by a switch that may be flipped again."""
+    page, content = Page.of(job), job.content
+    draft = yield from step(
+        "draft",
+        page.post(f"{page.page_id}/feed", message=content.text or None, link=content.link, published=False),
+        partial(GRAPH.text, name="id"),
+        keep_s=graph.HANDLE_KEEP_S,
+    )
+    public = yield from step(
+        "draft-check", page.get(draft, fields="is_published"), _is_published, keep_s=graph.HANDLE_KEEP_S
+    )
+    if public:
+        note = "Facebook made the draft public at once, before its time; switch two-phase posts off"
+        return (yield from _published(page, {"id": draft, "permalink_url": None}, note))
+    yield from due()
+    yield from commit("post", page.commit(draft, is_published=True), _switched)
+    return (yield from _published(page, {"id": draft, "permalink_url": None}))
+
+
+def _is_published(response: Response) -> bool:
+    """False where the draft may not be read: the switch works all the same."""
+    try:
+        return GRAPH.data(response, Phase.READ).get("is_published") is True
+    except PlatformError as error:
+        if graph.unreadable(error):
+            return False
+        raise
+
+
+def _switched(response: Response) -> bool | None:
+    return GRAPH.accepted(response).get("success")
+
+
+def _at_once(job: Job) -> Flow:
+    """Text and links in one request: no handle, so a lost answer is looked for in the list of posts."""
+    page, content = Page.of(job), job.content
+    yield from due()
+    made = yield from commit(
+        "post",
+        page.commit(
+            f"{page.page_id}/feed",
+            message=content.text or None,
+            link=content.link,
+            fields="id,permalink_url",
+        ),
+        _created,
+    )
+    return (yield from _published(page, made))
+
+
+def _photos(job: Job) -> Flow:
+    """Photos are uploaded unpublished; a feed post with them attached is the commit."""
+    page, content = Page.of(job), job.content
+    photos = yield from side_by_side(
+        *(_photo(page, number, media) for number, media in enumerate(content.media))
+    )
+    yield from due()
+    attached = json.dumps([{"media_fbid": photo} for photo in photos], separators=(",", ":"))
+    made = yield from commit(
+        "post",
+        page.commit(
+            f"{page.page_id}/feed",
+            message=content.text or None,
+            attached_media=attached,
+            fields="id,permalink_url",
+        ),
+        _created,
+    )
+    if made is None:
+        try:
+            made = yield from _post_of_photos(page, photos)
+        except PlatformError:
+            made = None
+    return (yield from _published(page, made))
+
+
+def _photo(page: Page, number: int, media: Media) -> Flow:
+    request = page.post(f"{page.page_id}/photos", published=False, alt_text_custom=media.alt_text or None)
+    return step(
+        f"photo-{number}",
+        graph.multipart(request, "source", media, graph.whole(media)),
+        partial(GRAPH.text, name="id"),
+        keep_s=graph.HANDLE_KEEP_S,
+    )
+
+
+def _published(page: Page, post: dict[str, str | None] | None, note: str = "") -> Flow:
+    """The end of a post that is out; nothing from here on can take that back."""
+    if post is None:
+        return Published(note="Facebook took the post but its id is not known")
+    link = post["permalink_url"]
+    if link is None:
+        try:
+            link = yield from step(
+                "permalink",
+                page.get(str(post["id"]), fields="permalink_url"),
+                partial(GRAPH.text, name="permalink_url", phase=Phase.READ),
+            )
+        except PlatformError:
+            link = f"{SITE}/{post['id']}"  # Meta: a post answers at its id as well
+    return Published(post_id=post["id"], permalink=whole_link(link), note=note)
+
+
+# Looking what became of a write.
+
+
+def _look_at_post(page: Page, post_id: str) -> Flow:
+    try:
+        body = yield from step(
+            "look-post",
+            page.get(post_id, fields="is_published"),
+            partial(GRAPH.data, phase=Phase.READ),
+            keep_s=graph.LOOK_KEEP_S,
+        )
+    except PlatformError as error:
+        return not_read(error, "the draft")
+    match body.get("is_published"):
+        case True:
+            return Finding(Look.FOUND, True, "the post is public")
+        case False:
+            return Finding(Look.UNUSED, note="the post is still a draft")
+        case _:
+            return Finding(Look.UNCLEAR, note="the draft does not tell whether it is public")
+
+
+def _look_for_photos(page: Page, photos: Sequence[str]) -> Flow:
+    try:
+        post = yield from _post_of_photos(page, photos)
+    except PlatformError as error:
+        return not_read(error, "the list of posts")
+    if post is None:
+        return Finding(Look.ABSENT, note="no public post has these photos")
+    return Finding(Look.FOUND, post, "a public post has these photos")
+
+
+def _post_of_photos(page: Page, photos: Sequence[str]) -> Flow:
+    """The public post with one of these photos (they are ours alone), or None."""
+    posts = yield from _public_posts(page)
+    wanted = set(photos)
+    return next((_post(item) for item in posts if wanted & _attached(item.get("attachments"), "id")), None)
+
+
+def _look_for_words(page: Page, sent: Sent) -> Flow:
+    """Posts without a handle: the one public post with this text (or link) since the write was opened."""
+    words, since_s = graph.normalised(sent.content.text), sent.opened_ms / 1000 - EARLIER_S
+    try:
+        posts = yield from _public_posts(page)
+    except PlatformError as error:
+        return not_read(error, "the list of posts")
+    found = []
+    for item in posts:
+        at_s = graph.epoch_s(item.get("created_time"))
+        same = (
+            graph.normalised(item.get("message", "")) == words
+            if words
+            else sent.content.link in _attached(item.get("attachments"), "url", "unshimmed_url")
+        )
+        if same and (at_s is None or at_s >= since_s):
+            found.append(_post(item))
+    match found:
+        case []:
+            return Finding(Look.ABSENT, note="no public post has this text")
+        case [post]:
+            return Finding(Look.FOUND, post, "one public post has this text")
+        case _:
+            return Finding(Look.UNCLEAR, note=f"{len(found)} public posts have this text")
+
+
+def _public_posts(page: Page) -> Flow:
+    """All of them: the order is Facebook's own, so an old post on top says nothing of what follows."""
+    fields = "id,message,created_time,permalink_url,attachments{target,url,unshimmed_url,subattachments}"
+    posts = yield from GRAPH.items(
+        "look-posts", page.get(f"{page.page_id}/published_posts", fields=fields, limit=100)
+    )
+    if posts is None:
+        raise GRAPH.error(Phase.READ, 503, text="the list of posts does not end")
+    return posts
+
+
+def _post(item: dict[str, Any]) -> dict[str, str | None]:
+    return {"id": str(item["id"]), "permalink_url": item.get("permalink_url")}
+
+
+def _attached(node: Any, *names: str) -> set[str]:
+    """Every `names` value in a post's attachments, however deep Facebook nests them."""
+    if isinstance(node, list):
+        return set().union(*(_attached(item, *names) for item in node))
+    if not isinstance(node, dict):
+        return set()
+    own = {str(value) for name, value in node.items() if name in names}
+    return own.union(*(_attached(value, *names) for value in node.values()))

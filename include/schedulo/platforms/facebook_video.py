@@ -1,0 +1,229 @@
+"""Videos and reels of a Facebook Page: bytes ahead of time, and a finish that makes them public.
+
+The commit finishes the upload and keeps the video's id; from then on its status tells when it is public.
+Sources: Meta's reference of Page videos and the video API's guide to reels.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import partial
+from typing import Any
+
+from schedulo.errors import Phase, PlatformError
+from schedulo.flow import (
+    Auth,
+    Finding,
+    Flow,
+    Job,
+    Look,
+    NotReady,
+    Request,
+    Response,
+    Slice,
+    commit,
+    due,
+    step,
+)
+from schedulo.model import Media, Published
+from schedulo.platforms import graph
+from schedulo.platforms.facebook_page import GRAPH, Page, not_read, whole_link
+
+OFFSET_IS_WRONG = "1363037"
+"""Subcode that tells in `error_data` where a chunked upload goes on (Meta: Page videos)."""
+MAX_CORRECTIONS = 10
+POLL_S = 5.0
+VIDEO_FIELDS = "status,permalink_url,post_id,published"
+
+
+class Stage(StrEnum):
+    IDLE = "idle"
+    """Uploaded, and nothing asked for yet."""
+    WORKING = "working"
+    PUBLISHED = "published"
+    FAILED = "failed"
+
+
+def publish_video(job: Job) -> Flow:
+    """Chunks are sent as Facebook asks for them, ahead of time; finishing is the commit."""
+    page, content = Page.of(job), job.content
+    (media,) = content.media
+    edge = f"{page.page_id}/videos"
+    start = yield from step(
+        "start",
+        page.post(edge, upload_phase="start", file_size=media.size_bytes),
+        _started,
+        keep_s=graph.HANDLE_KEEP_S,
+    )
+    yield from _chunks(page, edge, media, start)
+    yield from due()
+    request = page.commit(
+        edge,
+        upload_phase="finish",
+        upload_session_id=start["session"],
+        title=content.options.get("title"),
+        description=content.text or None,
+    )
+    yield from commit("post", request, partial(_finished, start["video_id"]), live=False)
+    return (yield from _on_air(page, start["video_id"]))
+
+
+def _started(response: Response) -> dict[str, Any]:
+    body = GRAPH.data(response, Phase.ARM)
+    try:
+        return {
+            "session": str(body["upload_session_id"]),
+            "video_id": str(body["video_id"]),
+            **_bounds(body),
+        }
+    except (KeyError, ValueError):
+        raise GRAPH.unfit(response, "the upload session is not complete") from None
+
+
+def _bounds(body: dict[str, Any]) -> dict[str, Any]:
+    """The next chunk's bounds; Facebook writes them as strings."""
+    return {"start": int(body["start_offset"]), "end": int(body["end_offset"])}
+
+
+def _chunks(page: Page, edge: str, media: Media, start: dict[str, Any]) -> Flow:
+    """One step a chunk. Names carry the session: what one session got says nothing of the next."""
+    session, bounds, number, corrections = start["session"], start, 0, 0
+    while bounds["start"] < bounds["end"]:
+        request = page.post(
+            edge, upload_phase="transfer", upload_session_id=session, start_offset=bounds["start"]
+        )
+        chunk = Slice(media.sha256, bounds["start"], bounds["end"] - bounds["start"])
+        answer = yield from step(
+            f"upload-{session}-{number}",
+            graph.multipart(request, "video_file_chunk", media, chunk),
+            _transferred,
+            keep_s=graph.HANDLE_KEEP_S,
+        )
+        corrections += answer["corrected"]
+        if corrections > MAX_CORRECTIONS:
+            raise GRAPH.error(Phase.ARM, 400, "6001", OFFSET_IS_WRONG, "the upload does not get ahead")
+        bounds, number = answer, number + 1
+
+
+def _transferred(response: Response) -> dict[str, Any]:
+    try:
+        body = GRAPH.data(response, Phase.ARM)
+        return {**_bounds(body), "corrected": False}
+    except PlatformError as error:
+        if not error.code.endswith(f"/{OFFSET_IS_WRONG}"):
+            raise
+        try:
+            return {**_bounds(response.json()["error"]["error_data"]), "corrected": True}
+        except (KeyError, TypeError, ValueError):
+            raise error from None
+    except (KeyError, ValueError):
+        raise GRAPH.unfit(response, "no offsets") from None
+
+
+def _finished(video_id: str, response: Response) -> str:
+    GRAPH.accepted(response)
+    return video_id
+
+
+def publish_reel(job: Job) -> Flow:
+    """The bytes go to the upload host ahead of time; finishing with video_state=PUBLISHED is the commit."""
+    page, content = Page.of(job), job.content
+    (media,) = content.media
+    edge = f"{page.page_id}/video_reels"
+    start = yield from step(
+        "start",
+        page.post(edge, upload_phase="start"),
+        lambda response: {"video_id": GRAPH.text(response, "video_id")},
+        keep_s=graph.HANDLE_KEEP_S,
+    )
+    yield from step(
+        f"upload-{start['video_id']}",
+        Request(
+            "rupload",
+            "POST",
+            f"/video-upload/{page.version}/{start['video_id']}",
+            auth=Auth.OAUTH,
+            raw=graph.whole(media),
+            headers=(("offset", "0"), ("file_size", str(media.size_bytes))),
+            timeout_s=graph.UPLOAD_TIMEOUT_S,
+        ),
+        GRAPH.success,
+        keep_s=graph.HANDLE_KEEP_S,
+    )
+    yield from due()
+    request = page.commit(
+        edge,
+        upload_phase="finish",
+        video_id=start["video_id"],
+        video_state="PUBLISHED",
+        title=content.options.get("title"),
+        description=content.text or None,
+    )
+    yield from commit("post", request, partial(_finished, start["video_id"]), live=False)
+    return (yield from _on_air(page, start["video_id"]))
+
+
+def _on_air(page: Page, video_id: str) -> Flow:
+    """Wait until the video is public. Raises MEDIA_REJECTED, or what its number means, if it never will."""
+    shown = yield from step("status", page.get(video_id, fields=VIDEO_FIELDS), _ready)
+    return Published(post_id=shown["post_id"] or video_id, permalink=whole_link(shown["permalink_url"]))
+
+
+def _ready(response: Response) -> dict[str, str | None]:
+    body = GRAPH.data(response, Phase.READ)
+    stage, number, why = _stage(body)
+    match stage:
+        case Stage.PUBLISHED:
+            post_id = body.get("post_id")
+            return {
+                "post_id": None if post_id is None else str(post_id),
+                "permalink_url": body.get("permalink_url"),
+            }
+        case Stage.FAILED:
+            raise GRAPH.error(Phase.READ, 200, "VIDEO_FAILED", number, why)
+        case _:
+            raise NotReady(POLL_S, "Facebook is processing the video")
+
+
+def _stage(body: dict[str, Any]) -> tuple[Stage, str, str]:
+    """Where a video stands; for a failed one the error's number and text, where told.
+
+    Meta spells it in several ways (complete or completed; error or errors; with and without phases).
+    """
+    status = body.get("status") or {}
+    phases = [status.get(f"{name}_phase") or {} for name in ("uploading", "processing", "publishing")]
+    said = [str(phase.get("status", "")).lower() for phase in phases]
+    publish_status = str(phases[2].get("publish_status", "")).lower()
+    video = str(status.get("video_status", "")).lower()
+    done = said[2] in ("complete", "completed") and publish_status in ("", "published")
+    if done or publish_status == "published" or (video == "ready" and body.get("published") is True):
+        return Stage.PUBLISHED, "", ""
+    if "error" in (*said, publish_status) or video in ("error", "upload_failed", "expired"):
+        errors = [phase.get("error") or (phase.get("errors") or [{}])[0] for phase in phases]
+        error: dict[str, Any] = next((item for item in errors if item), {})
+        return Stage.FAILED, str(error.get("code", "")), str(error.get("message", video))
+    if video == "processing" or "in_progress" in said[1:]:
+        return Stage.WORKING, "", ""
+    return Stage.IDLE, "", ""
+
+
+def look_at_video(page: Page, video_id: str) -> Flow:
+    try:
+        body = yield from step(
+            "look-video",
+            page.get(video_id, fields=VIDEO_FIELDS),
+            partial(GRAPH.data, phase=Phase.READ),
+            keep_s=graph.LOOK_KEEP_S,
+        )
+    except PlatformError as error:
+        return not_read(error, "the video")
+    stage, number, why = _stage(body)
+    match stage:
+        case Stage.PUBLISHED:
+            return Finding(Look.FOUND, video_id, "the video is public")
+        case Stage.FAILED:
+            return Finding(Look.DEAD, note=f"the video failed ({number or why})")
+        case Stage.WORKING:
+            return Finding(Look.UNCLEAR, note="the video is being processed")
+        case Stage.IDLE:
+            return Finding(Look.UNUSED, note="the video is uploaded and was not finished")

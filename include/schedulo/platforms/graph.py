@@ -1,0 +1,234 @@
+"""Speaks the Graph API's dialect for Instagram and Facebook: requests, answers, errors, lists, captions.
+
+Which calls make a post is left to the two platforms.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from schedulo.errors import Diagnosis, Kind, Phase, PlatformError, diagnose
+from schedulo.errors.meta import META_RULES
+from schedulo.flow import FilePart, Flow, Pairs, Request, Response, Slice, step
+from schedulo.model import Media, Platform
+
+HANDLE_KEEP_S = 23 * 3600.0
+"""Containers, unpublished photos and drafts live 24 hours (Meta: content publishing; Page photos)."""
+COMMIT_TIMEOUT_S = 60.0
+UPLOAD_TIMEOUT_S = 600.0
+LOOK_KEEP_S = 0.0
+"""What a look finds is true only now."""
+MAX_PAGES = 50
+
+_SECRETS = ("access_token", "appsecret_proof")
+_TOKEN = re.compile(r"(?i)(?:EAA|IG[AQ])[\w-]{8,}|(?<=access token )[\w.|-]{8,}|(?<=access_token=)[^\s&]+")
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """An error as Graph's envelope, or the upload host's `debug_info`, tells it."""
+
+    code: str = ""
+    subcode: str = ""
+    message: str = ""
+    text: str = ""
+    transient: bool = False
+
+
+def _said(response: Response) -> _Said | None:
+    body = response.json()
+    if not isinstance(body, dict):
+        return None
+    if isinstance(error := body.get("error"), dict):
+        parts = [
+            str(error.get(name, "")) for name in ("type", "message", "error_user_title", "error_user_msg")
+        ]
+        return _Said(
+            code=str(error.get("code", "")),
+            subcode=str(error.get("error_subcode", "")),
+            message=". ".join(part.rstrip(".") for part in parts[1:] if part),
+            text=" ".join([str(error.get("code", "")), *parts]),
+            transient=error.get("is_transient") is True,
+        )
+    if isinstance(info := body.get("debug_info"), dict):
+        message = str(info.get("message", ""))
+        return _Said(
+            str(info.get("type", "")), message=message, text=message, transient=info.get("retriable") is True
+        )
+    return None
+
+
+def wait_s(response: Response) -> float | None:
+    """Seconds until calls are taken again, by `X-Business-Use-Case-Usage` (which says minutes); None where
+    it does not say. Source: Meta, Graph API rate limits."""
+    try:
+        usage = json.loads(response.headers.get("x-business-use-case-usage", "{}"))
+    except ValueError:
+        return None
+    if not isinstance(usage, dict):
+        return None
+    rows = [row for rows in usage.values() if isinstance(rows, list) for row in rows if isinstance(row, dict)]
+    minutes = [row.get("estimated_time_to_regain_access") for row in rows]
+    longest = max((float(value) for value in minutes if isinstance(value, int | float)), default=0.0)
+    return longest * 60 or None
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Reads answers in the name of one platform. All methods raise `PlatformError` for an error answer."""
+
+    platform: Platform
+
+    def error(
+        self, phase: Phase, status: int, code: str = "", subcode: str = "", text: str = ""
+    ) -> PlatformError:
+        """What Meta told in other places than an answer's envelope, such as a container's status."""
+        diagnosis = diagnose(META_RULES, phase, status, code, subcode, text)
+        return self._error(diagnosis, status, code, subcode, text)
+
+    def raise_for(self, response: Response, phase: Phase) -> None:
+        """Raise what an error answer means in `phase`; a 2xx without an error passes."""
+        said = _said(response)
+        if said is None and response.ok:
+            return
+        said = said or _Said()
+        # A 4xx that calls itself passing is the platform's trouble unless the table knows better.
+        status = 503 if said.transient and response.status < 500 else response.status
+        diagnosis = diagnose(META_RULES, phase, status, said.code, said.subcode, said.text)
+        wait = wait_s(response) if diagnosis.kind is Kind.RATE_LIMITED else None
+        raise self._error(diagnosis, response.status, said.code, said.subcode, said.message, wait)
+
+    def data(self, response: Response, phase: Phase) -> dict[str, Any]:
+        """The object that a step was answered with."""
+        self.raise_for(response, phase)
+        body = response.json()
+        if not isinstance(body, dict):
+            raise self.unfit(response, "not a JSON object")
+        return body
+
+    def text(self, response: Response, name: str, phase: Phase = Phase.ARM) -> str:
+        """Field `name` of a step's answer. Ids are strings: they do not fit a float."""
+        value = self.data(response, phase).get(name)
+        if not isinstance(value, str | int) or value == "":
+            raise self.unfit(response, f"no field {name!r}")
+        return str(value)
+
+    def success(self, response: Response, phase: Phase = Phase.ARM) -> bool:
+        """True for `{"success": true}`."""
+        if self.data(response, phase).get("success") is not True:
+            raise self.unfit(response, "no success")
+        return True
+
+    def accepted(self, response: Response) -> dict[str, Any]:
+        """What a commit was answered with; {} where a 2xx cannot be read: it was accepted all the same."""
+        self.raise_for(response, Phase.COMMIT)
+        body = response.json()
+        if not isinstance(body, dict):
+            return {}
+        if body.get("success") is False:
+            raise self.error(Phase.COMMIT, response.status, text="success is false")
+        return body
+
+    def unfit(self, response: Response, message: str) -> PlatformError:
+        """A 2xx that a step cannot use: asked again."""
+        return self._error(Diagnosis(Kind.PLATFORM_DOWN, refusal=False), response.status, "", "", message)
+
+    def _error(
+        self,
+        diagnosis: Diagnosis,
+        status: int,
+        code: str,
+        subcode: str,
+        message: str,
+        wait: float | None = None,
+    ) -> PlatformError:
+        return PlatformError(
+            self.platform.value,
+            diagnosis,
+            status=status,
+            code=f"{code}/{subcode}" if subcode else code,
+            message=_TOKEN.sub("…", message),
+            wait_s=wait,
+        )
+
+    def items(self, name: str, request: Request) -> Flow:
+        """All items of a list, page by page (steps `name`-0, -1, ...); None where it does not end.
+
+        The last page is the one without `paging.next`; an empty page may have one (Meta: paging).
+        """
+        found: list[Any] = []
+        query = request.query
+        for number in range(MAX_PAGES):
+            page = yield from step(
+                f"{name}-{number}", replace(request, query=query), self._page, keep_s=LOOK_KEEP_S
+            )
+            found += page["items"]
+            if page["next"] is None:
+                return found
+            query = tuple((key, value) for key, value in page["next"])
+        return None
+
+    def _page(self, response: Response) -> dict[str, Any]:
+        body = self.data(response, Phase.READ)
+        if not isinstance(body.get("data"), list):
+            raise self.unfit(response, "no list")
+        # `next` is an address with the token in it: only its other parameters are used.
+        address = (body.get("paging") or {}).get("next")
+        query = (
+            [[k, v] for k, v in parse_qsl(urlsplit(address).query) if k not in _SECRETS] if address else None
+        )
+        return {"items": body["data"], "next": query}
+
+
+def unreadable(error: PlatformError) -> bool:
+    """True for 100/33: missing, or hidden from this token. Fresh objects answered so for days while
+    publishing worked, so it never proves absence."""
+    return error.code == "100/33"
+
+
+def pairs(**values: str | int | bool | None) -> Pairs:
+    """Parameters in Graph's spelling; None is left out."""
+    return tuple(
+        (name, str(value).lower() if isinstance(value, bool) else str(value))
+        for name, value in values.items()
+        if value is not None
+    )
+
+
+def get(service: str, path: str, **query: str | int | bool | None) -> Request:
+    return Request(service, "GET", path, query=pairs(**query))
+
+
+def post(service: str, path: str, timeout_s: float = 30.0, **form: str | int | bool | None) -> Request:
+    """A form: Graph was seen to ignore optional parameters in JSON bodies."""
+    return Request(service, "POST", path, form=pairs(**form), timeout_s=timeout_s)
+
+
+def whole(media: Media) -> Slice:
+    return Slice(media.sha256, 0, media.size_bytes)
+
+
+def multipart(request: Request, name: str, media: Media, content: Slice) -> Request:
+    """`request` with bytes of `media` as its file."""
+    filename = media.filename or media.sha256[:16]
+    part = FilePart(name, content, filename, media.content_type)
+    return replace(request, file=part, timeout_s=UPLOAD_TIMEOUT_S)
+
+
+def normalised(text: str) -> str:
+    """A caption as two sides may compare it: Meta may give it back without `@` and with other spaces."""
+    return " ".join(unicodedata.normalize("NFC", text).replace("@", "").split())
+
+
+def epoch_s(stamp: Any) -> float | None:
+    """Seconds of Graph's `2026-05-07T13:00:34+0000`; None for anything else."""
+    try:
+        return datetime.fromisoformat(stamp).timestamp()
+    except (TypeError, ValueError):
+        return None
