@@ -1,0 +1,1 @@
+"""Strict stand-ins for Meta's publishing APIs: Instagram (both logins), Facebook Pages, and byte uploads."""

@@ -1,0 +1,313 @@
+"""What the Meta stand-ins remember: apps, tokens, Pages, Instagram accounts, and all that was made on them.
+
+One store per world, shared by `/instagram`, `/facebook` and `/rupload`, since a Page token also publishes
+to Instagram and uploads cross hosts. Everything is found by id or in per-account lists; nothing is searched.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+from sandbox.core import World
+from sandbox.probe import VideoFile
+
+DAY_S = 86_400
+LONG_LIVED_S = 60 * DAY_S
+DATA_ACCESS_S = 90 * DAY_S
+
+INSTAGRAM_LOGIN_SCOPES = (
+    "instagram_business_basic",
+    "instagram_business_content_publish",
+    "instagram_business_manage_comments",
+    "instagram_business_manage_insights",
+)
+FACEBOOK_LOGIN_SCOPES = (
+    "pages_show_list",
+    "pages_read_engagement",
+    "pages_manage_posts",
+    "pages_manage_engagement",
+    "read_insights",
+    "instagram_basic",
+    "instagram_content_publish",
+    "instagram_manage_comments",
+    "instagram_manage_insights",
+)
+TASKS = ("ANALYZE", "ADVERTISE", "MESSAGING", "MODERATE", "CREATE_CONTENT", "MANAGE")
+
+
+@dataclass(slots=True)
+class App:
+    app_id: str
+    secret: str
+    require_proof: bool = False
+
+
+@dataclass(slots=True)
+class Token:
+    """`kind` is "instagram" (Instagram Login), "page", or "user"."""
+
+    value: str
+    kind: str
+    owners: list[str]
+    """The accounts and Pages it may act for; the first is the one it speaks for."""
+    scopes: frozenset[str]
+    issued_at: float
+    expires_at: float
+    """Epoch seconds; 0 means never."""
+    app_id: str | None = None
+    subcode: int | None = None
+    """Why it died, as a subcode of 190; None while it lives."""
+
+
+@dataclass(slots=True)
+class Account:
+    """An Instagram professional account."""
+
+    account_id: str
+    username: str
+    name: str
+    flavour: str
+    """instagram_login or facebook_login."""
+    quota_total: int | None
+    media: list[Medium] = field(default_factory=list)
+    """Published, oldest first, without stories."""
+    stories: list[Medium] = field(default_factory=list)
+    container_times: deque[float] = field(default_factory=deque)
+    publish_times: deque[float] = field(default_factory=deque)
+
+
+@dataclass(slots=True)
+class Upload:
+    """Bytes on their way to a container, a Page video or a reel."""
+
+    size_bytes: int | None = None
+    content: bytearray = field(default_factory=bytearray)
+    done: bool = False
+    digest: str = ""
+    video: VideoFile | None = None
+
+
+@dataclass(slots=True)
+class Container:
+    """An Instagram media container."""
+
+    container_id: str
+    account: Account
+    kind: str
+    """A row of `sandbox.meta.media_rules.KINDS`."""
+    caption: str
+    created_at: float
+    params: dict[str, str]
+    children: list[Container] = field(default_factory=list)
+    digests: list[str] = field(default_factory=list)
+    upload: Upload | None = None
+    fetching: bool = False
+    polls_left: int = 0
+    ready_at: float = 0.0
+    failed: int | None = None
+    """The subcode that its status sentence names."""
+    media_id: str | None = None
+    published_at: float = 0.0
+
+
+@dataclass(slots=True)
+class Medium:
+    """A published Instagram medium."""
+
+    media_id: str
+    account: Account
+    kind: str
+    caption: str
+    created_at: float
+    received_at: float
+    digests: list[str]
+    children: list[Medium] = field(default_factory=list)
+    comments: list[Comment] = field(default_factory=list)
+    parent: Medium | None = None
+
+    @property
+    def shortcode(self) -> str:
+        raw = int(self.media_id).to_bytes(8).lstrip(b"\0")
+        return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+@dataclass(slots=True)
+class Comment:
+    """A comment on either platform."""
+
+    comment_id: str
+    account_id: str
+    author: str
+    text: str
+    created_at: float
+    received_at: float
+    parent_id: str
+    replies: list[Comment] = field(default_factory=list)
+
+    @property
+    def comments(self) -> list[Comment]:
+        return self.replies
+
+
+@dataclass(slots=True)
+class Page:
+    page_id: str
+    name: str
+    page_token: str
+    instagram_account_id: str | None
+    tasks: list[str]
+    posts: list[PagePost] = field(default_factory=list)
+    """All that the Page made, drafts included, oldest first."""
+    public: list[PagePost] = field(default_factory=list)
+    """In the order in which they went public."""
+    reels: list[PageVideo] = field(default_factory=list)
+    reel_times: deque[float] = field(default_factory=deque)
+    last_words: tuple[str, str] | None = None
+    """Message and link of the last public feed post, for the duplicate rule."""
+
+
+@dataclass(slots=True)
+class PagePost:
+    post_id: str
+    page: Page
+    kind: str
+    message: str
+    link: str
+    created_at: float
+    published: bool
+    received_at: float
+    scheduled_at: float | None = None
+    photos: list[Photo] = field(default_factory=list)
+    video: PageVideo | None = None
+    app_id: str | None = None
+    comments: list[Comment] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Photo:
+    photo_id: str
+    page: Page
+    caption: str
+    alt_text: str
+    digest: str
+    size: tuple[int, int]
+    created_at: float
+    published: bool
+    temporary: bool
+    post: PagePost | None = None
+
+
+@dataclass(slots=True)
+class PageVideo:
+    """A Page video or reel; `kind` is "video" or "reel"."""
+
+    video_id: str
+    page: Page
+    kind: str
+    created_at: float
+    upload: Upload
+    session_id: str | None = None
+    finished: bool = False
+    state: str = "DRAFT"
+    title: str = ""
+    description: str = ""
+    scheduled_at: float | None = None
+    published_at: float = 0.0
+    received_at: float = 0.0
+    polls_left: int = 0
+    failed: bool = False
+    post: PagePost | None = None
+    comments: list[Comment] = field(default_factory=list)
+
+
+Node = Account | Container | Medium | Comment | Page | PagePost | Photo | PageVideo
+NODE_NAMES = {
+    Account: "account",
+    Container: "container",
+    Medium: "ig_media",
+    Comment: "comment",
+    Page: "page",
+    PagePost: "post",
+    Photo: "photo",
+    PageVideo: "video",
+}
+
+
+class Store:
+    """All of it."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        self.apps: dict[str, App] = {}
+        self.tokens: dict[str, Token] = {}
+        self.nodes: dict[str, Node] = {}
+        self.user_pages: dict[str, list[Page]] = {}
+        self.sessions: dict[str, PageVideo] = {}
+        self.calls_in_hour: tuple[int, int] = (0, 0)
+        self.user_id = "10" + str(secrets.randbelow(10**15)).rjust(15, "0")
+        """The one person behind all user tokens."""
+        self._next_id = 1_000_000 + secrets.randbelow(1_000_000)
+
+    def mint(self, prefix: str) -> str:
+        """A new decimal id of 17 digits that begins as the real ones of its kind do."""
+        self._next_id += 1 + secrets.randbelow(97)
+        return prefix + str(self._next_id).rjust(17 - len(prefix), "0")
+
+    def secret(self) -> str:
+        """The random part of a new token."""
+        return secrets.token_urlsafe(24)
+
+    def grant(self, token: Token) -> Token:
+        """Make a token known; one that is already known learns new owners and scopes."""
+        known = self.tokens.setdefault(token.value, token)
+        if known is not token:
+            known.owners += [owner for owner in token.owners if owner not in known.owners]
+            known.scopes |= token.scopes
+            known.kind = token.kind
+        return known
+
+    def kind_of(self, node_id: str) -> str:
+        """The name of a node's type, as it appears in route names."""
+        node = self.nodes.get(node_id)
+        return "node" if node is None else NODE_NAMES[type(node)]
+
+    def owner_of(self, node_id: str) -> str | None:
+        """The account or Page that a node belongs to."""
+        match self.nodes.get(node_id):
+            case Account(account_id=owner) | Comment(account_id=owner) | Page(page_id=owner):
+                return owner
+            case Container(account=account) | Medium(account=account):
+                return account.account_id
+            case PagePost(page=page) | Photo(page=page) | PageVideo(page=page):
+                return page.page_id
+        return None
+
+    def app_of(self, token: Token) -> App | None:
+        """The app of a token; a token that names none belongs to the first app."""
+        return self.apps.get(token.app_id) if token.app_id else next(iter(self.apps.values()), None)
+
+    def scopes(self, given: Iterable[str] | None, flavour: str) -> frozenset[str]:
+        if given is not None:
+            return frozenset(given)
+        return frozenset(INSTAGRAM_LOGIN_SCOPES if flavour == "instagram_login" else FACEBOOK_LOGIN_SCOPES)
+
+
+_stores: WeakKeyDictionary[World, Store] = WeakKeyDictionary()
+
+
+def store_of(world: World) -> Store:
+    return _stores.setdefault(world, Store())
+
+
+def within(times: deque[float], now: float, window_s: float = DAY_S) -> int:
+    """How many of `times` (oldest first) are inside the moving window; forgets the older ones."""
+    while times and times[0] <= now - window_s:
+        times.popleft()
+    return len(times)
