@@ -10,7 +10,6 @@ status|create (where a bad video is told).
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 
@@ -142,7 +141,8 @@ class Publishing(Reading):
 
     def _children(self, params: dict[str, str], account: Account) -> list[Container]:
         text = params["children"]
-        ids = json.loads(text) if text.startswith("[") else [part.strip() for part in text.split(",")]
+        listed = text.lstrip().startswith("[")
+        ids = read_list(params, "children", self.service) if listed else text.replace(" ", "").split(",")
         if not CHILDREN[0] <= len(ids) <= CHILDREN[1]:
             raise self.service.refuse(errors.CAROUSEL_SIZE)
         children = []

@@ -340,13 +340,17 @@ def read_int(params: Mapping[str, str], name: str, service: GraphService) -> int
 
 def read_list(params: Mapping[str, str], name: str, service: GraphService) -> list[Any]:
     """A JSON array; empty where the parameter is missing."""
-    try:
-        value = json.loads(params.get(name) or "[]")
-    except ValueError:
-        value = None
+    value = read_json(params.get(name) or "[]", name, service)
     if not isinstance(value, list):
         raise service.invalid(f"Param {name} must be an array")
     return value
+
+
+def read_json(text: str, name: str, service: GraphService) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise service.invalid(f"Param {name} must be JSON") from None
 
 
 def read_time(text: str, service: GraphService, name: str) -> float:
@@ -446,7 +450,7 @@ def listing(
         read_time(request.params["until"], service, "until") if timed and "until" in request.params else None
     )
     visible_before = service.world.visible_before(service.name)
-    place = _place(request.params.get("after"), len(items))
+    place = _place(request.params.get("after"), len(items), service)
     shown: list[int] = []
     while place > 0 and len(shown) <= limit:
         place -= 1
@@ -471,8 +475,11 @@ def _cursor(place: int) -> str:
     return base64.urlsafe_b64encode(f"place:{place}".encode()).decode().rstrip("=")
 
 
-def _place(cursor: str | None, default: int) -> int:
+def _place(cursor: str | None, default: int, service: GraphService) -> int:
     if not cursor:
         return default
-    raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-    return min(int(raw.removeprefix(b"place:")), default)
+    try:
+        raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        return min(int(raw.removeprefix(b"place:")), default)
+    except ValueError:
+        raise service.invalid("Param after is not a cursor") from None

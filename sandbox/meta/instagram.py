@@ -147,9 +147,8 @@ class Instagram(GraphService):
     def _long_lived(self, token: Token) -> dict[str, Any]:
         now = self.world.now()
         value = "IGAA" + self.store.secret()
-        new = Token(
-            value, token.kind, list(token.owners), token.scopes, now, now + LONG_LIVED_S, token.app_id
-        )
+        until = now + LONG_LIVED_S
+        new = Token(value, token.kind, list(token.owners), token.scopes, now, until, token.app_id)
         return _token_answer(self.store.grant(new))
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from sandbox.core import LivePost, sha256
+from sandbox.core import LivePost, Refused, sha256
 from sandbox.media import FetchError, fetch
 from sandbox.meta import errors
 from sandbox.meta.graph import (
@@ -91,11 +91,12 @@ class Posts:
         if page.page_id not in request.token.owners:
             raise self.service.no_object(request.node)
         if request.token.kind != "page":
-            raise self.service.refuse(errors.PAGE_PERMISSION.saying("(#200) A Page access token is required"))
+            raise self._forbidden("A Page access token is required")
         if "CREATE_CONTENT" not in page.tasks:
-            raise self.service.refuse(
-                errors.PAGE_PERMISSION.saying("(#200) The CREATE_CONTENT task is missing")
-            )
+            raise self._forbidden("The CREATE_CONTENT task is missing")
+
+    def _forbidden(self, why: str) -> Refused:
+        return self.service.refuse(errors.PAGE_PERMISSION.saying(f"(#200) {why}"))
 
     # Feed.
 
@@ -130,7 +131,7 @@ class Posts:
         items = read_list(params, "attached_media", self.service)
         indexed = sorted((int(k[15:-1]), v) for k, v in params.items() if k.startswith("attached_media["))
         photos = []
-        for item in items + [json.loads(value) for _, value in indexed]:
+        for item in items + [read_json(value, "attached_media", self.service) for _, value in indexed]:
             photo = self.store.nodes.get(str(item.get("media_fbid")) if isinstance(item, dict) else "")
             if not isinstance(photo, Photo) or photo.page is not page or self._gone(photo):
                 raise self.service.invalid(f"Param attached_media: no such photo in {json.dumps(item)}")
@@ -218,10 +219,8 @@ class Posts:
         if post.kind != "reel":
             post.page.public.append(post)
         page_id = post.page.page_id
-        live = LivePost(
-            "facebook", page_id, post.post_id, post.kind, post.message, digests, None, received_at
-        )
-        self.world.publish(live)
+        live = ("facebook", page_id, post.post_id, post.kind, post.message, digests)
+        self.world.publish(LivePost(*live, None, received_at))
 
     def answer(self, request: Request, post: PagePost, **first: Any) -> dict[str, Any]:
         """The new id; with `fields`, what they ask for (read after write)."""
@@ -233,9 +232,7 @@ class Posts:
         """`POST /{post-id}`: only for posts of the same app; `is_published=true` opens a draft."""
         self.need_writer(request, post.page)
         if post.app_id != request.token.app_id:
-            raise self.service.refuse(
-                errors.PAGE_PERMISSION.saying("(#200) The post was made by another app")
-            )
+            raise self._forbidden("The post was made by another app")
         params = request.params
         public = read_bool(params, "is_published", self.service, default=post.published)
         if post.published and not public:
@@ -329,9 +326,8 @@ class Posts:
             "from": {"id": photo.page.page_id, "name": photo.page.name},
             "page_story_id": photo.post.post_id if photo.post else None,
         }
-        return select(
-            values, request.params.get("fields"), PHOTO_FIELDS, ("created_time", "name"), self.service
-        )
+        asked, default = request.params.get("fields"), ("created_time", "name")
+        return select(values, asked, PHOTO_FIELDS, default, self.service)
 
     # Reading.
 

@@ -30,7 +30,8 @@ SENTENCES = {
 CONTAINER_FIELDS = names("id status_code status copyright_check_status video_status")
 MEDIA_FIELDS = names(
     "id caption media_type media_product_type media_url owner permalink shortcode thumbnail_url"
-    " timestamp username children comments comments_count like_count is_comment_enabled is_shared_to_feed alt_text ig_id"
+    " timestamp username children comments comments_count like_count is_comment_enabled is_shared_to_feed"
+    " alt_text ig_id"
 )
 COMMENT_FIELDS = names("id text timestamp username like_count from media parent_id replies hidden")
 ACCOUNT_FIELDS = names(

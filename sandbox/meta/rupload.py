@@ -99,9 +99,8 @@ class Rupload(Service):
             raise self._refuse("PartialRequestError", "file_size is missing or has changed")
         upload.size_bytes = int(size)
         if offset != str(len(upload.content)):
-            raise self._refuse(
-                "OffsetInvalidError", f"The next byte is {len(upload.content)}", retriable=True
-            )
+            said = f"The next byte is {len(upload.content)}"
+            raise self._refuse("OffsetInvalidError", said, retriable=True)
         if len(upload.content) + len(call.body) > upload.size_bytes:
             raise self._refuse("PartialRequestError", "There are more bytes than file_size says")
         upload.content += call.body
@@ -127,9 +126,8 @@ class Rupload(Service):
 
     def refusal(self, status: int, call: Call, code: int | None = None, subcode: int | None = None) -> Reply:
         said = errors.find(status, code, subcode).message
-        return self._refuse(
-            "ProcessingFailedError", said, subcode, retriable=status >= 500, status=status
-        ).reply
+        again = status >= 500
+        return self._refuse("ProcessingFailedError", said, subcode, retriable=again, status=status).reply
 
     def account_of(self, call: Call) -> str | None:
         return self.store.owner_of(call.args.get("node", ""))

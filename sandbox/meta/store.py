@@ -270,7 +270,9 @@ class Store:
         if known is not token:
             known.owners += [owner for owner in token.owners if owner not in known.owners]
             known.scopes |= token.scopes
-            known.kind = token.kind
+            known.kind, known.expires_at, known.subcode = token.kind, token.expires_at, token.subcode
+            known.issued_at = token.issued_at
+            known.app_id = token.app_id or known.app_id
         return known
 
     def kind_of(self, node_id: str) -> str:
