@@ -1,0 +1,29 @@
+"""Registers with Airflow what Schedulo adds to it; the only module here that Airflow loads by itself.
+
+Every Airflow process loads it, most of them serve nothing: what is heavy is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, ClassVar
+
+from airflow.plugins_manager import AirflowPlugin
+
+Message = MutableMapping[str, Any]
+
+
+async def media(
+    scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+) -> None:
+    """The media route: an ASGI application that is built at the first request."""
+    from web.media import app
+
+    await app()(scope, receive, send)
+
+
+class ScheduloPlugin(AirflowPlugin):
+    name = "schedulo"
+    fastapi_apps: ClassVar[list[dict[str, Any]]] = [
+        {"app": media, "url_prefix": "/schedulo/media", "name": "Schedulo media"}
+    ]

@@ -1,0 +1,75 @@
+"""What Airflow's own plugin loader makes of the plugins folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+ASK = """
+import json, sys
+from airflow import plugins_manager
+from airflow._shared.module_loading import find_path_from_directory
+from airflow.configuration import conf
+
+folder = conf.get("core", "plugins_folder")
+files = sorted(find_path_from_directory(folder, ".airflowignore", "glob"))
+plugins_manager.ensure_plugins_loaded()
+apps, _ = plugins_manager.get_fastapi_plugins()
+ours = sorted(
+    name
+    for name, module in sys.modules.items()
+    if str(getattr(module, "__file__", None) or "").startswith((folder, folder + "/../include"))
+)
+print("ANSWER" + json.dumps({
+    "files": files,
+    "modules": ours,
+    "errors": plugins_manager.get_import_errors(),
+    "apps": [app["url_prefix"] for app in apps],
+    "heavy": [name for name in ("PIL", "av", "schedulo", "web") if name in sys.modules],
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The loader's answer, from a process of its own with an empty Airflow home."""
+    home = tmp_path_factory.mktemp("airflow")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
+        "PYTHONPATH": str(ROOT / "include"),
+    }
+    run = subprocess.run(
+        [sys.executable, "-c", ASK], env=environment, cwd=home, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    answer: dict[str, Any] = json.loads(run.stdout.rpartition("ANSWER")[2])
+    return answer
+
+
+def test_only_the_plugin_itself_is_loaded(loaded: dict[str, Any]) -> None:
+    assert loaded["files"] == [str(ROOT / "plugins" / "schedulo_plugin.py")]
+    assert loaded["modules"] == ["schedulo_plugin"]
+
+
+def test_the_plugin_loads_without_errors(loaded: dict[str, Any]) -> None:
+    assert loaded["errors"] == {}
+
+
+def test_the_media_route_is_mounted(loaded: dict[str, Any]) -> None:
+    assert "/schedulo/media" in loaded["apps"]
+
+
+def test_loading_it_imports_nothing_heavy(loaded: dict[str, Any]) -> None:
+    assert loaded["heavy"] == []
