@@ -1,1 +1,1 @@
-"""Strict local stand-ins for Airtable, Instagram, Facebook, X and TikTok. See sandbox/core.py for the frame."""
+"""Strict local stand-ins for Airtable, Instagram, Facebook, X and TikTok; `core` is the frame they share."""

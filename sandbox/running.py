@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,10 +72,14 @@ class RunningSandbox:
         return answer.json()
 
 
+def running_sandbox() -> AbstractContextManager[RunningSandbox]:
+    """Serve a fresh world with all services on a free port of 127.0.0.1."""
+    return serving(*build())
+
+
 @contextmanager
-def running_sandbox() -> Iterator[RunningSandbox]:
-    """Serve a fresh world on a free port of 127.0.0.1."""
-    world, app = build()
+def serving(world: World, app: web.Application) -> Iterator[RunningSandbox]:
+    """Serve this world on a free port of 127.0.0.1."""
     loop = new_event_loop()
     runner = web.AppRunner(app, shutdown_timeout=1.0, **SERVER_OPTIONS)
 

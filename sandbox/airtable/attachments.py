@@ -108,7 +108,7 @@ class Files:
         """The attachment in a cell, with a link that lives for two hours from now."""
         if attachment.data is None:
             return {"id": attachment.id, "url": attachment.source_url, "filename": attachment.filename}
-        until = int(self._world.now() + LINK_LIFE_S)
+        until = str(int(self._world.now() + LINK_LIFE_S))
         name = quote(attachment.filename, safe="")
         path = f"{until}/{self._sign(attachment.id, until)}/{attachment.id}/{name}"
         shown = {
@@ -124,18 +124,18 @@ class Files:
 
     async def serve(self, call: Call) -> Reply:
         """GET or HEAD of a link: no token needed, 410 once it is dead."""
-        until, attachment = int(call.args["until"]), self._by_id.get(call.args["attachment"])
+        until, attachment = call.args["until"], self._by_id.get(call.args["attachment"])
         if (
             attachment is None
             or attachment.data is None
             or not hmac.compare_digest(call.args["sign"], self._sign(attachment.id, until))
         ):
             return Reply(404, "Not found", {"Content-Type": "text/plain"})
-        if self._world.now() >= until:
+        if self._world.now() >= int(until):
             return Reply(410, "This link has expired", {"Content-Type": "text/plain"})
         return ranged(attachment.data, attachment.type, call.headers.get("Range"))
 
-    def _sign(self, attachment_id: str, until: int) -> str:
+    def _sign(self, attachment_id: str, until: str) -> str:
         return hmac.new(self._key, f"{attachment_id}{until}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
