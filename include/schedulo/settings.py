@@ -83,6 +83,10 @@ class Settings:
     """Text and links are drafted first and switched to public at the due second."""
     meta_version: str = "v25.0"
     tiktok_chunk_bytes: int = 5 * 1024 * 1024
+    tiktok_source: str = "file"
+    """How TikTok gets videos: `file` (we upload) or `pull` (it fetches from `media_base_url`)."""
+    ig_upload: str = "url"
+    """How Instagram gets reels: `url`, or `resumable` (uploaded; accounts with Facebook Login only)."""
 
     def __post_init__(self) -> None:
         law = self.window_s + self.kernel_s + self.late_s + self.lag_s

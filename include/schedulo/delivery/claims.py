@@ -44,6 +44,12 @@ def claims_of(connection: sa.Connection, run_id: str) -> list[Claim]:
     return [Claim(*row) for row in connection.execute(query)]
 
 
+def claimed(connection: sa.Connection, _now_ms: int, run_id: str, map_index: int) -> str | None:
+    """The delivery that a run claimed at this place."""
+    query = sa.select(claims.c.delivery_id).where(claims.c.run_id == run_id, claims.c.map_index == map_index)
+    return connection.execute(query).scalar_one_or_none()
+
+
 def claim_due(connection: sa.Connection, now_ms: int, run_id: str, settings: Settings) -> list[Claim]:
     """Claim for `run_id` all that is due within the horizon, or needs a look, up to `max_claims` in all."""
     before = claims_of(connection, run_id)
@@ -110,7 +116,7 @@ def held(now_ms: int) -> sa.ColumnElement[bool]:
 
 
 def _paced(connection: sa.Connection, wanted: Sequence[tuple[str, str, int]], gap_ms: int) -> dict[str, int]:
-    """When each of (id, account, wished instant) may fire, so that posts on one account keep their distance."""
+    """When each of (id, account, wished instant) may fire, spaced out by account."""
     keys = sorted({key for _, key, _ in wanted})
     last = {
         row.key: row.last_fire_ms or 0
@@ -311,7 +317,7 @@ def acquire(
 
 
 def release(connection: sa.Connection, now_ms: int, holder: str, ids: Sequence[str] | None = None) -> None:
-    """Let go of what `holder` has not begun to send (all of it, or `ids`), so that others may take it at once."""
+    """Let go of what `holder` has not begun to send: all of it, or `ids`."""
     mine = [_D.holder == holder] + ([_D.id.in_(list(ids))] if ids is not None else [])
     connection.execute(
         sa.update(deliveries)

@@ -135,7 +135,7 @@ _AFTER = {
 
 
 def settle(connection: sa.Connection, now_ms: int, found: Sequence[Outcome]) -> list[State | None]:
-    """Keep each outcome and move its delivery; answers the delivery's new state, None where it did not move."""
+    """Keep each outcome and move its delivery; answers its new state, None where it did not move."""
     connection.execute(
         sa.insert(outcomes),
         [
@@ -208,7 +208,6 @@ def _arrive(
         values |= {"reason": "", "error_kind": "", "error_code": "", "fire_ms": now_ms}
     elif target is State.UNKNOWN:
         values |= {
-            "holder": None,
             "fire_ms": now_ms,
             "reason": "it is not known whether it went out; being looked up",
         }

@@ -48,7 +48,10 @@ def arm(connection: sa.Connection, now_ms: int, armed: Sequence[Armed]) -> list[
 
 def rearm(connection: sa.Connection, now_ms: int, delivery_id: str, note: str) -> None:
     """Forget what was prepared: it belongs to an older content, or the platform no longer knows it."""
-    move(connection, [delivery_id], State.CLAIMED, armed_version=None, updated_ms=now_ms)
+    values = {"armed_version": None, "updated_ms": now_ms}
+    move(connection, [delivery_id], State.CLAIMED, **values) or _stay(
+        connection, delivery_id, State.CLAIMED, values
+    )
     connection.execute(sa.delete(steps).where(steps.c.delivery_id == delivery_id))
     tell_story(connection, now_ms, [(delivery_id, note)])
 
@@ -80,6 +83,46 @@ def _stay(connection: sa.Connection, delivery_id: str, state: State, values: Map
     """Set `values` on a delivery that is in `state` already."""
     statement = sa.update(deliveries).where(_D.id == delivery_id, _D.state == state).values(**values)
     return connection.execute(statement).rowcount == 1
+
+
+def again(
+    connection: sa.Connection, now_ms: int, delivery_id: str, *, fire_ms: int, reason: str, attempt: bool
+) -> None:
+    """The process that holds it tries it again at `fire_ms`; what was prepared stays."""
+    values = {
+        "fire_ms": fire_ms,
+        "reason": reason,
+        "attempts": _D.attempts + int(attempt),
+        "updated_ms": now_ms,
+    }
+    if move(connection, [delivery_id], State.CLAIMED, **values) or _stay(
+        connection, delivery_id, State.CLAIMED, values
+    ):
+        tell_story(connection, now_ms, [(delivery_id, reason)])
+        changed(connection, now_ms, [delivery_id])
+
+
+def start_over(connection: sa.Connection, now_ms: int, delivery_id: str, reason: str) -> None:
+    """The platform took it and then gave up on it for good: nothing is out, prepare everything anew."""
+    connection.execute(
+        sa.update(writes)
+        .where(writes.c.delivery_id == delivery_id, writes.c.state == WriteState.ACCEPTED)
+        .values(state=WriteState.ABSENT)
+    )
+    connection.execute(sa.delete(steps).where(steps.c.delivery_id == delivery_id))
+    move(
+        connection,
+        [delivery_id],
+        State.CLAIMED,
+        armed_version=None,
+        accepted_ms=None,
+        remote_id=None,
+        attempts=_D.attempts + 1,
+        reason=reason,
+        updated_ms=now_ms,
+    )
+    tell_story(connection, now_ms, [(delivery_id, f"{reason}; prepared anew")])
+    changed(connection, now_ms, [delivery_id])
 
 
 def look_later(
@@ -168,6 +211,20 @@ def reopen(
     return bool(moved)
 
 
+def look_anew(connection: sa.Connection, now_ms: int, delivery_id: str, run_id: str, holder: str) -> bool:
+    """Look once more what became of an unresolved delivery; nothing is sent for it."""
+    moved = move(
+        connection,
+        [delivery_id],
+        State.UNKNOWN,
+        _D.state == State.UNRESOLVED,
+        run_id=run_id,
+        holder=holder,
+        updated_ms=now_ms,
+    )
+    return bool(moved)
+
+
 def take_scheduled(
     connection: sa.Connection, now_ms: int, delivery_id: str, run_id: str, holder: str
 ) -> bool:
@@ -235,8 +292,6 @@ def conclude(
             target,
             resends=_D.resends + 1,
             fire_ms=now_ms,
-            holder=None,
-            armed_version=None,
             reason="it did not arrive; sent once more",
             updated_ms=now_ms,
         )

@@ -154,7 +154,7 @@ def tell_story(connection: sa.Connection, now_ms: int, lines: Iterable[tuple[str
         connection.execute(sa.insert(events), rows)
 
 
-def story(connection: sa.Connection, delivery_id: str) -> list[tuple[int, str]]:
+def story_of(connection: sa.Connection, _now_ms: int, delivery_id: str) -> list[tuple[int, str]]:
     """The delivery's story so far: (milliseconds, sentence), oldest first."""
     query = (
         sa.select(events.c.at_ms, events.c.sentence)

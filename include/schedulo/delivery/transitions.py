@@ -1,8 +1,8 @@
 """Which moves a delivery may make.
 
 Two rules: every change of state goes through `move` and must be in the table; nothing here knows who calls.
-`unknown` and `sending` never become `missed` or `cancelled`: what may be out must be looked up first. And from
-everywhere a late answer may lead to `published`: evidence counts whenever it comes.
+`unknown` and `sending` never become `missed` or `cancelled`: what may be out must be looked up first. And
+from everywhere a late answer may lead to `published`: evidence counts whenever it comes.
 """
 
 from __future__ import annotations

@@ -1,0 +1,147 @@
+"""Runs a platform's flow: performs its effects, keeps what steps answered, hands commits to the sender.
+
+A flow that runs again from the top finds the kept answers and goes on where it was; what is not kept is asked
+again. Only platform errors are thrown into a flow; everything else ends the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from schedulo.delivery.commits import Kept
+from schedulo.delivery.rows import Write
+from schedulo.errors import PlatformError, Strategy
+from schedulo.flow import All, Commit, Due, Effect, Flow, NotReady, Step
+from schedulo.model import WriteState
+from schedulo.publishing.desk import Desk
+from schedulo.transport.calls import Caller
+
+STEP_TRIES = 4
+
+
+class StillWorking(Exception):
+    """The platform is not done and patience is; `wait_s` says when to look again."""
+
+    def __init__(self, wait_s: float, note: str) -> None:
+        super().__init__(note)
+        self.wait_s = wait_s
+        self.note = note
+
+
+class OutcomeUnknown(Exception):
+    """A write of this delivery is open or unknown: it must be looked up before anything else."""
+
+
+@dataclass(slots=True)
+class Work:
+    """One run of a flow for one delivery."""
+
+    delivery_id: str
+    account_key: str
+    steps: dict[str, Any]
+    writes: Mapping[str, Write]
+    """The newest live write of each commit name."""
+    patience_s: float
+    until_due: Callable[[], Any] | None = None
+    """Awaited at `Due()`; None where the flow has none (reconciling)."""
+    fire: Callable[[Commit], Any] | None = None
+    """Awaited for a commit; answers its value or raises."""
+    notes: list[str] = field(default_factory=list)
+
+
+class Driver:
+    """Performs effects on one event loop."""
+
+    def __init__(self, desk: Desk, caller: Caller, parallel: int) -> None:
+        self._desk = desk
+        self._caller = caller
+        self._slots = asyncio.Semaphore(parallel)
+
+    async def run(self, flow: Flow, work: Work) -> Any:
+        """Run to the end. Raises `PlatformError`, `StillWorking`, `OutcomeUnknown` and what `fire` raises."""
+        resume: Callable[[Any], Effect] = flow.send
+        value: Any = None
+        try:
+            while True:
+                effect = resume(value)
+                try:
+                    value, resume = await self._perform(effect, work), flow.send
+                except PlatformError as error:
+                    value, resume = error, flow.throw
+        except StopIteration as end:
+            return end.value
+        finally:
+            flow.close()
+
+    async def _perform(self, effect: Effect, work: Work) -> Any:
+        match effect:
+            case Step():
+                return await self._step(effect, work)
+            case All(flows):
+                async with asyncio.TaskGroup() as group:
+                    tasks = [group.create_task(_caught(self.run(flow, work))) for flow in flows]
+                return [_unwrapped(task.result()) for task in tasks]
+            case Due():
+                assert work.until_due is not None, "this flow may not wait"
+                return await work.until_due()
+            case Commit(name=name):
+                assert work.fire is not None, "this flow may not commit"
+                write = work.writes.get(name)
+                if write is None:
+                    return await work.fire(effect)
+                if write.state is WriteState.ACCEPTED:
+                    return write.value
+                raise OutcomeUnknown(name)
+
+    async def _step(self, step: Step, work: Work) -> Any:
+        if step.name in work.steps:
+            return work.steps[step.name]
+        value = await self._ask(step, work)
+        work.steps[step.name] = value
+        await self._desk.keep(Kept(work.delivery_id, step.name, value, step.keep_s))
+        return value
+
+    async def _ask(self, step: Step, work: Work) -> Any:
+        """Ask until there is a value: waits while the platform works, tries again where it stumbled."""
+        began = time.monotonic()
+        tries = 0
+        while True:
+            try:
+                async with self._slots:
+                    response = await self._caller.call(step.request, work.account_key)
+                return step.read(response)
+            except NotReady as busy:
+                wait_s = busy.wait_s
+                if time.monotonic() - began + wait_s > work.patience_s:
+                    raise StillWorking(wait_s, busy.note) from None
+            except PlatformError as error:
+                tries += 1
+                wait_s = error.info.base_wait_s * 2**tries * random.uniform(0.5, 1.0)
+                spent_s = time.monotonic() - began
+                if (
+                    error.info.strategy is not Strategy.RETRY
+                    or tries >= STEP_TRIES
+                    or spent_s + wait_s > work.patience_s
+                ):
+                    raise
+                work.notes.append(f"{step.name}: {error.sentence()}; again in {wait_s:.0f} s")
+            await asyncio.sleep(wait_s)
+
+
+async def _caught(run: Any) -> Any:
+    """The result or the error as a value: one child's error must not cancel the others' requests."""
+    try:
+        return await run
+    except Exception as error:
+        return error
+
+
+def _unwrapped(result: Any) -> Any:
+    if isinstance(result, Exception):
+        raise result
+    return result

@@ -1,0 +1,238 @@
+"""Everything that one process needs to publish, made once: clerk, desk, sender, sessions, heartbeat.
+
+`work_on` is all that a trigger calls. The session it starts belongs to the process: the caller may be
+cancelled, asked again or doubled, it joins the same session. On exit nothing new is fenced, what is open is
+finished, and what is held is let go, so that another process can take it at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+
+from schedulo.delivery import claims, endings
+from schedulo.delivery.rows import story_of
+from schedulo.ledger.clerk import Clerk
+from schedulo.ledger.database import Ledger
+from schedulo.model import Media, Platform, State
+from schedulo.platforms.base import Conversation
+from schedulo.publishing.desk import Desk, glances
+from schedulo.publishing.driver import Driver
+from schedulo.publishing.sender import Sender
+from schedulo.publishing.session import End, Ending, Session, ending_of
+from schedulo.settings import Settings
+from schedulo.transport.calls import Caller
+from schedulo.transport.wire import Wire
+
+STANDBY_S = 2.0
+"""How often an instance whose delivery another process holds looks how it goes."""
+STANDBY_LIMIT_S = 900.0
+CALM_LIMIT_S = 10.0
+
+
+class Publisher:
+    """One a process. Methods may be called from any thread."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        wire: Wire,
+        settings: Settings,
+        conversations: Mapping[Platform, Conversation],
+        media_url: Callable[[Media], str | None],
+        *,
+        broken: frozenset[str] = frozenset(),
+    ) -> None:
+        """`broken` switches guards off (`fence`, `window`), so that tests can show what each prevents."""
+        self._ledger = ledger
+        self._settings = settings
+        self.holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._clerk = Clerk(ledger)
+        self._desk = Desk(ledger, self._clerk, settings, fenced="fence" not in broken)
+        self._sender = Sender(self._desk, wire, settings, self.holder, windowed="window" not in broken)
+        self._wire = wire
+        self._conversations = conversations
+        self._media_url = media_url
+        self._sessions: dict[str, asyncio.Task[Ending]] = {}
+        self._versions: dict[str, tuple[int, int]] = {}
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._live, name="schedulo-sessions", daemon=True)
+        self._thread.start()
+        self._ready.wait()
+        atexit.register(self.close)
+
+    def work_on(self, run_id: str, map_index: int, ti_id: str) -> Future[Ending]:
+        """Work on what the run claimed at this place; the future says how it ended."""
+        wish = claims.Wish(run_id, map_index, ti_id, self.holder)
+        return asyncio.run_coroutine_threadsafe(self._work_on(wish), self._loop)
+
+    def cancel(self, run_id: str, map_index: int, reason: str) -> Future[bool]:
+        """A person stopped the instance: its delivery is cancelled unless it is on its way already."""
+        return asyncio.run_coroutine_threadsafe(self._cancel(run_id, map_index, reason), self._loop)
+
+    def story(self, delivery_id: str) -> Future[list[tuple[int, str]]]:
+        """What happened to a delivery so far."""
+        return asyncio.run_coroutine_threadsafe(self._story(delivery_id), self._loop)
+
+    def close(self) -> None:
+        """Drain: finish what is open, let go of the rest. Safe to call twice."""
+        atexit.unregister(self.close)
+        if not self._thread.is_alive():
+            return
+        self._sender.stop()
+        asyncio.run_coroutine_threadsafe(self._let_go(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._stopped.set)
+        self._thread.join(5)
+        self._clerk.close()
+
+    # --- on the working loop --------------------------------------------------------------------------
+
+    def _live(self) -> None:
+        asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopped = asyncio.Event()
+        caller = Caller(self._wire, self._settings.connections)
+        driver = Driver(self._desk, caller, self._settings.arm_parallel)
+        self._session = Session(
+            self._desk, driver, self._sender, self._settings, self._conversations, self._media_url, self._calm
+        )
+        self._calm_event = asyncio.Event()
+        self._calm_event.set()
+        await self._desk.do(claims.beat, self.holder, f"process {os.getpid()}")
+        helpers = [asyncio.create_task(work()) for work in (self._beat, self._watch_calm)]
+        self._ready.set()
+        await self._stopped.wait()
+        for task in [*helpers, *self._sessions.values()]:
+            task.cancel()
+        await asyncio.gather(*helpers, *self._sessions.values(), return_exceptions=True)
+        await caller.close()
+
+    async def _work_on(self, wish: claims.Wish) -> Ending:
+        grant = await self._desk.acquire(wish)
+        if grant.delivery_id is None:
+            return Ending(End.SKIPPED, "this run has nothing to do at this place")
+        began = time.monotonic()
+        while True:
+            running = self._sessions.get(grant.delivery_id)
+            if running is not None:
+                return await asyncio.shield(running)
+            if grant.mine:
+                return await asyncio.shield(self._begin(wish, grant.delivery_id))
+            delivery = (await self._desk.case(grant.delivery_id)).delivery
+            if grant.asked_again and await self._ask_again(wish, delivery.id, delivery.state):
+                return await asyncio.shield(self._begin(wish, delivery.id))
+            working = delivery.state in (
+                State.CLAIMED,
+                State.ARMED,
+                State.SENDING,
+                State.UNKNOWN,
+                State.REFUSED,
+            )
+            if not working or delivery.run_id != wish.run_id or time.monotonic() - began > STANDBY_LIMIT_S:
+                return ending_of(delivery)
+            await asyncio.sleep(STANDBY_S)
+            grant = await self._desk.acquire(wish)
+            assert grant.delivery_id is not None
+
+    async def _ask_again(self, wish: claims.Wish, delivery_id: str, state: State) -> bool:
+        """A task that ended was cleared or retried: what may be tried again is taken into this instance."""
+        if state is State.FAILED:
+            return bool(
+                await self._desk.do(
+                    endings.reopen, delivery_id, wish.run_id, wish.holder, "the task was cleared"
+                )
+            )
+        if state is State.SCHEDULED:
+            return bool(await self._desk.do(endings.take_scheduled, delivery_id, wish.run_id, wish.holder))
+        if state is State.UNRESOLVED:
+            return bool(await self._desk.do(endings.look_anew, delivery_id, wish.run_id, wish.holder))
+        return False
+
+    def _begin(self, wish: claims.Wish, delivery_id: str) -> asyncio.Task[Ending]:
+        task = self._loop.create_task(self._session_of(wish, delivery_id))
+        self._sessions[delivery_id] = task
+        task.add_done_callback(lambda _done: self._sessions.pop(delivery_id, None))
+        return task
+
+    async def _session_of(self, wish: claims.Wish, delivery_id: str) -> Ending:
+        try:
+            return await self._session.run(wish, delivery_id)
+        except Exception:
+            with contextlib.suppress(Exception):
+                await self._desk.do(claims.release, wish.holder, [delivery_id])
+            raise
+
+    async def _cancel(self, run_id: str, map_index: int, reason: str) -> bool:
+        found = await self._desk.do(claims.claimed, run_id, map_index)
+        if found is None:
+            return False
+        done: bool = await self._desk.do(endings.cancel, found, reason)
+        self._sender.withdraw(found)
+        return done
+
+    async def _story(self, delivery_id: str) -> list[tuple[int, str]]:
+        lines: list[tuple[int, str]] = await self._desk.do(story_of, delivery_id)
+        return lines
+
+    async def _let_go(self) -> None:
+        for task in self._sessions.values():
+            task.cancel()
+        await asyncio.gather(*self._sessions.values(), return_exceptions=True)
+        await self._desk.do(claims.release, self.holder)
+
+    async def _beat(self) -> None:
+        """Say that we live, and notice what changed for deliveries that wait for their second."""
+        while True:
+            await asyncio.sleep(self._settings.beat_s)
+            with contextlib.suppress(Exception):  # a ledger that is away for a moment is met again
+                await self._desk.do(claims.beat, self.holder, f"process {os.getpid()}")
+                if self._sessions:
+                    await self._notice_changes()
+
+    async def _notice_changes(self) -> None:
+        seen = await self._desk.do(glances, list(self._sessions))
+        for id_, glance in seen.items():
+            before = self._versions.get(id_)
+            now = (glance.version, glance.fire_ms)
+            stopped = glance.state not in (State.CLAIMED, State.ARMED, State.SENDING)
+            if (before is not None and before != now) or stopped or glance.holder != self.holder:
+                self._sender.withdraw(id_)
+            self._versions[id_] = now
+        for id_ in set(self._versions) - set(self._sessions):
+            del self._versions[id_]
+
+    async def _calm(self) -> None:
+        """Wait until no commit is in flight or about to be, but not for long."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._calm_event.wait(), CALM_LIMIT_S)
+
+    async def _watch_calm(self) -> None:
+        while True:
+            if self._sender.busy():
+                self._calm_event.clear()
+            else:
+                self._calm_event.set()
+            await asyncio.sleep(0.05)
+
+
+_publisher: Publisher | None = None
+_lock = threading.Lock()
+
+
+def publisher_of_this_process(make: Callable[[], Publisher]) -> Publisher:
+    """The process's publisher, made by the first who asks."""
+    global _publisher
+    with _lock:
+        if _publisher is None:
+            _publisher = make()
+        return _publisher

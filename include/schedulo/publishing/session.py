@@ -1,0 +1,360 @@
+"""One delivery's session of work: arm, wait, fire, find out, and say how it ended.
+
+A session begins with what the ledger says and looks there again whenever something was lost; it never trusts
+its own memory about what may be sent. Short waits happen here; longer ones go back to the ledger, where they
+are visible and hold nobody up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from schedulo.delivery import claims, endings
+from schedulo.delivery.endings import Armed
+from schedulo.delivery.rows import Delivery, Write
+from schedulo.delivery.transitions import OUT
+from schedulo.errors import Diagnosis, Kind, PlatformError, Strategy
+from schedulo.flow import Commit, Finding, Job, Look, Sent
+from schedulo.flow import Request as FlowRequest
+from schedulo.model import Content, Media, Platform, Published, State, WriteState
+from schedulo.platforms.base import Conversation
+from schedulo.publishing.desk import Case, Desk
+from schedulo.publishing.driver import Driver, OutcomeUnknown, StillWorking, Work
+from schedulo.publishing.sender import Order, Result, Sender
+from schedulo.settings import Settings
+
+HERE_S = 60.0
+"""Waits up to this long happen in the session."""
+TASK_S = 600.0
+"""Waits up to this long are a retry of the same task; longer ones go back to the ledger."""
+_NETWORK = Diagnosis(Kind.NETWORK, refusal=True)
+ROUNDS = 60
+"""A session that has not come to an end after so many looks at the ledger gives the delivery back."""
+
+
+class End(StrEnum):
+    SUCCESS = "success"
+    SKIPPED = "skipped"
+    """Nothing for this instance to do, or it goes on later in another."""
+    RETRY = "retry"
+    """The same task is to try again after `wait_s`."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    end: End
+    sentence: str
+    delivery_id: str | None = None
+    label: str = ""
+    kind: str = ""
+    """The error's kind, for RETRY and FAILED."""
+    wait_s: float = 0.0
+
+
+class _Changed(Exception):
+    """The fence was not won or the order withdrawn: look at the ledger again."""
+
+
+class _NothingSent(Exception):
+    """The request never left: it may be sent again at once."""
+
+
+class Session:
+    """Works on one delivery, on the publisher's working loop."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        driver: Driver,
+        sender: Sender,
+        settings: Settings,
+        conversations: Mapping[Platform, Conversation],
+        media_url: Callable[[Media], str | None],
+        calm: Callable[[], Any],
+    ) -> None:
+        self._desk = desk
+        self._driver = driver
+        self._sender = sender
+        self._settings = settings
+        self._conversations = conversations
+        self._media_url = media_url
+        self._calm = calm
+
+    async def run(self, wish: claims.Wish, delivery_id: str) -> Ending:
+        """Work on a delivery that this process holds, until it rests or is given back."""
+        for _ in range(ROUNDS):
+            case = await self._desk.case(delivery_id)
+            delivery = case.delivery
+            if delivery.holder != wish.holder and delivery.state not in OUT:
+                return ending_of(delivery)
+            match delivery.state:
+                case State.CLAIMED | State.ARMED | State.PROCESSING | State.PUBLISHED:
+                    ending = await self._publish(case, wish)
+                case State.REFUSED:
+                    ending = await self._give_back(delivery, 1.0, delivery.reason, attempt=False)
+                case State.UNKNOWN:
+                    ending = await self._look_up(case)
+                case State.SENDING:
+                    await asyncio.sleep(1.0)
+                    ending = None
+                case _:
+                    return ending_of(delivery)
+            if ending is not None:
+                return ending
+        return await self._give_back(
+            delivery, 5.0, "it changed too often while it was prepared", attempt=True
+        )
+
+    # --- publishing -----------------------------------------------------------------------------------
+
+    async def _publish(self, case: Case, wish: claims.Wish) -> Ending | None:
+        """One run of the flow. None: look at the ledger again."""
+        delivery = case.delivery
+        live = _live_writes(case.writes)
+        if any(write.state is not WriteState.ACCEPTED for write in live.values()):
+            return None if delivery.state is State.UNKNOWN else await self._doubt(delivery)
+        if not live and delivery.armed_version not in (None, delivery.version):
+            await self._desk.do(endings.rearm, delivery.id, "its content changed; prepared again")
+            return None
+        content = Content.from_json(next(iter(live.values())).snapshot) if live else delivery.content
+        conversation = self._conversations[delivery.account.platform]
+        work = self._work(case, live, wish)
+        try:
+            published: Published = await self._driver.run(
+                conversation.publish(self._job(delivery, content)), work
+            )
+        except (_Changed, OutcomeUnknown):
+            return None
+        except _NothingSent as nothing:
+            return await self._unsent(delivery, str(nothing))
+        except StillWorking as working:
+            return await self._still_working(delivery, working)
+        except PlatformError as error:
+            return await self._after_error(delivery, error, bool(live))
+        await self._desk.do(endings.finish, delivery.id, published)
+        return Ending(
+            End.SUCCESS,
+            published.note or f"it is out: {published.permalink or 'no link yet'}",
+            delivery.id,
+            delivery.label,
+        )
+
+    def _work(self, case: Case, live: Mapping[str, Write], wish: claims.Wish) -> Work:
+        delivery = case.delivery
+
+        async def until_due() -> None:
+            if live:
+                return
+            if not await self._desk.arm(Armed(delivery.id, wish.holder, delivery.version)):
+                raise _Changed
+
+        async def fire(commit: Commit) -> Any:
+            order = Order(
+                delivery_id=delivery.id,
+                account_key=delivery.account.key,
+                name=commit.name,
+                request=commit.request,
+                read=commit.read,
+                live=commit.live,
+                snapshot=delivery.content.to_json(),
+                fire_ms=delivery.fire_ms,
+                tried_before=any(write.name == commit.name for write in case.writes),
+            )
+            verdict = await asyncio.wrap_future(self._sender.submit(order))
+            match verdict.result:
+                case Result.ACCEPTED:
+                    # What follows only completes the picture; posts that are due now come first.
+                    await self._calm()
+                    return verdict.value
+                case Result.REFUSED if verdict.error is not None:
+                    raise verdict.error
+                case Result.UNSENT:
+                    if verdict.error is not None:
+                        raise verdict.error
+                    raise _NothingSent(verdict.note)
+                case _:
+                    raise _Changed
+
+        return Work(
+            delivery.id,
+            delivery.account.key,
+            dict(case.steps),
+            live,
+            self._settings.arm_patience_s,
+            until_due,
+            fire,
+        )
+
+    def _job(self, delivery: Delivery, content: Content) -> Job:
+        return Job(delivery.account, content, self._media_url, platform_options(self._settings))
+
+    async def _doubt(self, delivery: Delivery) -> Ending:
+        """A write is open although nobody is sending: only its own sender or the sweep may say more."""
+        reason = "an earlier request is still open; looked at again"
+        return await self._give_back(delivery, 15.0, reason, attempt=False)
+
+    async def _unsent(self, delivery: Delivery, note: str) -> Ending | None:
+        error = PlatformError(delivery.account.platform, _NETWORK, message=note)
+        return await self._after_error(delivery, error, taken=False)
+
+    async def _still_working(self, delivery: Delivery, working: StillWorking) -> Ending:
+        current = (await self._desk.case(delivery.id)).delivery
+        wait_s = max(working.wait_s, 15.0)
+        if current.state is State.PROCESSING:
+            return await self._look_again(current, wait_s, working.note)
+        if current.state in OUT:
+            return ending_of(current)
+        return await self._give_back(current, wait_s, working.note, attempt=False)
+
+    # --- after an error -------------------------------------------------------------------------------
+
+    async def _after_error(self, delivery: Delivery, error: PlatformError, taken: bool) -> Ending | None:
+        """Decide by the kind of error; `taken`: a commit was accepted before."""
+        current = (await self._desk.case(delivery.id)).delivery
+        if current.state in (State.PUBLISHED, State.WAITING_IN_APP, State.PUBLISHED_INCOMPLETE):
+            await self._desk.do(endings.finish, current.id, Published(state=current.state))
+            return Ending(
+                End.SUCCESS,
+                f"it is out; its link is not known yet ({error.sentence()})",
+                current.id,
+                current.label,
+            )
+        if taken or current.state is State.PROCESSING:
+            if not error.diagnosis.refusal:
+                return await self._look_again(current, max(error.wait_s or 0, 30.0), error.sentence())
+            if error.info.strategy is Strategy.STOP or current.attempts + 1 >= error.info.max_attempts:
+                return await self._fail(current, error)
+            await self._desk.do(endings.start_over, current.id, error.sentence())
+            return None
+        info = error.info
+        if info.strategy is Strategy.STOP:
+            return await self._fail(current, error)
+        if info.strategy is Strategy.WAIT:
+            wait_s = error.wait_s if error.wait_s is not None else info.base_wait_s
+            return await self._wait(current, wait_s, error, attempt=False)
+        if current.attempts + 1 >= info.max_attempts:
+            return await self._fail(current, error)
+        if info.strategy is Strategy.REARM:
+            await self._desk.do(endings.rearm, current.id, error.sentence())
+        wait_s = max(error.wait_s or 0, info.base_wait_s * 2**current.attempts * random.uniform(0.5, 1.0))
+        return await self._wait(current, wait_s, error, attempt=True)
+
+    async def _wait(
+        self, delivery: Delivery, wait_s: float, error: PlatformError, *, attempt: bool
+    ) -> Ending | None:
+        """Wait here, in the task, or in the ledger, by how long it takes."""
+        if wait_s > HERE_S:
+            return await self._give_back(delivery, wait_s, error.sentence(), attempt=attempt, kind=error.kind)
+        fire_ms = int((time.time() + wait_s) * 1000)
+        reason = f"{error.sentence()}; tried again in {wait_s:.0f} s"
+        await self._desk.do(
+            endings.again, delivery.id, fire_ms=max(fire_ms, delivery.fire_ms), reason=reason, attempt=attempt
+        )
+        await asyncio.sleep(max(0.0, wait_s - 0.5))
+        return None
+
+    async def _give_back(
+        self, delivery: Delivery, wait_s: float, reason: str, *, attempt: bool, kind: str = ""
+    ) -> Ending:
+        """Put it back, to a retry of the task or to the ledger."""
+        fire_ms = max(int((time.time() + wait_s) * 1000), delivery.fire_ms)
+        by_task = bool(kind) and wait_s <= TASK_S
+        until = time.strftime("%H:%M:%S UTC", time.gmtime(fire_ms / 1000))
+        sentence = f"waiting until {until}: {reason}"
+        await self._desk.do(
+            endings.put_back,
+            delivery.id,
+            fire_ms=fire_ms,
+            reason=sentence,
+            attempt=attempt,
+            state=State.CLAIMED if by_task else State.SCHEDULED,
+        )
+        end = End.RETRY if by_task else End.SKIPPED
+        return Ending(end, sentence, delivery.id, delivery.label, kind, wait_s)
+
+    async def _look_again(self, delivery: Delivery, wait_s: float, note: str) -> Ending:
+        fire_ms = int((time.time() + wait_s) * 1000)
+        reason = f"the platform is working on it: {note}"
+        await self._desk.do(endings.look_later, delivery.id, fire_ms=fire_ms, reason=reason)
+        return Ending(
+            End.SKIPPED, f"{reason}; looked at again in {wait_s:.0f} s", delivery.id, delivery.label
+        )
+
+    async def _fail(self, delivery: Delivery, error: PlatformError) -> Ending:
+        await self._desk.do(endings.fail, delivery.id, error)
+        sentence = f"{error.sentence()}; {error.info.actor} must act"
+        return Ending(End.FAILED, sentence, delivery.id, delivery.label, error.kind)
+
+    # --- looking up -----------------------------------------------------------------------------------
+
+    async def _look_up(self, case: Case) -> Ending | None:
+        """Find out what became of a write whose outcome is not known."""
+        delivery = case.delivery
+        write = next(
+            (item for item in reversed(case.writes) if item.state in (WriteState.OPEN, WriteState.UNKNOWN)),
+            None,
+        )
+        if write is None:
+            return await self._look_again(delivery, 30.0, "no open write was found")
+        content = Content.from_json(write.snapshot)
+        sent = Sent(write.name, FlowRequest.from_json(write.request), content, case.steps, write.opened_ms)
+        conversation = self._conversations[delivery.account.platform]
+        work = Work(delivery.id, delivery.account.key, {}, {}, patience_s=10.0)
+        try:
+            finding = await self._driver.run(conversation.reconcile(self._job(delivery, content), sent), work)
+        except StillWorking as working:
+            finding = Finding(Look.UNCLEAR, note=working.note)
+        except PlatformError as error:
+            finding = Finding(Look.UNCLEAR, note=f"the look failed: {error.sentence()}")
+        state = await self._desk.do(endings.conclude, write, finding, self._settings)
+        if state is State.UNKNOWN:
+            return Ending(
+                End.SKIPPED, f"not known yet whether it went out: {finding.note}", delivery.id, delivery.label
+            )
+        return None
+
+
+def _live_writes(writes: Any) -> dict[str, Write]:
+    """The write of each name that may be out."""
+    return {
+        write.name: write
+        for write in writes
+        if write.state in (WriteState.OPEN, WriteState.ACCEPTED, WriteState.UNKNOWN)
+    }
+
+
+def ending_of(delivery: Delivery) -> Ending:
+    """What an instance says about a delivery that rests, or that another works on."""
+    label = delivery.label
+    match delivery.state:
+        case State.PUBLISHED | State.PUBLISHED_INCOMPLETE | State.WAITING_IN_APP:
+            return Ending(
+                End.SUCCESS, f"it is out: {delivery.permalink or 'no link yet'}", delivery.id, label
+            )
+        case State.FAILED | State.UNRESOLVED:
+            return Ending(
+                End.FAILED, delivery.reason, delivery.id, label, delivery.error_kind or delivery.state
+            )
+        case State.MISSED | State.CANCELLED | State.HELD:
+            return Ending(End.SKIPPED, f"{delivery.state}: {delivery.reason}", delivery.id, label)
+        case _:
+            note = delivery.reason or "a later run or another process works on it"
+            return Ending(End.SKIPPED, f"{delivery.state}: {note}", delivery.id, label)
+
+
+def platform_options(settings: Settings) -> dict[str, Any]:
+    """The settings that platforms may know, by the names they use."""
+    return {
+        "meta_version": settings.meta_version,
+        "facebook_two_phase": settings.facebook_two_phase,
+        "tiktok_chunk_bytes": settings.tiktok_chunk_bytes,
+        "tiktok_source": settings.tiktok_source,
+        "ig_upload": settings.ig_upload,
+    }
