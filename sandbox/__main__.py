@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import signal
 import sys
@@ -12,13 +11,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from sandbox.app import SERVER_OPTIONS, build
+from sandbox.app import SERVER_OPTIONS, build, new_event_loop
 from sandbox.core import seed
-
-try:
-    from uvloop import new_event_loop
-except ImportError:
-    from asyncio import new_event_loop
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -53,5 +47,5 @@ async def serve(options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(serve(arguments()))

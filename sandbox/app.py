@@ -11,6 +11,13 @@ from aiohttp import web
 
 from sandbox.core import Frame, World
 
+try:
+    from uvloop import new_event_loop
+except ImportError:
+    from asyncio import new_event_loop
+
+__all__ = ["SERVER_OPTIONS", "build", "new_event_loop"]
+
 # aiohttp refuses request lines over 8,190 bytes by itself; Airtable takes URLs of 16,000 characters, and
 # the stand-in, not the server, must refuse longer ones.
 SERVER_OPTIONS = {"access_log": None, "max_line_size": 65_536, "max_field_size": 65_536}

@@ -185,6 +185,9 @@ class Service:
         return self.refusal(404, call)
 
 
+NUMBERED_MODES = ("status", "error_after", "late", "delay", "read_lag")
+"""Modes that mean nothing without a number, as in `status:503` (or more, as in `status:403/4/2207051`)."""
+
 # What the frame does by itself; every other mode is asked for by the service (`Faults.take`).
 FRAME_MODES = (
     "status",
@@ -251,6 +254,9 @@ class Faults:
         fault = Fault(**order)
         if fault.kind not in FRAME_MODES + SERVICE_MODES:
             raise ValueError(f"mode {fault.mode!r} is not one of {', '.join(FRAME_MODES + SERVICE_MODES)}")
+        if fault.kind in NUMBERED_MODES:
+            for part in fault.argument.split("/"):
+                float(part)
         self._orders.append(fault)
 
     def listing(self) -> list[dict[str, Any]]:
@@ -314,6 +320,8 @@ class World:
         return time.time() - float(self.faults.argument("read_lag", service) or 0.0)
 
     def reset(self) -> None:
+        for task in self._background:
+            task.cancel()
         self.faults.clear()
         self.live.clear()
         self.switches.clear()

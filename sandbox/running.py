@@ -16,13 +16,8 @@ from typing import Any
 import requests
 from aiohttp import web
 
-from sandbox.app import SERVER_OPTIONS, build
+from sandbox.app import SERVER_OPTIONS, build, new_event_loop
 from sandbox.core import World
-
-try:
-    from uvloop import new_event_loop
-except ImportError:
-    from asyncio import new_event_loop
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 import requests
 
-from sandbox.core import Call, Frame, LivePost, Reply, Service, World, route, sha256
+from sandbox.core import Call, Frame, LivePost, Reply, Route, Service, World, route, sha256
 from sandbox.running import RunningSandbox, serving
 
 
@@ -38,8 +38,11 @@ class Echo(Service):
     def account_of(self, call: Call) -> str | None:
         return call.bearer()
 
-    def refusal(self, status: int, call: Call) -> Reply:
-        return Reply(status, {"echo_error": status}, {"X-Echo": "refused"})
+    def refusal(self, status: int, call: Call, *codes: int) -> Reply:
+        return Reply(status, {"echo_error": [status, *codes]}, {"X-Echo": "refused"})
+
+    def route_name(self, route: Route, call: Call) -> str:
+        return call.query_value("verb") or route.name
 
     def rate_limited(self, call: Call) -> Reply:
         return Reply(429, {"echo_error": "slow down"}, {"Retry-After": "7"})
@@ -135,11 +138,24 @@ def test_status_refuses_in_the_services_own_words_and_does_nothing(echo: Running
     answer = publish(echo)
     assert (answer.status_code, answer.json(), answer.headers["X-Echo"]) == (
         503,
-        {"echo_error": 503},
+        {"echo_error": [503]},
         "refused",
     )
     assert texts(echo) == []
     assert publish(echo).status_code == 201
+
+
+def test_status_may_carry_the_services_own_codes(echo: RunningSandbox) -> None:
+    echo.fault(service="echo", mode="status:403/4/2207051")
+    answer = publish(echo)
+    assert (answer.status_code, answer.json()) == (403, {"echo_error": [403, 4, 2207051]})
+
+
+def test_a_service_may_name_a_route_by_what_the_request_says(echo: RunningSandbox) -> None:
+    echo.fault(service="echo", route="special", mode="status:500")
+    assert requests.get(f"{echo.url}/echo/posts/1", timeout=5).status_code == 200
+    assert requests.get(f"{echo.url}/echo/posts/1?verb=special", timeout=5).status_code == 500
+    assert [r["route"] for r in echo.requests()] == ["read", "special"]
 
 
 def test_error_after_does_it_and_says_it_failed(echo: RunningSandbox) -> None:
@@ -231,7 +247,24 @@ def test_a_fault_hits_only_its_account_method_and_route(echo: RunningSandbox) ->
     assert requests.get(f"{echo.url}/echo/files/1", timeout=5).status_code == 200
 
 
-@pytest.mark.parametrize("order", [{"mode": "explode"}, {}, {"mode": "delay:1", "colour": "red"}])
+def test_a_reset_calls_off_what_was_to_happen_late(echo: RunningSandbox) -> None:
+    echo.fault(service="echo", mode="late:0.1")
+    publish(echo)
+    echo.reset()
+    time.sleep(0.2)
+    assert texts(echo) == []
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        {"mode": "explode"},
+        {"mode": "status"},
+        {"mode": "delay:long"},
+        {},
+        {"mode": "delay:1", "colour": "red"},
+    ],
+)
 def test_an_order_that_makes_no_sense_is_refused(echo: RunningSandbox, order: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="answered 400"):
         echo.fault(service="echo", **order)
