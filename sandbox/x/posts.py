@@ -1,8 +1,8 @@
 """X's posts: how one is kept, and how reads show it.
 
 Reads show links as t.co addresses and one more t.co address for attached media. Words changed in 2026
-(openapi.json 2.166 -> 2.167); switch `x_spelling` chooses how answers are spelt: old, new, or blank (old, with
-an empty string in the edit history, as seen on the wire). Queries are taken in both spellings.
+(openapi.json 2.166 -> 2.167); switch `x_spelling` chooses how answers are spelt: old, new, or blank (old,
+with an empty string in the edit history, as seen on the wire). Queries are taken in both spellings.
 """
 
 from __future__ import annotations
@@ -41,14 +41,16 @@ def _words(text: str) -> frozenset[str]:
 
 
 POST_FIELDS = _words(
-    "id text edit_history_tweet_ids created_at author_id entities attachments referenced_tweets conversation_id "
+    "id text edit_history_tweet_ids created_at author_id entities attachments referenced_tweets "
+    "conversation_id "
     "in_reply_to_user_id public_metrics non_public_metrics organic_metrics promoted_metrics note_tweet "
     "lang possibly_sensitive reply_settings source edit_controls context_annotations geo withheld card_uri "
     "community_id display_text_range media_metadata scopes article suggested_source_links"
 )
 EXPANSIONS = _words(
     "attachments.media_keys attachments.poll_ids author_id referenced_tweets.id "
-    "referenced_tweets.id.author_id in_reply_to_user_id entities.mentions.username geo.place_id edit_history_tweet_ids "
+    "referenced_tweets.id.author_id in_reply_to_user_id entities.mentions.username geo.place_id "
+    "edit_history_tweet_ids "
     "attachments.media_source_tweet article.cover_media article.media_entities"
 )
 MEDIA_FIELDS = _words(

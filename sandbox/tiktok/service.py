@@ -1,0 +1,520 @@
+"""A strict stand-in for TikTok's API v2 (https://open.tiktokapis.com): posting, profile, lists, tokens.
+
+Seed: `{"clients": [{client_key, client_secret, audited, verified_prefixes}], "accounts": [{account_id
+(open_id), username, token, refresh_token?, scopes?, privacy_options?, max_video_post_duration_sec?,
+client_key?, limits?, token_expires_at?}], "metrics": {post id: {name: number}}}`; `limits: "off"` lifts
+minute and day limits. A post goes live when its last byte has arrived. Switches: see `answers`, `accounts`,
+`tasks`. Source: TikTok for Developers, Content Posting API v2, Display API.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from sandbox.core import Call, LivePost, Refused, Reply, Route, Service, World, route, sha256
+from sandbox.media import FetchError, fetch
+from sandbox.probe import VideoFile, probe
+from sandbox.tiktok.accounts import ALL_PRIVACY, PUBLIC, Access, Account, Client, Token
+from sandbox.tiktok.answers import CODE_OF_STATUS, Body, error, log_id, ok, refused
+from sandbox.tiktok.rules import chunk_plan, photo_fault, video_fault
+from sandbox.tiktok.tasks import Task, take_chunk, upload_url
+from schedulo.text import utf16_length
+
+DAY_SECONDS = 24 * 3600
+MOST_DIRECT_POSTS = 15
+MOST_PENDING_SHARES = 5
+MOST_LISTED = 20
+LOOPBACK = ("127.0.0.1", "localhost")
+
+USER_FIELDS = {
+    "open_id": "user.info.basic",
+    "union_id": "user.info.basic",
+    "avatar_url": "user.info.basic",
+    "avatar_url_100": "user.info.basic",
+    "avatar_large_url": "user.info.basic",
+    "display_name": "user.info.basic",
+    "bio_description": "user.info.profile",
+    "profile_deep_link": "user.info.profile",
+    "is_verified": "user.info.profile",
+    "username": "user.info.profile",
+    "follower_count": "user.info.stats",
+    "following_count": "user.info.stats",
+    "likes_count": "user.info.stats",
+    "video_count": "user.info.stats",
+}
+VIDEO_FIELDS = (
+    *(
+        "id",
+        "create_time",
+        "cover_image_url",
+        "share_url",
+        "video_description",
+        "duration",
+        "height",
+        "width",
+    ),
+    *("title", "embed_html", "embed_link", "like_count", "comment_count", "share_count", "view_count"),
+)
+
+Work = Callable[[Call, Token], Awaitable[Reply]]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Who may call, and how often."""
+
+    scopes: tuple[str, ...]
+    """One of these is enough."""
+    per_minute: int
+    """Per token."""
+
+
+PUBLISH, UPLOAD = "video.publish", "video.upload"
+ENDPOINTS = {
+    "creator_info": Endpoint((PUBLISH,), 20),
+    "video_init": Endpoint((PUBLISH,), 6),
+    "inbox_init": Endpoint((UPLOAD,), 6),
+    "content_init": Endpoint((PUBLISH, UPLOAD), 6),
+    "status": Endpoint((PUBLISH, UPLOAD), 30),
+    "cancel": Endpoint((PUBLISH, UPLOAD), 30),
+    "user_info": Endpoint(("user.info.basic", "user.info.profile", "user.info.stats"), 600),
+    "video_list": Endpoint(("video.list",), 600),
+    "video_query": Endpoint(("video.list",), 600),
+}
+
+
+@dataclass(slots=True)
+class Video:
+    """Something that was posted."""
+
+    post_id: int
+    task: Task
+    received_at: float
+    what: VideoFile | None
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+class TikTok(Service):
+    """TikTok's API v2."""
+
+    name = "tiktok"
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.access = Access(world)
+        self._tasks: dict[str, Task] = {}
+        self._videos: dict[int, Video] = {}
+        self._last_post_id = 0
+        publish = "/v2/post/publish"
+        self.routes = [
+            self._route("POST", f"{publish}/creator_info/query/", "creator_info", self.creator_info),
+            self._route("POST", f"{publish}/video/init/", "video_init", self.video_init),
+            self._route("POST", f"{publish}/inbox/video/init/", "inbox_init", self.inbox_init),
+            self._route("POST", f"{publish}/content/init/", "content_init", self.content_init),
+            self._route("POST", f"{publish}/status/fetch/", "status", self.status),
+            self._route("POST", f"{publish}/cancel/", "cancel", self.cancel),
+            self._route("GET", "/v2/user/info/", "user_info", self.user_info),
+            self._route("POST", "/v2/video/list/", "video_list", self.video_list),
+            self._route("POST", "/v2/video/query/", "video_query", self.video_query),
+            route("PUT", "/upload/{publish_id}", "upload", self.upload),
+            route("POST", "/v2/oauth/token/", "oauth_token", self.oauth_token),
+            route("POST", "/v2/oauth/revoke/", "oauth_revoke", self.oauth_revoke),
+        ]
+
+    # --- what the frame asks ---
+
+    def reset(self) -> None:
+        self.access = Access(self.world)
+        self._tasks.clear()
+        self._videos.clear()
+
+    def seed(self, data: dict[str, Any]) -> None:
+        self.access.seed(data)
+        for post_id, counts in data.get("metrics", {}).items():
+            self._videos[int(post_id)].counts.update(counts)
+
+    def account_of(self, call: Call) -> str | None:
+        if call.route == "upload":
+            task = self._tasks.get(call.args["publish_id"])
+            return task.account.account_id if task else None
+        token = self.access.tokens.get(call.bearer() or "")
+        return token.account.account_id if token else None
+
+    def refusal(self, status: int, call: Call, *codes: int) -> Reply:
+        """TikTok's codes are words: numbers in an order change nothing."""
+        if call.route == "upload":
+            return Reply(status)
+        return error(CODE_OF_STATUS.get(status, "internal_error"), status=status)
+
+    def expire_token(self, call: Call) -> None:
+        token = self.access.tokens.get(call.bearer() or "")
+        if token is not None:
+            token.expires_at = self.world.now()
+
+    def not_found(self, call: Call) -> Reply:
+        return Reply(404, "Unsupported path(Janus)", {"Content-Type": "text/plain"})
+
+    # --- who, and how often ---
+
+    def _route(self, method: str, path: str, name: str, work: Work) -> Route:
+        endpoint = ENDPOINTS[name]
+
+        async def handler(call: Call) -> Reply:
+            token = self.access.tokens.get(call.bearer() or "")
+            if token is None or (token.expires_at is not None and self.world.now() >= token.expires_at):
+                raise refused(
+                    "access_token_invalid", "The access token is invalid or not found in the request."
+                )
+            if token.scopes.isdisjoint(endpoint.scopes):
+                raise refused("scope_not_authorized")
+            if not self.access.allowed(token, name, endpoint.per_minute):
+                raise refused("rate_limit_exceeded")
+            return await work(call, token)
+
+        return route(method, path, name, handler)
+
+    # --- before posting ---
+
+    def _posts_today(self, account: Account) -> int:
+        while account.direct_posts and account.direct_posts[0] <= self.world.now() - DAY_SECONDS:
+            account.direct_posts.popleft()
+        return len(account.direct_posts)
+
+    def _day_is_full(self, account: Account) -> bool:
+        return not account.unlimited and self._posts_today(account) >= MOST_DIRECT_POSTS
+
+    async def creator_info(self, call: Call, token: Token) -> Reply:
+        account = token.account
+        if self._day_is_full(account):
+            return error("spam_risk_too_many_posts", status=200)
+        return ok(
+            {
+                "creator_avatar_url": f"{call.base_url}/avatar/{account.username}",
+                "creator_username": account.username,
+                "creator_nickname": account.username,
+                "privacy_level_options": list(account.privacy_options),
+                "comment_disabled": False,
+                "duet_disabled": False,
+                "stitch_disabled": False,
+                "max_video_post_duration_sec": account.max_duration_s,
+            }
+        )
+
+    def _check_direct(self, token: Token, post: Body) -> str:
+        """The rules of a direct post; its privacy level."""
+        account = token.account
+        privacy = post.choice("privacy_level", *ALL_PRIVACY)
+        branded = post.flag("brand_content_toggle")
+        post.flag("brand_organic_toggle")
+        post.flag("disable_comment")
+        if branded and privacy == "SELF_ONLY":
+            raise post.invalid("Branded content visibility cannot be set to private")
+        if not token.client.audited and (privacy != "SELF_ONLY" or PUBLIC in account.privacy_options):
+            raise refused("unaudited_client_can_only_post_to_private_accounts")
+        if privacy not in account.privacy_options:
+            raise refused("privacy_level_option_mismatch")
+        if self._day_is_full(account):
+            raise refused("spam_risk_too_many_posts")
+        return privacy
+
+    def _check_share(self, account: Account) -> None:
+        since = self.world.now() - DAY_SECONDS
+        account.pending_shares = {key: at for key, at in account.pending_shares.items() if at > since}
+        if len(account.pending_shares) >= MOST_PENDING_SHARES and not account.unlimited:
+            raise refused("spam_risk_too_many_pending_share")
+
+    @staticmethod
+    def _limited_text(post: Body, name: str, most: int) -> str:
+        value = post.text(name, "")
+        if utf16_length(value) > most:
+            raise post.invalid(f"{name} is longer than {most} UTF-16 code units")
+        return value
+
+    def _owned_url(self, client: Client, url: str) -> str:
+        """Only https, except to this machine; only under what the client has proved to own."""
+        parts = urlsplit(url)
+        if parts.scheme != "https" and parts.hostname not in LOOPBACK:
+            raise refused("url_ownership_unverified")
+        for owned in client.verified_prefixes:
+            if "://" in owned:
+                if url.startswith(owned):
+                    return url
+            elif parts.hostname == owned or (parts.hostname or "").endswith("." + owned):
+                return url
+        raise refused("url_ownership_unverified")
+
+    # --- init ---
+
+    def _open(self, token: Token, prefix: str, task: dict[str, Any]) -> Task:
+        publish_id = f"{prefix}~v2-1.{secrets.randbelow(10**19):019d}"
+        made = Task(publish_id, token.account, token.client, began_at=self.world.now(), **task)
+        self._tasks[publish_id] = made
+        if not made.direct:
+            token.account.pending_shares[publish_id] = made.began_at
+        return made
+
+    def _open_video(self, call: Call, token: Token, source: Body, task: dict[str, Any]) -> Reply:
+        prefix = "v_pub" if task["direct"] else "v_inbox"
+        if source.choice("source", "FILE_UPLOAD", "PULL_FROM_URL") == "FILE_UPLOAD":
+            source.allow("source", "video_size", "chunk_size", "total_chunk_count")
+            made = self._open(token, f"{prefix}_file", {**task, "plan": chunk_plan(source)})
+            return ok({"publish_id": made.publish_id, "upload_url": upload_url(call.base_url, made)})
+        source.allow("source", "video_url")
+        url = self._owned_url(token.client, source.text("video_url"))
+        made = self._open(token, f"{prefix}_url", task)
+        self.world.later(0, lambda: self._pull(made, [url], call))
+        return ok({"publish_id": made.publish_id})
+
+    async def video_init(self, call: Call, token: Token) -> Reply:
+        body = Body.of(self.world, call)
+        body.allow("post_info", "source_info")
+        post = body.inner("post_info")
+        post.allow(
+            *("privacy_level", "title", "disable_duet", "disable_stitch", "disable_comment", "is_aigc"),
+            *("video_cover_timestamp_ms", "brand_content_toggle", "brand_organic_toggle"),
+        )
+        title = self._limited_text(post, "title", 2200)
+        for name in ("disable_duet", "disable_stitch", "is_aigc"):
+            post.flag(name)
+        post.number("video_cover_timestamp_ms", 0)
+        privacy = self._check_direct(token, post)
+        task = {"direct": True, "kind": "video", "text": title, "privacy": privacy}
+        return self._open_video(call, token, body.inner("source_info"), task)
+
+    async def inbox_init(self, call: Call, token: Token) -> Reply:
+        body = Body.of(self.world, call)
+        body.allow("source_info", "post_info")
+        title = self._limited_text(body.inner("post_info"), "title", 2200) if body.has("post_info") else ""
+        self._check_share(token.account)
+        task = {"direct": False, "kind": "video", "text": title, "privacy": ""}
+        return self._open_video(call, token, body.inner("source_info"), task)
+
+    async def content_init(self, call: Call, token: Token) -> Reply:
+        body = Body.of(self.world, call)
+        body.allow("media_type", "post_mode", "post_info", "source_info", "is_aigc")
+        body.choice("media_type", "PHOTO")
+        direct = body.choice("post_mode", "DIRECT_POST", "MEDIA_UPLOAD") == "DIRECT_POST"
+        body.flag("is_aigc")
+        if (PUBLISH if direct else UPLOAD) not in token.scopes:
+            raise refused("scope_not_authorized")
+        post = body.inner("post_info")
+        post.allow(
+            *("title", "description", "privacy_level", "disable_comment", "auto_add_music"),
+            *("brand_content_toggle", "brand_organic_toggle"),
+        )
+        title = self._limited_text(post, "title", 90)
+        description = self._limited_text(post, "description", 4000)
+        post.flag("auto_add_music")
+        source = body.inner("source_info")
+        source.allow("source", "photo_images", "photo_cover_index")
+        source.choice("source", "PULL_FROM_URL")
+        images = source.texts("photo_images", 1, 35)
+        if not 0 <= source.number("photo_cover_index") < len(images):
+            raise source.invalid("photo_cover_index is not the index of a photo")
+        privacy = ""
+        if direct:
+            privacy = self._check_direct(token, post)
+        else:
+            self._check_share(token.account)
+        urls = [self._owned_url(token.client, url) for url in images]
+        task = {"direct": direct, "kind": "photo", "text": description or title, "privacy": privacy}
+        made = self._open(token, "p_pub_url", task)
+        self.world.later(0, lambda: self._pull(made, urls, call))
+        return ok({"publish_id": made.publish_id})
+
+    # --- bytes ---
+
+    async def upload(self, call: Call) -> Reply:
+        """PUT of one chunk."""
+        task = self._tasks.get(call.args["publish_id"])
+        if task is None or task.plan is None:
+            return Reply(404)
+        reply = take_chunk(task, call, self.world.now())
+        if reply.status == 201:
+            await self._arrived(task, [b"".join(task.chunks)], call, call.received_at)
+        return reply
+
+    async def _pull(self, task: Task, urls: list[str], call: Call) -> None:
+        """Fetch what the caller named; no redirects."""
+        contents = []
+        try:
+            for url in urls:
+                fetched = await fetch(self.world, url)
+                contents.append(fetched.content)
+                task.downloaded += len(fetched.content)
+        except FetchError:
+            task.end(self.world, f"{task.kind}_pull_failed")
+            return
+        if task.state == "transfer":
+            await self._arrived(task, contents, call, time.time())
+
+    async def _arrived(self, task: Task, contents: list[bytes], call: Call, received_at: float) -> None:
+        """All bytes are here: look at them, then post, deliver the draft, or fail."""
+        digests = [sha256(content) for content in contents]
+        found = [
+            await asyncio.to_thread(probe, content, digest)
+            for content, digest in zip(contents, digests, strict=True)
+        ]
+        account = task.account
+        fault = self.world.faults.take(("processing_fails",), call, account.account_id)
+        if fault is not None:
+            reason: str | None = fault.argument or "internal"
+        elif task.kind == "video":
+            reason = video_fault(found[0], account.max_duration_s)
+        else:
+            reason = next((bad for what in found if (bad := photo_fault(what))), None)
+        if reason is None and task.direct and self._day_is_full(account):
+            reason = "spam_risk_too_many_posts"
+        task.end(self.world, reason)
+        if reason is not None or not task.direct:
+            return
+        # Ids are seconds shifted left by 32, as the real ones: far above 2^53.
+        self._last_post_id = max(self._last_post_id + 1, int(received_at) << 32)
+        task.post_id = self._last_post_id
+        what = found[0] if isinstance(found[0], VideoFile) else None
+        video = Video(task.post_id, task, received_at, what)
+        self._videos[task.post_id] = video
+        account.videos.append(video)
+        account.direct_posts.append(self.world.now())
+        self.world.publish(
+            LivePost(
+                platform=self.name,
+                account_id=account.account_id,
+                post_id=str(task.post_id),
+                kind=task.kind,
+                text=task.text,
+                media=digests,
+                parent_id=None,
+                received_at=received_at,
+            )
+        )
+
+    # --- afterwards ---
+
+    def _task(self, call: Call, token: Token) -> Task:
+        body = Body.of(self.world, call)
+        body.allow("publish_id")
+        task = self._tasks.get(body.text("publish_id"))
+        if task is None:
+            raise refused("invalid_publish_id")
+        if task.account is not token.account:
+            raise refused("token_not_authorized_for_specified_publish_id")
+        return task
+
+    async def status(self, call: Call, token: Token) -> Reply:
+        return ok(self._task(call, token).status())
+
+    async def cancel(self, call: Call, token: Token) -> Reply:
+        task = self._task(call, token)
+        if task.state != "transfer":
+            raise refused("publish_not_cancellable")
+        task.end(self.world, "publish_cancelled")
+        return ok({})
+
+    def _fields(self, call: Call, known: tuple[str, ...]) -> list[str]:
+        fields = [name for name in (call.query_value("fields") or "").split(",") if name]
+        if not fields or not set(fields) <= set(known):
+            raise refused("invalid_params", "fields must name known fields")
+        return fields
+
+    async def user_info(self, call: Call, token: Token) -> Reply:
+        fields = self._fields(call, tuple(USER_FIELDS))
+        if any(USER_FIELDS[name] not in token.scopes for name in fields):
+            raise refused("scope_not_authorized")
+        account = token.account
+        known = {
+            "open_id": account.account_id,
+            "union_id": f"union-{account.account_id}",
+            "display_name": account.username,
+            "username": account.username,
+            "is_verified": False,
+            "video_count": sum(video.task.public for video in account.videos),
+        }
+        empty: dict[str, Any] = {name: 0 if name.endswith("_count") else "" for name in USER_FIELDS}
+        return ok({"user": {name: known.get(name, empty[name]) for name in fields}})
+
+    def _listed(self, video: Video, fields: list[str]) -> dict[str, Any]:
+        what, username = video.what, video.task.account.username
+        known: dict[str, Any] = {
+            "id": str(video.post_id),
+            "create_time": int(video.received_at),
+            "share_url": f"https://www.tiktok.com/@{username}/video/{video.post_id}",
+            "video_description": video.task.text,
+            "title": video.task.text,
+            "duration": int(what.duration_s) if what else 0,
+            "height": what.height if what else 0,
+            "width": what.width if what else 0,
+        }
+        return {
+            name: known.get(name, video.counts.get(name, 0) if name.endswith("_count") else "")
+            for name in fields
+        }
+
+    def _visible(self, video: Video) -> bool:
+        return video.task.public and video.received_at < self.world.visible_before(self.name)
+
+    def _refuse_if_unreadable(self) -> None:
+        if self.world.faults.argument("unreadable", self.name) is not None:
+            raise refused("scope_permission_missed")
+
+    async def video_list(self, call: Call, token: Token) -> Reply:
+        """Public videos, newest first; the cursor is a time in milliseconds."""
+        self._refuse_if_unreadable()
+        fields = self._fields(call, VIDEO_FIELDS)
+        body = Body.of(self.world, call)
+        body.allow("cursor", "max_count")
+        count = body.number("max_count", 10)
+        if not 1 <= count <= MOST_LISTED:
+            raise body.invalid(f"max_count must be from 1 to {MOST_LISTED}")
+        cursor = body.number("cursor", 0) or None
+        page: list[Video] = []
+        more = False
+        for video in reversed(token.account.videos):
+            if not self._visible(video) or (cursor is not None and video.received_at * 1000 >= cursor):
+                continue
+            if len(page) == count:
+                more = True
+                break
+            page.append(video)
+        following = int(page[-1].received_at * 1000) if page else 0
+        videos = [self._listed(video, fields) for video in page]
+        return ok({"videos": videos, "cursor": following, "has_more": more})
+
+    async def video_query(self, call: Call, token: Token) -> Reply:
+        self._refuse_if_unreadable()
+        fields = self._fields(call, VIDEO_FIELDS)
+        body = Body.of(self.world, call)
+        body.allow("filters")
+        ids = body.inner("filters").texts("video_ids", 1, MOST_LISTED)
+        found = [
+            video
+            for one in ids
+            if one.isdecimal()
+            and (video := self._videos.get(int(one)))
+            and video.task.account is token.account
+            and self._visible(video)
+        ]
+        return ok({"videos": [self._listed(video, fields) for video in found]})
+
+    # --- tokens ---
+
+    async def oauth_token(self, call: Call) -> Reply:
+        if call.content_type != "application/x-www-form-urlencoded":
+            answer = {"error": "invalid_request", "error_description": "Only forms.", "log_id": log_id()}
+            raise Refused(Reply(400, answer))
+        return self.access.token_request(dict(call.form()))
+
+    async def oauth_revoke(self, call: Call) -> Reply:
+        form = dict(call.form())
+        client = self.access.clients.get(form.get("client_key", ""))
+        if client is None or client.client_secret != form.get("client_secret"):
+            answer = {"error": "invalid_client", "error_description": "Unknown.", "log_id": log_id()}
+            raise Refused(Reply(400, answer))
+        self.access.revoke(form.get("token", ""))
+        return Reply(200, {})
