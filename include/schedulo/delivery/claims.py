@@ -274,7 +274,6 @@ def acquire(
                 instances.c.ti_id.not_in([wish.ti_id for wish in wishes]),
             )
         )
-        .tuples()
         .all()
     )
     rows = [

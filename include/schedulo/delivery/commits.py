@@ -64,7 +64,7 @@ def fence(
             .values(state=State.SENDING, fence=_D.fence + 1, sent_ms=now_ms, updated_ms=now_ms)
             .returning(_D.id, _D.fence)
         )
-        won |= dict(connection.execute(statement).tuples().all())
+        won |= {row.id: row.fence for row in connection.execute(statement)}
     answers: list[Fenced | None] = []
     rows = []
     for intent in intents:

@@ -88,7 +88,6 @@ deliveries = sa.Table(
     sa.Column("armed_version", sa.Integer, comment="the version that was prepared at the platform"),
     _instant("due_ms", nullable=False),
     _instant("fire_ms", nullable=False),
-    _instant("not_before_ms"),
     _instant("not_after_ms", nullable=False),
     _text("holder", nullable=True, comment="the process at work on it"),
     _count("fence"),
