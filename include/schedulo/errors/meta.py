@@ -44,6 +44,9 @@ _GENERAL = (
         Rule(Kind.RECONNECT, _GRAPH, code="190", subcode=subcode, refusal=True)
         for subcode in ("458", "459", "460", "464", "467", "492")
     ),
+    # Where no code is told, as on the upload host.
+    Rule(Kind.TOKEN_EXPIRED, _GRAPH, status=401),
+    Rule(Kind.PERMISSION, _GRAPH, status=403),
     *_codes(Kind.ACCOUNT_RESTRICTED, _GRAPH, 368),
     *_subcodes(Kind.RATE_LIMITED, _SEEN, 1390008),
     *_subcodes(Kind.ACCOUNT_RESTRICTED, _SEEN, 4854002),
@@ -105,8 +108,10 @@ _PAGES = (
     *_subcodes(Kind.PLATFORM_DOWN, _SEEN, 1363047, 1609010),
     *_codes(Kind.MEDIA_REJECTED, _VIDEO, 382, refusal=True),
     *_codes(Kind.MEDIA_UNREACHABLE, _VIDEO, 389, refusal=True),
-    *_codes(Kind.HANDLE_EXPIRED, _VIDEO, 6000, 6001),
-    *_subcodes(Kind.HANDLE_EXPIRED, _VIDEO, 1363037),
+    *_codes(Kind.HANDLE_EXPIRED, _VIDEO, 6000, 6001, refusal=True),
+    *_subcodes(Kind.HANDLE_EXPIRED, _VIDEO, 1363037, refusal=True),
+    # A handle that says it is used up: an earlier attempt with it probably went out.
+    Rule(Kind.DUPLICATE, _SEEN, code="100", text="already", phase=Phase.COMMIT, refusal=True),
     *_subcodes(Kind.MEDIA_REJECTED, _REELS, 1363040, 1363127, 1363128, 1363129, refusal=True),
     *_codes(Kind.MEDIA_REJECTED, _REELS, 1363040, 1363127, 1363128, 1363129, refusal=True),
 )
@@ -116,6 +121,7 @@ _UPLOADS = (
     Rule(Kind.HANDLE_EXPIRED, _REELS, code="OffsetInvalidError"),
     Rule(Kind.PLATFORM_DOWN, _REELS, code="PartialRequestError"),
     Rule(Kind.HANDLE_EXPIRED, _REELS, code="ProcessingFailedError"),
+    Rule(Kind.PLATFORM_DOWN, _REELS, code="ProcessingFailedError", status=503),
     # A video's status without a number.
     Rule(Kind.MEDIA_REJECTED, _REELS, code="VIDEO_FAILED", phase=Phase.READ),
 )

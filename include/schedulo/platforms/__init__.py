@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from schedulo.model import Platform
-from schedulo.platforms import instagram, tiktok, x
+from schedulo.platforms import facebook, instagram, tiktok, x
 from schedulo.platforms.base import Conversation
 
 CONVERSATIONS: Mapping[Platform, Conversation] = {
-    module.CONVERSATION.platform: module.CONVERSATION for module in (instagram, tiktok, x)
+    module.CONVERSATION.platform: module.CONVERSATION for module in (instagram, facebook, tiktok, x)
 }

@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 from schedulo.model import Content, Format, Media, MediaKind, Problem
 from schedulo.text import utf16_length
 
-MIB = 1024 * 1024
+MB = 1_000_000
 MESSAGE_CHARS = 63_206
 """On no page of Meta's; what other publishers observe."""
 TITLE_CHARS = 255
 PHOTO_TYPES = ("image/jpeg", "image/bmp", "image/png", "image/gif", "image/tiff")
-PHOTO_BYTES = 10 * MIB
+PHOTO_BYTES = 10 * MB
 REEL_MS = (3_000, 90_000)
 REEL_PIXELS = (540, 960)
 REEL_ASPECT = 9 / 16
@@ -91,7 +91,7 @@ def _photo(media: Media) -> Iterator[Problem]:
         rule = "must be JPEG, PNG, GIF, BMP or TIFF"
         yield Problem("media", media.content_type, rule, "Export it as JPEG")
     if media.size_bytes > PHOTO_BYTES:
-        shown, rule = f"{media.size_bytes / MIB:.1f} MB", f"at most {PHOTO_BYTES // MIB} MB"
+        shown, rule = f"{media.size_bytes / MB:.1f} MB", f"at most {PHOTO_BYTES // MB} MB"
         yield Problem("media", shown, rule, "Save it smaller")
 
 

@@ -195,8 +195,9 @@ def _stage(body: dict[str, Any]) -> tuple[Stage, str, str]:
     said = [str(phase.get("status", "")).lower() for phase in phases]
     publish_status = str(phases[2].get("publish_status", "")).lower()
     video = str(status.get("video_status", "")).lower()
+    # `publish_status` alone may tell what was asked for, not what is.
     done = said[2] in ("complete", "completed") and publish_status in ("", "published")
-    if done or publish_status == "published" or (video == "ready" and body.get("published") is True):
+    if done or (video == "ready" and body.get("published") is True):
         return Stage.PUBLISHED, "", ""
     if "error" in (*said, publish_status) or video in ("error", "upload_failed", "expired"):
         errors = [phase.get("error") or (phase.get("errors") or [{}])[0] for phase in phases]

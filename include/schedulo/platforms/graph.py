@@ -98,8 +98,8 @@ class Graph:
         if said is None and response.ok:
             return
         said = said or _Said()
-        # A 4xx that calls itself passing is the platform's trouble unless the table knows better.
-        status = 503 if said.transient and response.status < 500 else response.status
+        # What calls itself passing is the platform's trouble, unless the table knows better.
+        status = 503 if said.transient else response.status
         diagnosis = diagnose(META_RULES, phase, status, said.code, said.subcode, said.text)
         wait = wait_s(response) if diagnosis.kind is Kind.RATE_LIMITED else None
         raise self._error(diagnosis, response.status, said.code, said.subcode, said.message, wait)

@@ -36,13 +36,14 @@ from schedulo.platforms.graph import Graph
 from schedulo.text import hashtags, mentions, utf16_length
 
 MIB = 1024 * 1024
+MB = 1_000_000
 CAPTION_CHARS = 2200
 CAPTION_HASHTAGS = 30
 CAPTION_MENTIONS = 20
 ALT_TEXT_CHARS = 1000
-IMAGE_BYTES = 8 * MIB
+IMAGE_BYTES = 8 * MIB  # the table says MB, the refusal MiB
 IMAGE_ASPECT = (0.8, 1.91)
-REEL_BYTES = 300 * MIB
+REEL_BYTES = 300 * MB
 REEL_ASPECT = (0.01, 10.0)
 REEL_COLUMNS = 1920
 REEL_MS = (3_000, 15 * 60_000)
@@ -403,5 +404,5 @@ def _aspect_problems(media: Media, bounds: tuple[float, float], rule: str) -> It
 
 
 def _too_big(media: Media, limit_bytes: int) -> Problem:
-    shown = f"{media.size_bytes / MIB:.1f} MB"
-    return Problem("media", shown, f"at most {limit_bytes // MIB} MB", "Save it smaller")
+    shown, rule = f"{media.size_bytes / MB:.1f} MB", f"at most {limit_bytes / MB:.1f} MB"
+    return Problem("media", shown, rule, "Save it smaller")

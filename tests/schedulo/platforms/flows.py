@@ -14,7 +14,7 @@ from schedulo.flow import All, Commit, Due, Effect, Flow, NotReady, Response, St
 
 Answers = Sequence[Response] | Callable[[Step | Commit], Response]
 
-MAX_POLLS = 200
+MAX_POLLS = 2000
 
 
 class OutcomeUnknown(Exception):
