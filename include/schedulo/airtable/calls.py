@@ -18,7 +18,8 @@ from typing import Any
 
 import requests
 from pyairtable import Api
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from urllib3.exceptions import HTTPError as TransportError
 
 from schedulo.errors import Kind
 from schedulo.errors.airtable import AirtableBusy, AirtableDown, AirtableError, error_for
@@ -48,7 +49,7 @@ class Calls:
     ) -> None:
         self.api = api
         self.count = 0
-        """Requests sent, repeats included: what the monthly budget counts (the meta API is free of charge)."""
+        """Requests sent, repeats included; the monthly budget counts those to the meta API not."""
         self.server_ms: int | None = None
         """Airtable's own clock, from the `Date` of its last answer; whole seconds."""
         self._call_s, self._budget_s = call_s, budget_s
@@ -56,12 +57,12 @@ class Calls:
         self._until: float | None = None
         self._locked_until = clock()
         self._recent: deque[float] = deque(maxlen=CALLS_PER_S)
-        self._backoff = wait_exponential_jitter(initial=0.5, max=20.0)
+        self._backoff = wait_random_exponential(multiplier=0.5, max=20.0)
         api.session.hooks["response"].append(self._take_whole)
 
     @contextmanager
     def within(self, budget_s: float | None = None) -> Iterator[None]:
-        """All calls of the block together get this much time; inside another block the shorter limit counts."""
+        """All calls of the block together get this much time; of nested blocks the shorter counts."""
         outer = self._until
         until = self._clock() + (self._budget_s if budget_s is None else budget_s)
         self._until = until if outer is None else min(outer, until)
@@ -117,14 +118,14 @@ class Calls:
         self.count += 1
         self._recent.append(self._clock())
         self.api.timeout = (CONNECT_S, max(1, int(min(self._call_s, self._left()))))
-        # The texts of requests' exceptions hold the URL and with it what people wrote: only their kind is told.
+        # The exceptions' texts hold the URL and with it what people wrote: only their kind is told.
         try:
             answer = self.api.request(method, url, options=options, json=json, fallback=fallback)
         except requests.HTTPError as error:
-            raise self._refusal(error.response) from None
+            raise self._refusal(error) from None
         except requests.JSONDecodeError:
             raise AirtableDown(Kind.PLATFORM_DOWN, message="the answer is not JSON") from None
-        except requests.RequestException as error:
+        except (requests.RequestException, TransportError) as error:
             raise AirtableDown(Kind.NETWORK, message=type(error).__name__) from None
         if not isinstance(answer, dict):
             raise AirtableDown(Kind.PLATFORM_DOWN, message="the answer is not an object")
@@ -153,7 +154,9 @@ class Calls:
         said = error.wait_s if isinstance(error, AirtableError) else None
         return said if said is not None else self._backoff(state)
 
-    def _refusal(self, response: requests.Response) -> AirtableError:
+    def _refusal(self, refusal: requests.HTTPError) -> AirtableError:
+        response = refusal.response
+        assert response is not None, "pyairtable raises it for a response"
         try:
             body = response.json()
         except ValueError:

@@ -91,7 +91,7 @@ class Cells:
         if value is None or value == "":
             return None
         try:
-            return parse_instant(value, field=self.name(field))
+            return parse_instant(value if isinstance(value, str) else _shown(value), field=self.name(field))
         except ClockError as error:
             self.problems.append(error.problem)
             return None

@@ -212,7 +212,7 @@ def post_row(record: Dict[str, Any], mapping: Mapping) -> PostRow:
     if ready and not any((due_ms, due_wall, cells.raw("Publish at"), cells.raw("Publish at (local)"))):
         cells.problem("Publish at", "", "is empty, so nobody knows when the post should go out")
     accounts = cells.links("Accounts")
-    if ready and not accounts:
+    if ready and not accounts and not cells.raw("Accounts"):
         cells.problem("Accounts", "", "is empty, so nobody knows where the post should go out")
     return PostRow(
         record_id=str(record.get("id", "")),

@@ -34,8 +34,8 @@ RULES: tuple[Rule, ...] = (
     Rule(Kind.PLATFORM_DOWN, _ERRORS, 503),
 )
 
-OFFSET_DIED = "LIST_RECORDS_ITERATOR_NOT_AVAILABLE"
-"""The code of a page whose offset is too old: the list must be read again from its beginning."""
+OFFSET_DIED = ("LIST_RECORDS_ITERATOR_NOT_AVAILABLE", "INVALID_OFFSET_VALUE")
+"""Codes for a page whose offset is too old: the list must be read again from its beginning."""
 
 # Airtable is no place where posts go out, so the sentences of the catalogue do not fit it.
 _GOES_ON = "Posts that are already planned go out"

@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schedulo.airtable.mapping import Mapping
+from schedulo.airtable.rows import PostRow, Report, account_row, commands, post_row
+from schedulo.airtable.schema import BY_NAME, NOT_PLANNED, STATE_WORDS
+from schedulo.clock import iso
+from schedulo.model import Platform, Problem, State
+
+OURS = Mapping()
+
+
+def row(mapping: Mapping = OURS, **cells: Any) -> PostRow:
+    named = {name.replace("_", " "): value for name, value in cells.items()}
+    fields = {"Status": "Ready", "Accounts": ["rec00000000000001"], **named}
+    return post_row(
+        {"id": "recPOST0000000001", "createdTime": "2026-11-01T00:00:00.000Z", "fields": fields}, mapping
+    )
+
+
+def problems(found: PostRow) -> dict[str, Problem]:
+    return {problem.field: problem for problem in found.problems}
+
+
+def test_a_full_row_has_no_problems_and_says_everything() -> None:
+    found = row(
+        Title=" Launch ",
+        Text="Hello #world\n",
+        Media=[
+            {
+                "id": "att1",
+                "url": "https://dl/1",
+                "filename": "a.jpg",
+                "size": 5,
+                "type": "image/jpeg",
+                "width": 2,
+            }
+        ],
+        Alt_text="A cat",
+        Link="https://acme.test",
+        Publish_at="2026-12-24T17:00:00.000Z",
+        Not_after="2026-12-24T18:00:00.000Z",
+        Format="Reel",
+    )
+    assert found.problems == ()
+    assert (found.title, found.text, found.alt_texts) == ("Launch", "Hello #world\n", ("A cat",))
+    assert (found.attachments[0].filename, found.attachments[0].size_bytes) == ("a.jpg", 5)
+    assert iso(found.due_ms or 0) == "2026-12-24T17:00:00.000Z"
+    assert iso(found.not_after_ms or 0) == "2026-12-24T18:00:00.000Z"
+    assert (found.format, found.link, found.status_ready) == ("reel", "https://acme.test", True)
+
+
+def test_the_posts_own_zone_counts_before_that_of_the_account() -> None:
+    given_zone = row(**{"Publish_at_(local)": "2026-12-24 18:00", "Time_zone": "America/New_York"})
+    without = row(**{"Publish_at_(local)": "2026-12-24 18:00"})
+    due, other = given_zone.due("Europe/Berlin"), without.due("Europe/Berlin")
+    assert due is not None
+    assert other is not None
+    assert iso(due.ms) == "2026-12-24T23:00:00.000Z"
+    assert iso(other.ms) == "2026-12-24T17:00:00.000Z"
+
+
+def test_an_instant_needs_no_zone() -> None:
+    due = row(Publish_at="2026-12-24T17:00:00.000Z").due("nonsense")
+    assert due is not None
+    assert iso(due.ms) == "2026-12-24T17:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("cells", "field", "rule"),
+    [
+        ({}, "Publish at", "nobody knows when"),
+        ({"Publish_at": "2026-12-24T17:00:00.000Z", "Accounts": []}, "Accounts", "nobody knows where"),
+        ({"Publish_at": "2026-12-24"}, "Publish at", "Include time"),
+        ({"Publish_at": 5}, "Publish at", "Include time"),
+        ({"Publish_at_(local)": "Christmas"}, "Publish at (local)", "2026-12-24 18:00"),
+        (
+            {"Publish_at": "2026-12-24T17:00:00.000Z", "Publish_at_(local)": "2026-12-24 18:00"},
+            "Publish at (local)",
+            "both filled",
+        ),
+        ({"Time_zone": "Berlin"}, "Time zone", "IANA"),
+        ({"Format": "Story"}, "Format", "Post, Reel, Draft to inbox"),
+        ({"TikTok_privacy": "all"}, "TikTok privacy", "Everyone, Friends"),
+        ({"TikTok_discloses": ["Nothing"]}, "TikTok discloses", "Your brand"),
+        ({"Text": {"state": "error"}}, "Text", "must be text"),
+        ({"Accounts": "Acme"}, "Accounts", "links to rows"),
+        ({"AI_generated": "maybe"}, "AI generated", "checkbox"),
+        ({"Cover_at_(s)": -1}, "Cover at (s)", "seconds"),
+        ({"Cover_at_(s)": {"specialValue": "NaN"}}, "Cover at (s)", "seconds"),
+        ({"Media": [{"filename": "x"}]}, "Media", "finished upload"),
+        ({"Alt_text": "one\ntwo"}, "Alt text", "one line for each"),
+    ],
+)
+def test_a_cell_that_means_nothing_is_a_problem_in_words(
+    cells: dict[str, Any], field: str, rule: str
+) -> None:
+    problem = problems(row(**cells))[field]
+    assert rule in problem.rule
+    assert problem.remedy
+
+
+def test_a_draft_without_a_time_is_no_problem() -> None:
+    found = row(Status="Draft", Accounts=[])
+    assert (found.status_ready, found.problems) == (False, ())
+
+
+def test_a_problem_bears_the_bases_own_field_name() -> None:
+    mapping = Mapping(fields={"Posts": {"Time zone": "Zeitzone"}})
+    assert "Zeitzone" in problems(row(mapping, Zeitzone="Berlin"))
+
+
+def test_tiktok_is_told_every_permission_and_nothing_is_allowed_by_default() -> None:
+    options = row().options[Platform.TIKTOK]
+    assert options == {
+        "disable_comment": True,
+        "disable_duet": True,
+        "disable_stitch": True,
+        "is_aigc": False,
+        "brand_organic_toggle": False,
+        "brand_content_toggle": False,
+    }
+
+
+def test_the_platforms_choices_come_under_the_platforms_own_names() -> None:
+    options = row(
+        **{
+            "TikTok_privacy": "Only me",
+            "TikTok_comments": True,
+            "TikTok_discloses": ["Branded content"],
+            "AI_generated": True,
+            "Reels_tab_only": True,
+            "Cover_at_(s)": 1.5,
+            "X_replies": "People you mention",
+            "Facebook_title": "Launch",
+        }
+    ).options
+    assert options[Platform.TIKTOK]["privacy_level"] == "SELF_ONLY"
+    assert options[Platform.TIKTOK]["disable_comment"] is False
+    assert options[Platform.TIKTOK]["brand_content_toggle"] is True
+    assert options[Platform.TIKTOK]["video_cover_timestamp_ms"] == 1500
+    assert options[Platform.INSTAGRAM] == {"thumb_offset": 1500, "share_to_feed": False}
+    assert options[Platform.X] == {"reply_settings": "mentionedUsers", "made_with_ai": True}
+    assert options[Platform.FACEBOOK] == {"title": "Launch"}
+
+
+def test_what_a_duplicated_row_says_about_deliveries_is_ignored() -> None:
+    copied = {"State": "Published", "Permalink": "https://x.com/1", "Deliveries": ["rec1"], "Post ID": "1"}
+    assert row(**copied) == row()
+
+
+def test_an_attachments_address_is_not_shown() -> None:
+    found = row(
+        Media=[{"id": "att1", "url": "https://dl.test/signed"}],
+        Publish_at=[{"url": "https://dl.test/signed"}],
+    )
+    assert "signed" not in repr(found)
+
+
+cells = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.dictionaries(st.sampled_from([field.name for field in BY_NAME["Posts"].fields]), cells))
+def test_no_cell_of_a_post_can_do_harm(fields: dict[str, Any]) -> None:
+    found = post_row({"id": "rec1", "fields": fields}, OURS)
+    assert found.record_id == "rec1"
+    assert all(problem.sentence() for problem in found.problems)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.dictionaries(st.sampled_from([field.name for field in BY_NAME["Accounts"].fields]), cells))
+def test_no_cell_of_an_account_can_do_harm(fields: dict[str, Any]) -> None:
+    found = account_row({"id": "rec1", "fields": fields}, OURS)
+    assert (found.account() is None) == (found.platform is None or not found.account_id)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.dictionaries(st.sampled_from([field.name for field in BY_NAME["Deliveries"].fields]), cells))
+def test_no_cell_of_a_delivery_can_do_harm(fields: dict[str, Any]) -> None:
+    for command in commands({"id": "rec1", "fields": fields}, OURS):
+        assert command.verb in ("retry", "cancel")
+
+
+@pytest.mark.parametrize(
+    "record", [{}, {"id": 5, "fields": None}, {"id": "rec1", "fields": [], "createdTime": 7}]
+)
+def test_a_record_that_is_none_does_no_harm(record: dict[str, Any]) -> None:
+    assert post_row(record, OURS).title == ""
+
+
+def test_an_account_without_its_id_says_what_is_missing() -> None:
+    found = account_row({"id": "rec1", "fields": {"Name": "Acme", "Platform": "X"}}, OURS)
+    assert found.account() is None
+    assert [problem.field for problem in found.problems] == ["Account ID"]
+
+
+def test_every_state_has_a_word_of_its_own_that_the_base_offers() -> None:
+    assert set(STATE_WORDS) == set(State)
+    assert len({*STATE_WORDS.values(), NOT_PLANNED}) == len(State) + 1
+    assert set(BY_NAME["Deliveries"].field("State").choices) == {*STATE_WORDS.values(), NOT_PLANNED}
+
+
+def test_a_report_writes_only_fields_that_are_ours() -> None:
+    report = Report("d1", None, "t", "rec1", "rec2", Platform.TIKTOK, "Failed")
+    written = set(report.cells(0)) | set(report.identity())
+    ours = {field.name for field in BY_NAME["Deliveries"].fields if field.by == "Schedulo"}
+    assert written == ours
