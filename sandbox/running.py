@@ -28,6 +28,9 @@ class RunningSandbox:
     world: World
     _session: requests.Session = field(default_factory=requests.Session)
 
+    def __post_init__(self) -> None:
+        self._session.trust_env = False  # no proxy stands between a machine and itself
+
     def service(self, name: str) -> str:
         """The address of one stand-in, such as `http://127.0.0.1:1234/airtable`."""
         return f"{self.url}/{name}"

@@ -65,8 +65,10 @@ class Files:
                     found.append(item)  # from a seed
                 case {"id": str(attachment_id)} if attachment_id in kept:
                     found.append(kept[attachment_id])
-                case {"url": str(url), **rest} if "id" not in rest:
-                    found.append(Attachment(rest.get("filename") or _name_in(url), _checked(url)))
+                case {"url": str(url), "filename": str(filename)} if "id" not in item and filename:
+                    found.append(Attachment(filename, _checked(url)))
+                case {"url": str(url)} if not {"id", "filename"} & set(item):
+                    found.append(Attachment(_name_in(url), _checked(url)))
                 case _:
                     raise refused(
                         422,

@@ -12,13 +12,17 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from sandbox.airtable.functions import BINARY, FUNCTIONS, FormulaError, Value, number, truth
 
 
 class BadFormula(ValueError):
     """The formula cannot be read; the text is the sentence that Airtable adds to its refusal."""
+
+
+def unreadable() -> BadFormula:
+    return BadFormula("Invalid formula. Please check your formula text.")
 
 
 class Row(Protocol):
@@ -71,7 +75,7 @@ def tokens(text: str) -> list[Token]:
     while at < end:
         match = TOKEN.match(text, at)
         if match is None:
-            raise BadFormula("Invalid formula. Please check your formula text.")
+            raise unreadable()
         kind = match.lastgroup or ""
         raw = match.group(kind)
         if kind in ("double", "single", "field"):
@@ -109,13 +113,10 @@ class _Compiler:
         try:
             formula = self.expression()
         except RecursionError:
-            raise BadFormula("Invalid formula. Please check your formula text.") from None
+            raise unreadable() from None
         if self.at < len(self.tokens):
-            self.bad()
+            raise unreadable()
         return formula
-
-    def bad(self) -> Any:
-        raise BadFormula("Invalid formula. Please check your formula text.")
 
     def next_sign(self) -> str | None:
         token = self.tokens[self.at] if self.at < len(self.tokens) else None
@@ -129,7 +130,7 @@ class _Compiler:
 
     def expect(self, sign: str) -> None:
         if not self.take(sign):
-            self.bad()
+            raise unreadable()
 
     def expression(self, level: int = 0) -> Compiled:
         if level == len(BINARY):
@@ -154,7 +155,7 @@ class _Compiler:
             self.expect(")")
             return inner
         if self.at >= len(self.tokens):
-            self.bad()
+            raise unreadable()
         token = self.tokens[self.at]
         self.at += 1
         match token.kind:
@@ -168,8 +169,7 @@ class _Compiler:
                 return self.call(token.text.upper())
             case "word":
                 return self.field(token.text)
-            case _:
-                return self.bad()
+        raise unreadable()
 
     def field_id(self, name: str) -> str:
         if name not in self.scope.fields:
@@ -187,7 +187,7 @@ class _Compiler:
             if names:
                 self.expect(",")
             if self.at >= len(self.tokens) or self.tokens[self.at].kind not in ("field", "word"):
-                self.bad()
+                raise unreadable()
             names.append(self.field_id(self.tokens[self.at].text))
             self.at += 1
         return names
@@ -221,9 +221,11 @@ class _Compiler:
                 return lambda row: then(row) if truth(test(row)) else otherwise(row)
             case "ISERROR", [inner]:
                 return lambda row: _fails(inner, row)
-        fewest, most, function = FUNCTIONS.get(name, (1, 0, None))
-        if function is None or not fewest <= len(arguments) <= most:
-            self.bad()
+        if name not in FUNCTIONS:
+            raise unreadable()
+        fewest, most, function = FUNCTIONS[name]
+        if not fewest <= len(arguments) <= most:
+            raise unreadable()
         if not arguments and name != "ERROR":
             return _constant(function())
         # Every argument is computed, also of AND and OR: an error in any of them is the result.

@@ -184,7 +184,8 @@ def datetime_diff(left: Value, right: Value, unit: Value = "seconds") -> int:
     sign = 1 if after >= before else -1
     early, late = sorted((before, after))
     months = (late.year - early.year) * 12 + late.month - early.month
-    if dateadd(early, months, "months") > late:
+    reached = dateadd(early, months, "months")
+    if reached is None or reached > late:
         months -= 1
     return sign * (months // UNITS_MONTHS[name])
 

@@ -56,12 +56,13 @@ class ListOptions:
         if self.cellFormat == "string" and not (self.timeZone and self.userLocale):
             raise invalid_request("cellFormat string needs timeZone and userLocale")
         for name in ("fields", "recordMetadata", "sort"):
-            if not isinstance(getattr(self, name) or [], list):
+            if not isinstance(getattr(self, name), list | None):
                 raise invalid_request(f"{name} must be a list")
-        if set(self.recordMetadata) - {"commentCount"}:
+        if any(wanted != "commentCount" for wanted in self.recordMetadata):
             raise invalid_request("recordMetadata may be commentCount only")
-        if not isinstance(self.filterByFormula, str):
-            raise invalid_request("filterByFormula must be a text")
+        for name in ("filterByFormula", "view", "timeZone"):
+            if not isinstance(getattr(self, name), str | None):
+                raise invalid_request(f"{name} must be a text")
 
     @property
     def zone(self) -> ZoneInfo:

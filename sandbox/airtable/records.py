@@ -91,7 +91,7 @@ class Writer:
                 self._changes.append(_Change(None, cells))
 
     def existing(self, record_id: Any) -> Record:
-        if record_id not in self.table.records:
+        if not isinstance(record_id, str) or record_id not in self.table.records:
             raise no_such_row(str(record_id))
         return self.table.records[record_id]
 
@@ -104,7 +104,8 @@ class Writer:
                 options["choices"].append(choice(name, len(options["choices"])))
         for table, record in self._new_linked:
             table.records[record.id] = record
-        written, created = [], []
+        written: list[Record] = []
+        created: list[str] = []
         for change in self._changes:
             record = change.record
             if record is None:

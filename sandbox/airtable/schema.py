@@ -6,8 +6,9 @@ Source: Airtable Web API, "Create table", "Create field", "Field types and cell 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import available_timezones
 
 from sandbox.airtable.errors import invalid_request, refused
 from sandbox.airtable.model import ATTACHMENTS, COMPUTED, LINKS, Base, Field, Table, new_id
@@ -42,6 +43,7 @@ NOT_CREATABLE = (
 """Field types that exist but that the API does not create (January 2025)."""
 
 Options = dict[str, Any]
+_zones = cache(available_timezones)
 
 
 def _bad_options(why: str) -> Refused:
@@ -99,8 +101,9 @@ def _choices(options: Options, _: Base) -> Options:
 
 def _format(options: Options, key: str, formats: dict[str, str]) -> Options:
     given = options.get(key)
-    name = given.get("name") if isinstance(given, dict) else None
-    if name not in formats or given.get("format", formats[name]) != formats[name]:
+    shown = dict(given) if isinstance(given, dict) else {}
+    name = str(shown.pop("name", None))
+    if name not in formats or shown not in ({}, {"format": formats[name]}):
         raise _bad_options(f"{key} is required, with one of the names {', '.join(formats)}")
     return {"name": name, "format": formats[name]}
 
@@ -113,11 +116,8 @@ def _date(options: Options, _: Base) -> Options:
 def _datetime(options: Options, _: Base) -> Options:
     _only(options, "dateFormat", "timeFormat", "timeZone")
     zone = options.get("timeZone")
-    if zone not in ("utc", "client"):
-        try:
-            ZoneInfo(zone)
-        except (TypeError, ValueError, OSError, KeyError):
-            raise _bad_options("timeZone is required: utc, client or an IANA zone") from None
+    if zone not in ("utc", "client") and str(zone) not in _zones():
+        raise _bad_options("timeZone is required: utc, client or an IANA zone")
     return {
         "dateFormat": _format(options, "dateFormat", DATE_FORMATS),
         "timeFormat": _format(options, "timeFormat", TIME_FORMATS),
@@ -127,7 +127,7 @@ def _datetime(options: Options, _: Base) -> Options:
 
 def _links(options: Options, base: Base) -> Options:
     _only(options, "linkedTableId", "viewIdForRecordSelection")
-    if options.get("linkedTableId") not in base.tables:
+    if str(options.get("linkedTableId")) not in base.tables:
         raise _bad_options("linkedTableId must be the id of a table of this base")
     return {**options, "isReversed": False, "prefersSingleRecordLink": False}
 
@@ -189,7 +189,7 @@ def _keys(data: Any, *known: str) -> None:
 def create_field(base: Base, table: Table, data: Any) -> Field:
     """A new field of `table`; a link field gets its twin in the linked table."""
     _keys(data, "name", "type", "description", "options")
-    kind = data.get("type")
+    kind = str(data.get("type"))
     name = _name(data, [f.name for f in table.fields.values()], "DUPLICATE_OR_EMPTY_FIELD_NAME")
     if kind in NOT_CREATABLE:
         raise refused(

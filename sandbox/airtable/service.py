@@ -167,7 +167,13 @@ class Airtable(Service):
             if key not in WRITE_KEYS:
                 raise invalid_request(f"{key} is not known")
         writer = Writer(base, table, self.files, self._now_ms(), flag(data.get("typecast", False)))
-        return base, table, writer, data, ListOptions(returnFieldsByFieldId=data.get("returnFieldsByFieldId"))
+        return (
+            base,
+            table,
+            writer,
+            data,
+            ListOptions(returnFieldsByFieldId=flag(data.get("returnFieldsByFieldId"))),
+        )
 
     def _batch(self, data: dict[str, Any]) -> list[dict[str, Any]]:
         items = data.get("records")
