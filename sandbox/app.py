@@ -5,11 +5,18 @@ How the application is served is left to `python -m sandbox` and to `sandbox.run
 
 from __future__ import annotations
 
-import importlib
+from typing import Any
 
 from aiohttp import web
 
-from sandbox.core import Frame, World
+from sandbox.airtable.service import Airtable
+from sandbox.core import Frame, Service, World
+from sandbox.media import Media
+from sandbox.meta.facebook import Facebook
+from sandbox.meta.instagram import Instagram
+from sandbox.meta.rupload import Rupload
+from sandbox.tiktok import TikTok
+from sandbox.x import X
 
 try:
     from uvloop import new_event_loop
@@ -18,28 +25,16 @@ except ImportError:
 
 __all__ = ["SERVER_OPTIONS", "build", "new_event_loop"]
 
-# aiohttp refuses request lines over 8,190 bytes by itself; Airtable takes URLs of 16,000 characters, and
-# the stand-in, not the server, must refuse longer ones.
-SERVER_OPTIONS = {"access_log": None, "max_line_size": 65_536, "max_field_size": 65_536}
+SERVER_OPTIONS: dict[str, Any] = {"access_log": None, "max_line_size": 65_536, "max_field_size": 65_536}
+"""aiohttp refuses request lines over 8,190 bytes by itself; Airtable takes URLs of 16,000 characters, and the
+stand-in, not the server, must refuse longer ones."""
 
-SERVICES = (
-    ("sandbox.airtable.service", "Airtable"),
-    ("sandbox.meta.instagram", "Instagram"),
-    ("sandbox.meta.facebook", "Facebook"),
-    ("sandbox.meta.rupload", "Rupload"),
-    ("sandbox.x", "X"),
-    ("sandbox.tiktok", "TikTok"),
-    ("sandbox.media", "Media"),
-)
+SERVICES: tuple[type[Service], ...] = (Airtable, Instagram, Facebook, Rupload, X, TikTok, Media)
 
 
 def build() -> tuple[World, web.Application]:
     """A fresh world with every service in it, and the application that serves it."""
     world = World()
-    for module, name in SERVICES:
-        try:
-            service = getattr(importlib.import_module(module), name)
-        except ImportError:
-            continue
+    for service in SERVICES:
         world.add(service(world))
     return world, Frame(world).app()

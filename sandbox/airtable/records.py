@@ -102,8 +102,8 @@ class Writer:
             assert options is not None
             for name in dict.fromkeys(names):
                 options["choices"].append(choice(name, len(options["choices"])))
-        for table, record in self._new_linked:
-            table.records[record.id] = record
+        for table, linked in self._new_linked:
+            table.records[linked.id] = linked
         written: list[Record] = []
         created: list[str] = []
         for change in self._changes:
