@@ -52,7 +52,7 @@ INIT_KEEP_S = 50 * 60.0
 """The upload address lives one hour."""
 POLL_S = 5.0
 PUBLIC_ID_POLL_S = 10.0
-PUBLIC_ID_PATIENCE_S = 60.0
+PUBLIC_ID_PATIENCE_S = 45.0
 """How long after PUBLISH_COMPLETE the public id is waited for: moderation mostly takes less than a minute."""
 CLOCK_MARGIN_S = 60
 WAITS_S = {Kind.RATE_LIMITED: 60.0, Kind.QUOTA_EXHAUSTED: 24 * 3600.0}
