@@ -424,7 +424,7 @@ def _narrow(value: Any, sub: Fields | None) -> Any:
 
 def _narrow_item(item: dict[str, Any], sub: Fields | None) -> dict[str, Any]:
     names = {*sub, "id"} if sub else {"id"} if "id" in item else set(item)
-    return {name: value for name, value in item.items() if name in names}
+    return {name: value for name, value in item.items() if name in names and value is not None}
 
 
 def listing(

@@ -23,6 +23,7 @@ from sandbox.meta.graph import (
     listing,
     names,
     read_bool,
+    read_json,
     read_list,
     read_time,
     select,
