@@ -52,7 +52,7 @@ def _said(response: Response) -> _Said | None:
         return _Said(
             code=str(error.get("code", "")),
             subcode=str(error.get("error_subcode", "")),
-            message=". ".join(part.rstrip(".") for part in parts[1:] if part),
+            message=". ".join(dict.fromkeys(part.rstrip(".") for part in parts[1:] if part)),
             text=" ".join([str(error.get("code", "")), *parts]),
             transient=error.get("is_transient") is True,
         )
