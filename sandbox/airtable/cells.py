@@ -121,7 +121,8 @@ Reader = Callable[[Record], Any]
 
 def watched(field: Field) -> list[str]:
     """The fields that a lastModifiedTime field follows; none means all."""
-    return (field.options or {}).get("referencedFieldIds", [])
+    named: list[str] = (field.options or {}).get("referencedFieldIds", [])
+    return named
 
 
 def _instant(epoch_ms: int | None) -> datetime | None:
@@ -149,7 +150,7 @@ def formula_reader(base: Base, field: Field) -> Reader:
 
             return names
         case "multipleAttachments":
-            return lambda record: [f"{a.filename} ({a.source_url or ''})" for a in record.cells.get(key, ())]
+            return lambda record: [a.filename for a in record.cells.get(key, ())]
         case _:
             return lambda record: record.cells.get(key)
 

@@ -187,7 +187,7 @@ class Airtable(Service):
 
     async def _create(self, call: Call) -> Reply:
         base, table, writer, data, options = self._write(call)
-        items = self._batch(data) if "records" in data else [{"fields": data.get("fields", {})}]
+        items = self._batch(data) if "records" in data else [{"fields": data.get("fields")}]
         for item in items:
             if "id" in item:
                 raise invalid_request("a new record cannot have an id")

@@ -163,6 +163,10 @@ def test_a_body_that_is_not_json_is_400(client: Client) -> None:
     assert kind(client.call("POST", f"{BASE}/Posts", data="{")) == (400, "INVALID_REQUEST_BODY")
 
 
+def test_a_create_without_fields_is_refused(client: Client) -> None:
+    assert client.call("POST", f"{BASE}/Posts", json={"typecast": True})[0] == 422
+
+
 def test_a_misspelt_key_of_a_write_is_refused(client: Client) -> None:
     assert kind(client.create({}, typeCast=True)) == (422, "INVALID_REQUEST_UNKNOWN")
 
