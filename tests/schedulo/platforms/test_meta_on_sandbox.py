@@ -90,8 +90,6 @@ class Driver:
             params=request.query,
             data=self._bytes(request.raw) if request.raw else request.form,
             files=files,
-            if file
-            else None,
             headers=headers,
             timeout=20,
         )
