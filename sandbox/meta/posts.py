@@ -22,6 +22,7 @@ from sandbox.meta.graph import (
     iso,
     listing,
     names,
+    parse_fields,
     read_bool,
     read_json,
     read_list,
@@ -56,12 +57,15 @@ PHOTO_PARAMS = names(
 EDIT_PARAMS = names("message is_published scheduled_publish_time")
 POST_FIELDS = names(
     "id message created_time updated_time permalink_url is_published scheduled_publish_time status_type"
-    " attachments application from story full_picture icon picture shares message_tags comments"
+    " attachments application from story full_picture icon picture shares message_tags"
+    " comments likes reactions"
 )
 PHOTO_FIELDS = names(
     "id created_time updated_time name link alt_text alt_text_custom width height from page_story_id images"
 )
 COMMENT_FIELDS = names("id message created_time from permalink_url comment_count like_count parent")
+OF_VISITORS = names("comments likes reactions")
+"""Fields of a post that need a permission of their own."""
 STATUS_TYPES = {
     "feed": "mobile_status_update",
     "photo": "added_photos",
@@ -354,6 +358,8 @@ class Posts:
 
     def _describe(self, request: Request) -> Callable[[PagePost], dict[str, Any]]:
         asked, default = request.params.get("fields"), ("created_time", "message")
+        if asked and parse_fields(asked).keys() & OF_VISITORS:
+            self.service.need(request, ("pages_read_user_content",))
         order = self.world.faults.take(("mangle_text",), request.call, self.service.account_of(request.call))
 
         def describe(post: PagePost) -> dict[str, Any]:
@@ -432,6 +438,8 @@ def _post_values(post: PagePost) -> dict[str, Any]:
         "application": {"id": post.app_id} if post.app_id else None,
         "from": {"id": page_id, "name": post.page.name},
         "comments": {"data": [{"id": comment.comment_id} for comment in reversed(post.comments)]},
+        "likes": {"data": []},
+        "reactions": {"data": []},
     }
 
 

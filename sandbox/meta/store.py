@@ -29,6 +29,7 @@ INSTAGRAM_LOGIN_SCOPES = (
 FACEBOOK_LOGIN_SCOPES = (
     "pages_show_list",
     "pages_read_engagement",
+    "pages_read_user_content",
     "pages_manage_posts",
     "pages_manage_engagement",
     "read_insights",

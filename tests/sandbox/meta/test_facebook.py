@@ -501,3 +501,12 @@ def test_a_draft_takes_no_comments(meta: Meta):
 def test_a_page_tells_its_instagram_account(meta: Meta):
     read = meta.fb_get(PAGE, fields="name,instagram_business_account,followers_count").json()
     assert (read["name"], read["instagram_business_account"]) == ("A Page", {"id": IG_FB})
+
+
+def test_what_visitors_did_needs_a_permission_of_its_own(meta: Meta):
+    row = {"page_id": "77", "name": "P", "page_token": "p"}
+    row["scopes"] = ["pages_read_engagement", "pages_manage_posts"]
+    meta.sandbox.seed({"facebook": {"pages": [row]}})
+    post_id = meta.fb_post("77/feed", "p", message="Hi").json()["id"]
+    assert error(meta.fb_get(post_id, "p", fields="reactions.summary(true)")) == (403, 200, None)
+    assert meta.fb_get(post_id, "p", fields="message").status_code == 200
