@@ -89,9 +89,10 @@ class Client:
         assert self.append(media_id, 0, content).status_code == 200
         answer = self.finalize(media_id)
         assert answer.status_code == 200, answer.text
-        while ready and self.status(media_id).get("processing_info", {}).get(
-            "state", "succeeded"
-        ) != "succeeded":
+        while (
+            ready
+            and self.status(media_id).get("processing_info", {}).get("state", "succeeded") != "succeeded"
+        ):
             pass
         return media_id
 
