@@ -151,7 +151,8 @@ def _photos(job: Job) -> Flow:
     )
     if made is None:
         try:
-            made = yield from _post_of_photos(page, photos)
+            # A name of its own: what a look kept before may be from before the post was listed.
+            made = yield from _post_of_photos("find", page, photos)
         except PlatformError:
             made = None
     return (yield from _published(page, made))
@@ -208,7 +209,7 @@ def _look_at_post(page: Page, post_id: str) -> Flow:
 
 def _look_for_photos(page: Page, photos: Sequence[str]) -> Flow:
     try:
-        post = yield from _post_of_photos(page, photos)
+        post = yield from _post_of_photos("look-posts", page, photos)
     except PlatformError as error:
         return not_read(error, "the list of posts")
     if post is None:
@@ -216,9 +217,9 @@ def _look_for_photos(page: Page, photos: Sequence[str]) -> Flow:
     return Finding(Look.FOUND, post, "a public post has these photos")
 
 
-def _post_of_photos(page: Page, photos: Sequence[str]) -> Flow:
+def _post_of_photos(name: str, page: Page, photos: Sequence[str]) -> Flow:
     """The public post with one of these photos (they are ours alone), or None."""
-    posts = yield from _public_posts(page)
+    posts = yield from _public_posts(name, page)
     wanted = set(photos)
     return next((_post(item) for item in posts if wanted & _attached(item.get("attachments"), "id")), None)
 
@@ -227,7 +228,7 @@ def _look_for_words(page: Page, sent: Sent) -> Flow:
     """Posts without a handle: the one public post with this text (or link) since the write was opened."""
     words, since_s = graph.normalised(sent.content.text), sent.opened_ms / 1000 - EARLIER_S
     try:
-        posts = yield from _public_posts(page)
+        posts = yield from _public_posts("look-posts", page)
     except PlatformError as error:
         return not_read(error, "the list of posts")
     found = []
@@ -249,11 +250,11 @@ def _look_for_words(page: Page, sent: Sent) -> Flow:
             return Finding(Look.UNCLEAR, note=f"{len(found)} public posts have this text")
 
 
-def _public_posts(page: Page) -> Flow:
+def _public_posts(name: str, page: Page) -> Flow:
     """All of them: the order is Facebook's own, so an old post on top says nothing of what follows."""
     fields = "id,message,created_time,permalink_url,attachments{target,url,unshimmed_url,subattachments}"
     posts = yield from GRAPH.items(
-        "look-posts", page.get(f"{page.page_id}/published_posts", fields=fields, limit=100)
+        name, page.get(f"{page.page_id}/published_posts", fields=fields, limit=100)
     )
     if posts is None:
         raise GRAPH.error(Phase.READ, 503, text="the list of posts does not end")

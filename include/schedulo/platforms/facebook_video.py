@@ -180,7 +180,7 @@ def _ready(response: Response) -> dict[str, str | None]:
                 "permalink_url": body.get("permalink_url"),
             }
         case Stage.FAILED:
-            raise GRAPH.error(Phase.READ, 200, "VIDEO_FAILED", number, why)
+            raise GRAPH.error(Phase.READ, 200, "VIDEO_FAILED", number, why, final=True)
         case _:
             raise NotReady(POLL_S, "Facebook is processing the video")
 

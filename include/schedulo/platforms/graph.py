@@ -86,10 +86,21 @@ class Graph:
     platform: Platform
 
     def error(
-        self, phase: Phase, status: int, code: str = "", subcode: str = "", text: str = ""
+        self,
+        phase: Phase,
+        status: int,
+        code: str = "",
+        subcode: str = "",
+        text: str = "",
+        *,
+        final: bool = False,
     ) -> PlatformError:
-        """What Meta told in other places than an answer's envelope, such as a container's status."""
+        """What Meta told in other places than an answer's envelope, such as a container's status.
+
+        `final`: it is told of a handle that will never be public, so nothing is and nothing will be.
+        """
         diagnosis = diagnose(META_RULES, phase, status, code, subcode, text)
+        diagnosis = Diagnosis(diagnosis.kind, diagnosis.refusal or final)
         return self._error(diagnosis, status, code, subcode, text)
 
     def raise_for(self, response: Response, phase: Phase) -> None:

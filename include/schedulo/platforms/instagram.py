@@ -154,7 +154,7 @@ class Instagram:
         )
         since = sent.opened_ms // 1000 - FIND_MARGIN_S
         try:
-            seen = yield from _seen(place, sent.content, since)
+            seen = yield from _seen("look-media", place, sent.content, since)
         except PlatformError as error:
             return _verdict(Container(status), None, f"the account's list cannot be read ({error.code})")
         return _verdict(Container(status), seen)
@@ -227,7 +227,8 @@ def _ready(poll_s: float, response: Response) -> str:
         case Container.ERROR | Container.EXPIRED:
             sentence = str(GRAPH.data(response, Phase.READ).get("status", ""))
             number = SEVEN_DIGITS.search(sentence)
-            raise GRAPH.error(Phase.READ, 200, status, number[0] if number else "", sentence)
+            subcode = number[0] if number else ""
+            raise GRAPH.error(Phase.READ, 200, status, subcode, sentence, final=True)
         case _:
             # UNREADABLE goes on too: publishing what is not ready is refused without any harm.
             return status.value
@@ -274,10 +275,10 @@ class Seen:
         return candidates[0] if len(candidates) == 1 else None
 
 
-def _seen(place: Place, content: Content, since: float) -> Flow:
+def _seen(name: str, place: Place, content: Content, since: float) -> Flow:
     fields = "id,caption,media_type,media_product_type,timestamp"
     request = place.get(f"{place.user}/media", fields=fields, since=int(since), limit=50)
-    items = yield from GRAPH.items("look-media", request)
+    items = yield from GRAPH.items(name, request)
     if items is None:
         raise GRAPH.error(Phase.READ, 200, text="the account's list does not end")
     product, caption = KINDS[content.format].product_type, graph.normalised(content.text)
@@ -299,7 +300,8 @@ def _find(place: Place, content: Content, since: float | None) -> Flow:
     if since is None:
         return None
     try:
-        seen = yield from _seen(place, content, since)
+        # A name of its own: what a look kept before may be from before the post was listed.
+        seen = yield from _seen("find", place, content, since)
     except PlatformError:
         return None
     return seen.unique()

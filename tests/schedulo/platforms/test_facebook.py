@@ -290,7 +290,7 @@ def test_what_is_not_public_yet_is_asked_again(waiting: Response) -> None:
 def test_a_video_that_failed_after_its_finish_fails_the_post(shown: Response, kind: Kind) -> None:
     with pytest.raises(PlatformError) as caught:
         publish(FILM, start(0, 0), OK, shown)
-    assert caught.value.kind is kind
+    assert (caught.value.kind, caught.value.diagnosis.refusal) == (kind, True)
 
 
 # Reels.
@@ -451,6 +451,12 @@ def test_a_list_without_an_end_proves_nothing() -> None:
 def test_other_trouble_while_looking_is_the_drivers() -> None:
     with pytest.raises(PlatformError):
         look(TEXT, refusal(80001))
+
+
+def test_finding_a_post_and_looking_for_it_never_share_a_kept_answer() -> None:
+    photos = [answer({"id": "1"}), answer({"id": "2"})]
+    _, sent = publish(IMAGES, *photos, GARBAGE, listing(photo_post("2")))
+    assert names(sent)[-1] == "find-0"
 
 
 # Checking.
