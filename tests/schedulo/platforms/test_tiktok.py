@@ -175,7 +175,14 @@ def test_a_chunk_that_had_arrived_before_a_crash_counts():
 
 
 @pytest.mark.parametrize(
-    "refused", [answer(status=416), answer(status=403), answer(status=404)], ids=["range", "old", "gone"]
+    "refused",
+    [
+        answer(status=416),
+        answer(status=416, content_range=f"bytes 0-{CHUNK - 2}/{SIZE}"),
+        answer(status=403),
+        answer(status=404),
+    ],
+    ids=["no progress told", "not so far", "ran out", "gone"],
 )
 def test_an_upload_that_cannot_go_on_is_prepared_anew(refused):
     with pytest.raises(PlatformError) as caught:
@@ -373,8 +380,9 @@ def test_a_video_that_tiktok_fetches_is_begun_at_the_due_instant():
     "lost", [answer(status=503), answer(b"OK"), no(500, "internal_error"), answer(b'{"error":{"code":"ok"}}')]
 )
 def test_a_lost_answer_to_a_fetching_init_leaves_the_post_unknown(lost):
-    with pytest.raises(OutcomeUnknown):
+    with pytest.raises(OutcomeUnknown) as caught:
         run_flow(flow(SHORT, "pull", "https://m.example.com/c"), [creator(), lost])
+    assert caught.value.error.kind is Kind.OUTCOME_UNKNOWN
 
 
 def test_a_refused_address_is_the_operators_to_mend():
