@@ -108,7 +108,8 @@ class Report:
     title: str
     post_record_id: str | None
     account_record_id: str | None
-    platform: Platform
+    platform: Platform | None
+    """None for a post of which no delivery can be planned."""
     state: str
     """A word of `schema.STATE_WORDS`, or `schema.NOT_PLANNED`."""
     message: str = ""
@@ -142,8 +143,10 @@ class Report:
         cells: dict[str, Any] = {
             "Delivery": self.title,
             "Key": self.key,
-            "Platform": next(word for word, name in schema.PLATFORMS.items() if name == self.platform),
         }
+        if self.platform is not None:
+            words = {name: word for word, name in schema.PLATFORMS.items()}
+            cells["Platform"] = words[self.platform]
         if links and self.post_record_id:
             cells["Post"] = [self.post_record_id]
         if links and self.account_record_id:

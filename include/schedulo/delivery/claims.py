@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from schedulo.delivery.news import changed, incident, upsert
+from schedulo.delivery.news import changed, incident
 from schedulo.delivery.rows import tell_story
 from schedulo.delivery.transitions import move
+from schedulo.ledger.database import upsert
 from schedulo.ledger.tables import accounts, claims, deliveries, holders, holds, instances, writes
 from schedulo.model import State, WriteState
 from schedulo.settings import Settings
@@ -212,7 +213,7 @@ def sweep(connection: sa.Connection, now_ms: int, settings: Settings) -> None:
     )
     released = move(
         connection,
-        _ids(connection, _D.state == State.HELD, ~held(now_ms), _D.error_kind != "content_guard"),
+        _ids(connection, _D.state == State.HELD, ~held(now_ms), _D.error_kind == ""),
         State.SCHEDULED,
         ~held(now_ms),
         reason="",
@@ -273,8 +274,7 @@ def acquire(
                 instances.c.run_id.in_({wish.run_id for wish in wishes}),
                 instances.c.ti_id.not_in([wish.ti_id for wish in wishes]),
             )
-        )
-        .all()
+        ).all()
     )
     rows = [
         {

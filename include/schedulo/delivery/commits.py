@@ -14,9 +14,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from schedulo.delivery.claims import held
-from schedulo.delivery.news import changed, incident, upsert
+from schedulo.delivery.news import changed, incident
 from schedulo.delivery.rows import tell_story
 from schedulo.delivery.transitions import move
+from schedulo.ledger.database import upsert
 from schedulo.ledger.tables import deliveries, outcomes, steps, writes
 from schedulo.model import State, WriteState
 

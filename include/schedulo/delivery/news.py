@@ -9,16 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
+from schedulo.ledger.database import upsert
 from schedulo.ledger.tables import incidents, outbox
-
-
-def upsert(connection: sa.Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
-    """An INSERT that knows ON CONFLICT, for the database in use."""
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(table)
-    return sqlite.insert(table)
 
 
 def changed(connection: sa.Connection, now_ms: int, keys: Iterable[str]) -> None:

@@ -64,10 +64,23 @@ posts = sa.Table(
     metadata,
     _text("record_id", primary_key=True),
     _text("title", ""),
-    _text("fingerprint", "", comment="hash of what a person wrote; a change means a new version"),
-    _instant("due_ms"),
     _instant("seen_ms", nullable=False),
     _text("problem", "", comment="why it is not planned, for people; empty when it is"),
+    sa.Column(
+        "unfinished",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.false(),
+        comment="its media are not all here yet: read again at the next tick",
+    ),
+)
+
+attachments = sa.Table(
+    "attachments",
+    metadata,
+    _text("id", primary_key=True, comment="Airtable's id of the attachment; its URL dies after two hours"),
+    _text("sha256", comment="the file in the media store"),
+    _instant("fetched_ms", nullable=False),
 )
 
 deliveries = sa.Table(
@@ -83,7 +96,8 @@ deliveries = sa.Table(
     _text("state"),
     _text("reason", "", comment="why it is where it is, as a sentence"),
     sa.Column("content", Json, nullable=False),
-    _text("content_hash"),
+    _text("content_hash", comment="equal for what people would call the same post"),
+    _text("fingerprint", "", comment="changes with anything that would be sent"),
     _count("version", 1),
     sa.Column("armed_version", sa.Integer, comment="the version that was prepared at the platform"),
     _instant("due_ms", nullable=False),
@@ -102,6 +116,7 @@ deliveries = sa.Table(
     _instant("published_ms"),
     _text("error_kind", ""),
     _text("error_code", ""),
+    _instant("commanded_ms"),
     _instant("seen_ms", nullable=False),
     _instant("updated_ms", nullable=False),
     sa.UniqueConstraint("post_id", "account_key", "occurrence", name="uq_deliveries_identity"),

@@ -39,6 +39,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", name=op.f("pk_accounts")),
     )
     op.create_table(
+        "attachments",
+        sa.Column(
+            "id",
+            sa.Text(),
+            nullable=False,
+            comment="Airtable's id of the attachment; its URL dies after two hours",
+        ),
+        sa.Column("sha256", sa.Text(), nullable=False, comment="the file in the media store"),
+        sa.Column("fetched_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_attachments")),
+    )
+    op.create_table(
         "claims",
         sa.Column("run_id", sa.Text(), nullable=False),
         sa.Column("map_index", sa.Integer(), autoincrement=False, nullable=False),
@@ -80,7 +92,19 @@ def upgrade() -> None:
             comment="why it is where it is, as a sentence",
         ),
         sa.Column("content", JSON, nullable=False),
-        sa.Column("content_hash", sa.Text(), nullable=False),
+        sa.Column(
+            "content_hash",
+            sa.Text(),
+            nullable=False,
+            comment="equal for what people would call the same post",
+        ),
+        sa.Column(
+            "fingerprint",
+            sa.Text(),
+            server_default="",
+            nullable=False,
+            comment="changes with anything that would be sent",
+        ),
         sa.Column("version", sa.Integer(), server_default="1", nullable=False),
         sa.Column(
             "armed_version",
@@ -106,6 +130,7 @@ def upgrade() -> None:
         sa.Column("published_ms", sa.BigInteger(), nullable=True),
         sa.Column("error_kind", sa.Text(), server_default="", nullable=False),
         sa.Column("error_code", sa.Text(), server_default="", nullable=False),
+        sa.Column("commanded_ms", sa.BigInteger(), nullable=True),
         sa.Column("seen_ms", sa.BigInteger(), nullable=False),
         sa.Column("updated_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
@@ -208,14 +233,6 @@ def upgrade() -> None:
         "posts",
         sa.Column("record_id", sa.Text(), nullable=False),
         sa.Column("title", sa.Text(), server_default="", nullable=False),
-        sa.Column(
-            "fingerprint",
-            sa.Text(),
-            server_default="",
-            nullable=False,
-            comment="hash of what a person wrote; a change means a new version",
-        ),
-        sa.Column("due_ms", sa.BigInteger(), nullable=True),
         sa.Column("seen_ms", sa.BigInteger(), nullable=False),
         sa.Column(
             "problem",
@@ -223,6 +240,13 @@ def upgrade() -> None:
             server_default="",
             nullable=False,
             comment="why it is not planned, for people; empty when it is",
+        ),
+        sa.Column(
+            "unfinished",
+            sa.Boolean(),
+            server_default=sa.text("0"),
+            nullable=False,
+            comment="its media are not all here yet: read again at the next tick",
         ),
         sa.PrimaryKeyConstraint("record_id", name=op.f("pk_posts")),
     )

@@ -1,0 +1,374 @@
+"""Puts plans into the ledger: new deliveries, changed ones, and those that are no longer wanted.
+
+A delivery is one post on one account, whatever row either has. Its content may change until a write was
+opened. What a person wrote wrongly stands as cancelled with its problem, and comes back when it is mended.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from schedulo.delivery.news import changed, incident
+from schedulo.delivery.rows import tell_story
+from schedulo.delivery.transitions import OUT, move
+from schedulo.ledger.database import upsert
+from schedulo.ledger.tables import accounts, deliveries, posts
+from schedulo.model import Account, Content, State
+
+_D = deliveries.c
+NOT_PLANNED = "not_planned"
+"""`error_kind` of a delivery that its post does not allow: a problem, not Ready, or the account taken off."""
+CONTENT_GUARD = "content_guard"
+MISSING = "missing_rows"
+"""`error_kind` of what is held because too many rows vanished at once."""
+PERSON = "person"
+"""`error_kind` of what a person cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One post on one account, as its row says now."""
+
+    account: Account
+    content: Content | None
+    content_hash: str
+    fingerprint: str
+    due_ms: int
+    not_after_ms: int
+    problem: str
+    """Why it cannot be planned, as sentences; empty where it can."""
+    note: str = ""
+    """What people should know although it is planned."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostPlan:
+    """One post, as its row says now."""
+
+    record_id: str
+    title: str
+    plans: tuple[Plan, ...]
+    problem: str
+    """Why nothing at all can be planned; empty otherwise."""
+    unfinished: bool
+    wanted: bool
+    """False: the row is a draft, or gone."""
+
+
+def identity(post_id: str, account_key: str, occurrence: int = 1) -> str:
+    """The id of a delivery: the same for the same post and account, even for a ledger that began anew."""
+    return hashlib.sha256(f"{post_id}|{account_key}|{occurrence}".encode()).hexdigest()[:24]
+
+
+def register(connection: sa.Connection, now_ms: int, found: Sequence[tuple[Account, str, bool]]) -> list[str]:
+    """Know these accounts: (account, Airtable record id, active). Answers the keys of new and changed ones."""
+    fresh = ("name", "timezone", "options", "record_id", "active")
+    known = {
+        row.key: {name: getattr(row, name) for name in fresh}
+        for row in connection.execute(sa.select(accounts))
+    }
+    rows = [
+        {
+            "key": account.key,
+            "platform": account.platform,
+            "account_id": account.account_id,
+            "name": account.name,
+            "timezone": account.timezone,
+            "options": dict(account.options),
+            "record_id": record_id,
+            "active": active,
+            "updated_ms": now_ms,
+        }
+        for account, record_id, active in found
+    ]
+    rows = [row for row in rows if known.get(row["key"]) != {name: row[name] for name in fresh}]
+    if rows:
+        statement = upsert(connection, accounts)
+        statement = statement.on_conflict_do_update(
+            index_elements=["key"],
+            set_={name: statement.excluded[name] for name in (*fresh, "updated_ms")},
+        )
+        connection.execute(statement, rows)
+    return [row["key"] for row in rows]
+
+
+def plan_anew(connection: sa.Connection, account_keys: Sequence[str]) -> None:
+    """These accounts changed: posts on them, and posts that have a problem, are read again."""
+    if not account_keys:
+        return
+    on_them = sa.select(_D.post_id).where(_D.account_key.in_(account_keys), _D.state.not_in(OUT))
+    connection.execute(
+        sa.update(posts)
+        .where(sa.or_(posts.c.problem != "", posts.c.record_id.in_(on_them)))
+        .values(unfinished=True)
+    )
+
+
+def plan_post(connection: sa.Connection, now_ms: int, post: PostPlan, guard_ms: int) -> None:
+    """Bring the post's deliveries in line with its row."""
+    known = {
+        row.account_key: row
+        for row in connection.execute(
+            sa.select(deliveries).where(_D.post_id == post.record_id, _D.occurrence == 1)
+        )
+    }
+    _keep_post(connection, now_ms, post, bool(known))
+    for plan in post.plans:
+        row = known.pop(plan.account.key, None)
+        if row is None:
+            _insert(connection, now_ms, post, plan, guard_ms)
+        else:
+            _update(connection, now_ms, post, plan, row)
+    reason = "the post is no longer Ready" if not post.wanted else "the account was taken off the post"
+    for row in known.values():
+        _withdraw(connection, now_ms, row, reason)
+
+
+def _keep_post(connection: sa.Connection, now_ms: int, post: PostPlan, known: bool) -> None:
+    before = connection.execute(
+        sa.select(posts.c.problem).where(posts.c.record_id == post.record_id)
+    ).scalar_one_or_none()
+    values = {
+        "title": post.title,
+        "seen_ms": now_ms,
+        "problem": post.problem,
+        "unfinished": post.unfinished,
+    }
+    connection.execute(
+        upsert(connection, posts).on_conflict_do_update(index_elements=["record_id"], set_=values),
+        [{"record_id": post.record_id, **values}],
+    )
+    if post.problem != (before or ""):
+        changed(connection, now_ms, [f"post:{post.record_id}"])
+
+
+def _values(now_ms: int, post: PostPlan, plan: Plan) -> dict[str, Any]:
+    """The columns that follow from the row."""
+    return {
+        "title": post.title,
+        "label": f"{plan.account.platform} @{plan.account.name}: {post.title or '(no title)'}",
+        "content": plan.content.to_json() if plan.content else {},
+        "content_hash": plan.content_hash,
+        "fingerprint": plan.fingerprint,
+        "due_ms": plan.due_ms,
+        "fire_ms": plan.due_ms,
+        "not_after_ms": plan.not_after_ms,
+        "seen_ms": now_ms,
+        "updated_ms": now_ms,
+    }
+
+
+def _insert(connection: sa.Connection, now_ms: int, post: PostPlan, plan: Plan, guard_ms: int) -> None:
+    if not post.wanted:
+        return
+    state, reason, kind = State.SCHEDULED, plan.note, ""
+    twin = None if plan.problem else _same_content(connection, now_ms, post, plan, guard_ms)
+    if plan.problem:
+        state, reason, kind = State.CANCELLED, plan.problem, NOT_PLANNED
+    elif plan.not_after_ms <= now_ms:
+        state, reason = State.MISSED, "its time was over when it was planned; ask for it again to send it now"
+    elif twin is not None:
+        state, kind = State.HELD, CONTENT_GUARD
+        reason = (
+            f"it looks like the post '{twin}' on this account; request a retry if it is meant to go out again"
+        )
+    id_ = identity(post.record_id, plan.account.key)
+    connection.execute(
+        sa.insert(deliveries).values(
+            id=id_,
+            post_id=post.record_id,
+            account_key=plan.account.key,
+            platform=plan.account.platform,
+            state=state,
+            reason=reason,
+            error_kind=kind,
+            **_values(now_ms, post, plan),
+        )
+    )
+    tell_story(connection, now_ms, [(id_, f"planned: {state}" + (f", {reason}" if reason else ""))])
+    changed(connection, now_ms, [id_])
+
+
+def _same_content(
+    connection: sa.Connection, now_ms: int, post: PostPlan, plan: Plan, guard_ms: int
+) -> str | None:
+    """The title of another post with the same content on this account within the guard's time."""
+    query = sa.select(_D.title).where(
+        _D.account_key == plan.account.key,
+        _D.content_hash == plan.content_hash,
+        _D.post_id != post.record_id,
+        _D.state.not_in((State.CANCELLED, State.FAILED, State.MISSED, State.HELD)),
+        sa.func.abs(_D.due_ms - plan.due_ms) < guard_ms,
+    )
+    return connection.execute(query.limit(1)).scalar_one_or_none()
+
+
+def _update(connection: sa.Connection, now_ms: int, post: PostPlan, plan: Plan, row: Any) -> None:
+    state = State(row.state)
+    if plan.problem or not post.wanted:
+        _withdraw(connection, now_ms, row, plan.problem or "the post is no longer Ready")
+        return
+    values = _values(now_ms, post, plan)
+    same = (
+        row.fingerprint == plan.fingerprint
+        and row.due_ms == plan.due_ms
+        and row.not_after_ms == plan.not_after_ms
+    )
+    if row.error_kind == MISSING:
+        move(connection, [row.id], State.SCHEDULED, reason=plan.note, error_kind="", updated_ms=now_ms)
+        changed(connection, now_ms, [row.id])
+    if state in (State.SCHEDULED, State.CLAIMED, State.ARMED, State.REFUSED, State.HELD):
+        if same:
+            connection.execute(sa.update(deliveries).where(_D.id == row.id).values(seen_ms=now_ms))
+            return
+        if row.due_ms == plan.due_ms:
+            del values["fire_ms"]  # what waits for a limit or a slot goes on waiting
+        if row.fingerprint != plan.fingerprint:
+            values["version"] = _D.version + 1
+        unsent = (State.SCHEDULED, State.CLAIMED, State.ARMED, State.REFUSED, State.HELD)
+        moved = connection.execute(
+            sa.update(deliveries).where(_D.id == row.id, _D.state.in_(unsent)).values(**values)
+        )
+        if moved.rowcount:
+            tell_story(connection, now_ms, [(row.id, "the post was changed; the new version goes out")])
+            changed(connection, now_ms, [row.id])
+        return
+    again = row.error_kind == NOT_PLANNED or (
+        state in (State.FAILED, State.MISSED) and not same and plan.due_ms > now_ms
+    )
+    if (
+        again
+        and plan.not_after_ms > now_ms
+        and move(
+            connection,
+            [row.id],
+            State.SCHEDULED,
+            reason=plan.note,
+            error_kind="",
+            error_code="",
+            attempts=0,
+            version=_D.version + 1,
+            **values,
+        )
+    ):
+        tell_story(connection, now_ms, [(row.id, "planned again")])
+        changed(connection, now_ms, [row.id])
+    elif state in OUT and not same and row.fingerprint != plan.fingerprint:
+        tell_story(
+            connection, now_ms, [(row.id, "the post was changed after it went out; the change came too late")]
+        )
+
+
+def _withdraw(connection: sa.Connection, now_ms: int, row: Any, reason: str) -> None:
+    """The row no longer allows it."""
+    if row.state == State.CANCELLED:
+        if row.error_kind == NOT_PLANNED and row.reason != reason:
+            connection.execute(
+                sa.update(deliveries).where(_D.id == row.id).values(reason=reason, updated_ms=now_ms)
+            )
+            changed(connection, now_ms, [row.id])
+        return
+    wanted = _D.state.in_((State.SCHEDULED, State.CLAIMED, State.ARMED, State.REFUSED, State.HELD))
+    if move(
+        connection,
+        [row.id],
+        State.CANCELLED,
+        wanted,
+        reason=reason,
+        error_kind=NOT_PLANNED,
+        holder=None,
+        updated_ms=now_ms,
+    ):
+        tell_story(connection, now_ms, [(row.id, f"taken out of the plan: {reason}")])
+        changed(connection, now_ms, [row.id])
+
+
+def command(
+    connection: sa.Connection, now_ms: int, key: str, verb: str, requested_ms: int, grace_ms: int
+) -> None:
+    """Do what a person asked for on a delivery's row, once for each time they ask."""
+    row = connection.execute(
+        sa.select(deliveries).where(_D.id == key, sa.func.coalesce(_D.commanded_ms, 0) < requested_ms)
+    ).first()
+    if row is None:
+        return
+    connection.execute(sa.update(deliveries).where(_D.id == key).values(commanded_ms=requested_ms))
+    answer = (
+        _retry(connection, now_ms, row, grace_ms) if verb == "retry" else _cancel(connection, now_ms, row)
+    )
+    tell_story(connection, now_ms, [(key, f"{verb} was requested: {answer}")])
+    changed(connection, now_ms, [key])
+
+
+def _retry(connection: sa.Connection, now_ms: int, row: Any, grace_ms: int) -> str:
+    state = State(row.state)
+    if state in OUT:
+        return f"refused, it is out: {row.permalink or row.remote_id or 'no link yet'}"
+    if row.error_kind == NOT_PLANNED:
+        return f"refused, the post must be mended first: {row.reason}"
+    if state is State.UNRESOLVED:
+        move(connection, [row.id], State.UNKNOWN, fire_ms=now_ms, updated_ms=now_ms)
+        return "it is looked up once more; nothing is sent"
+    fire_ms = max(now_ms, row.due_ms)
+    if move(
+        connection,
+        [row.id],
+        State.SCHEDULED,
+        _D.state.in_((State.FAILED, State.MISSED, State.CANCELLED, State.HELD)),
+        fire_ms=fire_ms,
+        not_after_ms=max(row.not_after_ms, now_ms + grace_ms),
+        attempts=0,
+        reason="",
+        error_kind="",
+        error_code="",
+        updated_ms=now_ms,
+    ):
+        return "planned again"
+    return f"nothing to do, it is {state}"
+
+
+def _cancel(connection: sa.Connection, now_ms: int, row: Any) -> str:
+    if move(
+        connection,
+        [row.id],
+        State.CANCELLED,
+        reason="cancelled by a person",
+        error_kind=PERSON,
+        holder=None,
+        updated_ms=now_ms,
+    ):
+        return "cancelled"
+    return (
+        "too late, it is out or on its way"
+        if State(row.state) in OUT
+        else f"not possible while it is {row.state}"
+    )
+
+
+def gone(connection: sa.Connection, now_ms: int, post_ids: Sequence[str], looked_for: int) -> None:
+    """These of `looked_for` posts no longer exist in Airtable. A few are deleted posts; many at once are a
+    fault, not a wish: they are held until they are back or a person decides."""
+    many = len(post_ids) > 3 and len(post_ids) > looked_for * 0.2
+    rows = connection.execute(sa.select(deliveries).where(_D.post_id.in_(list(post_ids)))).all()
+    if not many:
+        for row in rows:
+            _withdraw(connection, now_ms, row, "the post was deleted in Airtable")
+        return
+    sentence = f"{len(post_ids)} of {looked_for} posts that are due soon cannot be found in Airtable"
+    incident(connection, now_ms, "airtable:missing", "airtable_missing_posts", sentence)
+    held = move(
+        connection,
+        [row.id for row in rows],
+        State.HELD,
+        reason=f"held: {sentence}",
+        error_kind=MISSING,
+        holder=None,
+        updated_ms=now_ms,
+    )
+    tell_story(connection, now_ms, ((id_, f"held: {sentence}") for id_ in held))
+    changed(connection, now_ms, held)

@@ -1,0 +1,113 @@
+"""What a row means on one account: the format that the media call for, the content, and what is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from schedulo.airtable.rows import PostRow
+from schedulo.model import Account, Content, Format, Media, MediaKind, Platform, Problem
+from schedulo.platforms.base import Conversation
+
+_IMAGE, _GIF, _VIDEO = MediaKind.IMAGE, MediaKind.GIF, MediaKind.VIDEO
+
+# (platform, what the author wishes, kind of the media or None) -> format of one medium. "" is no wish.
+_SINGLE: Mapping[tuple[Platform, str, MediaKind | None], Format] = {
+    (Platform.INSTAGRAM, "", _IMAGE): Format.IMAGE,
+    (Platform.INSTAGRAM, "", _VIDEO): Format.REEL,
+    (Platform.INSTAGRAM, "post", _IMAGE): Format.IMAGE,
+    (Platform.INSTAGRAM, "post", _VIDEO): Format.REEL,
+    (Platform.INSTAGRAM, "reel", _VIDEO): Format.REEL,
+    (Platform.TIKTOK, "", _VIDEO): Format.VIDEO,
+    (Platform.TIKTOK, "post", _VIDEO): Format.VIDEO,
+    (Platform.TIKTOK, "reel", _VIDEO): Format.VIDEO,
+    (Platform.TIKTOK, "draft", _VIDEO): Format.DRAFT,
+    (Platform.X, "", None): Format.TEXT,
+    (Platform.X, "", _IMAGE): Format.IMAGE,
+    (Platform.X, "", _GIF): Format.GIF,
+    (Platform.X, "", _VIDEO): Format.VIDEO,
+    (Platform.FACEBOOK, "", None): Format.TEXT,
+    (Platform.FACEBOOK, "", _IMAGE): Format.IMAGE,
+    (Platform.FACEBOOK, "", _VIDEO): Format.VIDEO,
+    (Platform.FACEBOOK, "reel", _VIDEO): Format.REEL,
+}
+_SEVERAL = (Platform.X, Platform.FACEBOOK)
+_REMEDY = "The author of the post corrects it."
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A row on one account. `content` is None where it has no meaning there."""
+
+    content: Content | None
+    problems: tuple[Problem, ...]
+
+
+def fit(
+    row: PostRow,
+    media: Sequence[Media],
+    account: Account,
+    conversation: Conversation,
+    *,
+    public_media: bool,
+) -> Fitted:
+    """What goes out on `account`, with all that the platform would refuse."""
+    media = tuple(
+        replace(item, alt_text=row.alt_texts[index] if index < len(row.alt_texts) else "")
+        for index, item in enumerate(media)
+    )
+    format_ = _format(row, media, account.platform)
+    if isinstance(format_, Problem):
+        return Fitted(None, (format_,))
+    content = Content(
+        format=format_,
+        text=_text(row, account.platform, format_),
+        media=media,
+        link=row.link if format_ is Format.LINK else None,
+        options=dict(row.options.get(account.platform, {})),
+    )
+    return Fitted(content, tuple(conversation.check(account, content, public_media=public_media)))
+
+
+def _format(row: PostRow, media: Sequence[Media], platform: Platform) -> Format | Problem:
+    if len(media) > 1:
+        images = all(item.kind is _IMAGE for item in media)
+        if platform in _SEVERAL and images:
+            return Format.IMAGES
+        rule = "one image or one video" if platform not in _SEVERAL else "one video, or images only"
+        return Problem("Media", f"{len(media)} files", f"{platform} takes {rule} in a post", _REMEDY)
+    kind = media[0].kind if media else None
+    wish = row.format or ""
+    found = _SINGLE.get((platform, wish, kind)) or _SINGLE.get((platform, "", kind))
+    if found is None:
+        shown = "no media" if kind is None else f"one {kind}"
+        return Problem("Media", shown, f"{platform} cannot publish that", _REMEDY)
+    if found is Format.TEXT and platform is Platform.FACEBOOK and row.link:
+        return Format.LINK
+    return found
+
+
+def _text(row: PostRow, platform: Platform, format_: Format) -> str:
+    """The text; the link is part of it where the platform has no place of its own for one."""
+    if row.link and format_ is not Format.LINK and platform in (Platform.X, Platform.FACEBOOK):
+        return row.text if row.link in row.text else f"{row.text}\n{row.link}".strip()
+    return row.text
+
+
+def content_hash(content: Content) -> str:
+    """Equal for what people would call the same post: spaces, case of the link and options left aside."""
+    essence = [
+        " ".join(unicodedata.normalize("NFC", content.text).split()),
+        [item.sha256 for item in content.media],
+        content.link or "",
+        content.format,
+    ]
+    return hashlib.sha256(json.dumps(essence).encode()).hexdigest()
+
+
+def fingerprint(content: Content) -> str:
+    """Changes with anything that would be sent."""
+    return hashlib.sha256(json.dumps(content.to_json(), sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,114 @@
+"""Tells Airtable what became of deliveries: what changed since it was last told, in batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from schedulo.airtable.client import AirtableClient
+from schedulo.airtable.rows import Report, Written
+from schedulo.airtable.schema import NOT_PLANNED as NOT_PLANNED_WORD
+from schedulo.airtable.schema import STATE_WORDS
+from schedulo.delivery import planning
+from schedulo.ledger.database import Ledger
+from schedulo.ledger.tables import accounts, deliveries, outbox, posts
+from schedulo.model import Platform, State
+
+AT_ONCE = 300
+"""Rows told in one tick at the most: thirty calls."""
+
+
+def flush(ledger: Ledger, client: AirtableClient) -> int:
+    """Tell what is untold, oldest first; answers how many rows were told. Call it under a lease: an older
+    report must not land after a newer one."""
+    with ledger.begin() as connection:
+        untold = _untold(connection)
+    if not untold:
+        return 0
+    versions = {report.key: version for report, version in untold}
+    written = client.write_reports([report for report, _ in untold])
+    with ledger.begin() as connection:
+        for item in written:
+            _told(connection, item, versions[item.key])
+    return sum(not item.error for item in written)
+
+
+def _untold(connection: sa.Connection) -> list[tuple[Report, int]]:
+    waiting = connection.execute(
+        sa.select(outbox)
+        .where(outbox.c.version > outbox.c.told_version)
+        .order_by(outbox.c.changed_ms, outbox.c.key)
+        .limit(AT_ONCE)
+    ).all()
+    keys = [row.key for row in waiting]
+    found = {
+        row.id: row
+        for row in connection.execute(
+            sa.select(deliveries, accounts.c.record_id.label("account_record_id"))
+            .join(accounts, accounts.c.key == deliveries.c.account_key)
+            .where(deliveries.c.id.in_(keys))
+        )
+    }
+    record_ids = [key.removeprefix("post:") for key in keys if key.startswith("post:")]
+    problems = {
+        row.record_id: row
+        for row in connection.execute(sa.select(posts).where(posts.c.record_id.in_(record_ids)))
+    }
+    reports: list[tuple[Report, int]] = []
+    for row in waiting:
+        if row.key in found:
+            reports.append((_report(found[row.key], row.record_id), row.version))
+        else:
+            reports.append((_post_report(problems[row.key.removeprefix("post:")], row), row.version))
+    return reports
+
+
+def _report(row: Any, record_id: str | None) -> Report:
+    state = State(row.state)
+    not_planned = row.error_kind == planning.NOT_PLANNED
+    return Report(
+        key=row.id,
+        record_id=record_id,
+        title=row.label,
+        post_record_id=row.post_id,
+        account_record_id=row.account_record_id or None,
+        platform=Platform(row.platform),
+        state=NOT_PLANNED_WORD if not_planned else STATE_WORDS[state],
+        message=row.reason,
+        due_ms=row.due_ms or None,
+        accepted_ms=row.accepted_ms,
+        published_ms=row.published_ms,
+        lateness_ms=None if row.accepted_ms is None else row.accepted_ms - row.due_ms,
+        post_id=row.remote_id,
+        permalink=row.permalink,
+        attempts=row.attempts + (row.accepted_ms is not None),
+    )
+
+
+def _post_report(post: Any, row: Any) -> Report:
+    """A post of which there is no delivery: its problem, or that it is solved."""
+    return Report(
+        key=row.key,
+        record_id=row.record_id,
+        title=post.title or "(no title)",
+        post_record_id=post.record_id,
+        account_record_id=None,
+        platform=None,
+        state=NOT_PLANNED_WORD if post.problem else STATE_WORDS[State.SCHEDULED],
+        message=post.problem or "solved; see the deliveries of the post",
+    )
+
+
+def _told(connection: sa.Connection, item: Written, version: int) -> None:
+    values: dict[str, Any] = {"told_version": version}
+    if item.record_id is not None:
+        values["record_id"] = item.record_id
+    connection.execute(sa.update(outbox).where(outbox.c.key == item.key).values(**values))
+
+
+def age_s(connection: sa.Connection, now_ms: int) -> float:
+    """How long the oldest untold change has been waiting, in seconds; 0 where there is none."""
+    query = sa.select(sa.func.min(outbox.c.changed_ms)).where(outbox.c.version > outbox.c.told_version)
+    oldest = connection.execute(query).scalar_one()
+    return 0.0 if oldest is None else max(0.0, (now_ms - oldest) / 1000)

@@ -1,0 +1,320 @@
+"""One tick: claim what is due, read Airtable, claim what became due by that, tell Airtable.
+
+The ledger comes first: while Airtable is slow or away, everything that is known goes out on time. The
+Airtable half has a time budget, and one tick at a time does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from schedulo.airtable.client import AirtableClient
+from schedulo.airtable.rows import AccountRow, PostRow
+from schedulo.clock import ClockError
+from schedulo.delivery.claims import Claim, claim_due, sweep
+from schedulo.delivery.news import incident
+from schedulo.delivery.planning import Plan, PostPlan, command, gone, plan_anew, plan_post, register
+from schedulo.errors.airtable import AirtableError
+from schedulo.ledger import marks
+from schedulo.ledger.database import Ledger, upsert
+from schedulo.ledger.tables import accounts, attachments, deliveries, posts
+from schedulo.media.fetch import FetchError, fetch
+from schedulo.media.probe import MediaError
+from schedulo.media.store import MediaStore
+from schedulo.model import Account, Media, Platform, State
+from schedulo.planning.content import content_hash, fingerprint, fit
+from schedulo.planning.reports import flush
+from schedulo.platforms.base import Conversation
+from schedulo.settings import Settings
+
+ACCOUNTS_EVERY_S = 600.0
+FETCHERS = 4
+MONTH_S = 30 * 86400
+READING_SHARE = 0.6
+CALLS_A_READING = 2
+
+
+@dataclass(slots=True)
+class Tick:
+    """One run's sync. `lines` tells what was done, as sentences for the log."""
+
+    ledger: Ledger
+    store: MediaStore
+    settings: Settings
+    conversations: Mapping[Platform, Conversation]
+    client: Callable[[], AirtableClient]
+    """Made only when Airtable is to be asked; may raise."""
+    allowed_hosts: frozenset[str] = frozenset()
+    lines: list[str] = field(default_factory=list)
+
+    def run(self, run_id: str) -> list[Claim]:
+        """All of it; answers the run's claims. Airtable's troubles never keep posts from going out."""
+        with self.ledger.begin() as connection:
+            now_ms = self.ledger.now_ms(connection)
+            marks.mark(connection, now_ms, "tick", run_id)
+            sweep(connection, now_ms, self.settings)
+        claims = self._claim(run_id)
+        if self._lease(run_id):
+            try:
+                client = self.client()
+                self._guarded("reading Airtable", lambda: self._read(client))
+                claims = self._claim(run_id)
+                self._guarded("telling Airtable", lambda: self._tell(client))
+            except AirtableError as error:
+                self._trouble("connecting to Airtable", error)
+            finally:
+                with self.ledger.begin() as connection:
+                    marks.release(connection, self.ledger.now_ms(connection), "airtable", run_id)
+        self.lines.append(f"{len(claims)} deliveries are this run's")
+        return claims
+
+    def _claim(self, run_id: str) -> list[Claim]:
+        with self.ledger.begin() as connection:
+            now_ms = self.ledger.now_ms(connection)
+            _, read_ms = marks.read(connection, "airtable:read")
+            if read_ms and now_ms - read_ms > self.settings.known_copy_max_s * 1000:
+                sentence = "Airtable was not read for too long: what is known may be old, nothing goes out"
+                incident(connection, now_ms, "airtable:stale", "airtable_stale", sentence)
+                self.lines.append(sentence)
+                return []
+            return claim_due(connection, now_ms, run_id, self.settings)
+
+    def _lease(self, run_id: str) -> bool:
+        seconds = 2 * self.settings.airtable_budget_s + 30
+        with self.ledger.begin() as connection:
+            return marks.lease(connection, self.ledger.now_ms(connection), "airtable", run_id, seconds)
+
+    def _guarded(self, what: str, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except AirtableError as error:
+            self._trouble(what, error)
+
+    def _trouble(self, what: str, error: AirtableError) -> None:
+        self.lines.append(f"{what}: {error}")
+        with self.ledger.begin() as connection:
+            now_ms = self.ledger.now_ms(connection)
+            incident(connection, now_ms, f"airtable:{type(error).__name__}", "airtable", f"{what}: {error}")
+
+    # --- reading --------------------------------------------------------------------------------------
+
+    def _read(self, client: AirtableClient) -> None:
+        if not self._reading_is_due():
+            return
+        with client.within(self.settings.airtable_budget_s):
+            changes = client.posts_changed_since(self._mark("airtable:posts"))
+            rows = {row.record_id: row for row in changes.rows}
+            wanted = self._to_read_again(rows)
+            again = client.posts_by_id(sorted(wanted)) if wanted else []
+            rows |= {row.record_id: row for row in again}
+            missing = [id_ for id_ in wanted if id_ not in rows and not client.exists(id_)]
+            self._know_accounts(client, rows.values())
+            asked, commands_cursor = client.commands_since(self._mark("airtable:commands"))
+        self._plan(list(rows.values()))
+        with self.ledger.begin() as connection:
+            now_ms = self.ledger.now_ms(connection)
+            gone(connection, now_ms, missing, len(wanted))
+            for item in asked:
+                grace_ms = int(self.settings.missed_after_s * 1000)
+                command(connection, now_ms, item.key, item.verb, item.requested_ms, grace_ms)
+            marks.mark(connection, now_ms, "airtable:posts", changes.cursor)
+            marks.mark(connection, now_ms, "airtable:commands", commands_cursor)
+            marks.mark(connection, now_ms, "airtable:read")
+        self.lines.append(f"{len(rows)} posts were read, {len(asked)} requests")
+
+    def _reading_is_due(self) -> bool:
+        interval_s = self.settings.airtable_poll_s
+        if self.settings.airtable_monthly_calls:
+            readings = self.settings.airtable_monthly_calls * READING_SHARE / CALLS_A_READING
+            interval_s = max(interval_s, MONTH_S / readings)
+        with self.ledger.begin() as connection:
+            _, at_ms = marks.read(connection, "airtable:read")
+            # A tick comes a little early or late; half of one more is not worth skipping it.
+            return self.ledger.now_ms(connection) - at_ms >= interval_s * 1000 - 30_000
+
+    def _mark(self, name: str) -> str | None:
+        with self.ledger.begin() as connection:
+            return marks.read(connection, name)[0]
+
+    def _to_read_again(self, fresh: Mapping[str, PostRow]) -> set[str]:
+        """Posts due soon (deletions and edits of linked rows show in no list of changes), and those whose
+        media are not all here."""
+        waiting = (State.SCHEDULED, State.CLAIMED, State.ARMED, State.HELD)
+        with self.ledger.begin() as connection:
+            soon_ms = self.ledger.now_ms(connection) + int(self.settings.horizon_s * 1000)
+            due = sa.select(deliveries.c.post_id).where(
+                deliveries.c.state.in_(waiting), deliveries.c.due_ms <= soon_ms
+            )
+            unfinished = sa.select(posts.c.record_id).where(posts.c.unfinished)
+            found = set(connection.execute(due.union(unfinished)).scalars())
+        return found - set(fresh)
+
+    def _know_accounts(self, client: AirtableClient, rows: Iterable[PostRow]) -> None:
+        with self.ledger.begin() as connection:
+            now_ms = self.ledger.now_ms(connection)
+            _, at_ms = marks.read(connection, "airtable:accounts")
+            known = set(connection.execute(sa.select(accounts.c.record_id)).scalars())
+        named = {id_ for row in rows for id_ in row.account_record_ids}
+        if named <= known and now_ms - at_ms < ACCOUNTS_EVERY_S * 1000:
+            return
+        found = client.accounts()
+        usable = [
+            (account, row) for row in found if (account := row.account(self.settings.airtable_timezone))
+        ]
+        with self.ledger.begin() as connection:
+            changed = register(
+                connection, now_ms, [(account, row.record_id, row.active) for account, row in usable]
+            )
+            plan_anew(connection, changed)
+            marks.mark(connection, now_ms, "airtable:accounts")
+        self._account_rows = found
+
+    _account_rows: Sequence[AccountRow] = ()
+
+    # --- planning -------------------------------------------------------------------------------------
+
+    def _plan(self, rows: Sequence[PostRow]) -> None:
+        media = self._media(rows)
+        with self.ledger.begin() as connection:
+            now_ms = self.ledger.now_ms(connection)
+            known = self._accounts(connection)
+            guard_ms = int(self.settings.content_guard_s * 1000)
+            for row in rows:
+                plan_post(connection, now_ms, self._post_plan(row, media, known), guard_ms)
+
+    def _accounts(self, connection: sa.Connection) -> dict[str, tuple[Account, bool]]:
+        return {
+            row.record_id: (
+                Account(Platform(row.platform), row.account_id, row.name, row.timezone, row.options),
+                row.active,
+            )
+            for row in connection.execute(sa.select(accounts))
+        }
+
+    def _post_plan(
+        self,
+        row: PostRow,
+        media: Mapping[str, Media | str | None],
+        known: Mapping[str, tuple[Account, bool]],
+    ) -> PostPlan:
+        files = [media[item.id] for item in row.attachments]
+        unfinished = row.status_ready and any(item is None for item in files)
+        broken = [item for item in files if isinstance(item, str)]
+        whole = [item for item in files if isinstance(item, Media)]
+        problems = [problem.sentence() for problem in row.problems] + broken
+        if unfinished and not problems:
+            problems = ["the media are still being fetched"]
+        plans = tuple(
+            self._one(row, whole, *known[id_], problems) for id_ in row.account_record_ids if id_ in known
+        )
+        strangers = [id_ for id_ in row.account_record_ids if id_ not in known]
+        if strangers and row.status_ready:
+            problems = [*problems, *self._strangers(strangers)]
+        alone = "\n".join(problems) if row.status_ready and (not plans or strangers) else ""
+        return PostPlan(row.record_id, row.title, plans, alone, unfinished, row.status_ready)
+
+    def _strangers(self, ids: Sequence[str]) -> list[str]:
+        told = {
+            account.record_id: "; ".join(problem.sentence() for problem in account.problems)
+            for account in self._account_rows
+        }
+        return [
+            f"Accounts: {told.get(id_) or 'one of them is not in the Accounts table or says too little'}"
+            for id_ in ids
+        ]
+
+    def _one(
+        self, row: PostRow, media: Sequence[Media], account: Account, active: bool, problems: Sequence[str]
+    ) -> Plan:
+        found = list(problems)
+        if not active:
+            found.append(
+                f"Account {account.name}: it is not active. Who looks after the accounts ticks Active."
+            )
+        due_ms, note = 0, ""
+        try:
+            due = row.due(account.timezone)
+        except ClockError as error:
+            found.append(error.problem.sentence())
+        else:
+            if due is not None:
+                due_ms, note = due.ms, due.note
+        fitted = fit(
+            row,
+            media,
+            account,
+            self.conversations[account.platform],
+            public_media=bool(self.settings.media_base_url),
+        )
+        if not problems:  # without its media a post would have problems that it does not have
+            found += [problem.sentence() for problem in fitted.problems]
+        missed_ms = due_ms + int(self.settings.missed_after_s * 1000)
+        return Plan(
+            account=account,
+            content=fitted.content,
+            content_hash=content_hash(fitted.content) if fitted.content else "",
+            fingerprint=fingerprint(fitted.content) if fitted.content else "",
+            due_ms=due_ms,
+            not_after_ms=min(missed_ms, row.not_after_ms) if row.not_after_ms else missed_ms,
+            problem="\n".join(found),
+            note=note,
+        )
+
+    # --- media ----------------------------------------------------------------------------------------
+
+    def _media(self, rows: Sequence[PostRow]) -> dict[str, Media | str | None]:
+        """Each attachment: the stored medium, a sentence why it cannot be used, or None for not yet."""
+        wanted = {item.id: item for row in rows if row.status_ready for item in row.attachments}
+        every: dict[str, Any] = {item.id: None for row in rows for item in row.attachments}
+        with self.ledger.begin() as connection:
+            query = sa.select(attachments).where(attachments.c.id.in_(list(wanted)))
+            kept = {row.id: row.sha256 for row in connection.execute(query)}
+        for id_, item in wanted.items():
+            if id_ in kept:
+                every[id_] = self.store.find(kept[id_], item.filename)
+        missing = [item for id_, item in wanted.items() if every[id_] is None]
+        if missing:
+            with ThreadPoolExecutor(FETCHERS) as pool:
+                fetched = list(pool.map(self._fetch, missing))
+            with self.ledger.begin() as connection:
+                now_ms = self.ledger.now_ms(connection)
+                for item, result in zip(missing, fetched, strict=True):
+                    every[item.id] = result
+                    if isinstance(result, Media):
+                        values = {"sha256": result.sha256, "fetched_ms": now_ms}
+                        connection.execute(
+                            upsert(connection, attachments)
+                            .values(id=item.id, **values)
+                            .on_conflict_do_update(index_elements=["id"], set_=values)
+                        )
+        return every
+
+    def _fetch(self, item: Any) -> Media | str | None:
+        try:
+            return fetch(
+                item.url,
+                self.store,
+                filename=item.filename,
+                allowed_hosts=self.allowed_hosts,
+                total_seconds=3 * self.settings.airtable_budget_s,
+            )
+        except FetchError as error:
+            return (
+                None
+                if error.temporary
+                else f"Media ({item.filename}): {error}. The author attaches it again."
+            )
+        except MediaError as error:
+            return error.problem.sentence()
+
+    # --- telling --------------------------------------------------------------------------------------
+
+    def _tell(self, client: AirtableClient) -> None:
+        with client.within(self.settings.airtable_budget_s):
+            told = flush(self.ledger, client)
+        self.lines.append(f"{told} rows were told")
