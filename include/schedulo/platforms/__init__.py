@@ -7,5 +7,8 @@ from schedulo.platforms import facebook, instagram, tiktok, x
 from schedulo.platforms.base import Conversation
 
 CONVERSATIONS: Mapping[Platform, Conversation] = {
-    module.CONVERSATION.platform: module.CONVERSATION for module in (instagram, facebook, tiktok, x)
+    Platform.INSTAGRAM: instagram.CONVERSATION,
+    Platform.TIKTOK: tiktok.CONVERSATION,
+    Platform.X: x.CONVERSATION,
+    Platform.FACEBOOK: facebook.CONVERSATION,
 }

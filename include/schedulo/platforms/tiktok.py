@@ -31,6 +31,7 @@ from schedulo.flow import (
     step,
 )
 from schedulo.model import Account, Content, Format, Media, MediaKind, Platform, Problem, Published, State
+from schedulo.platforms.base import Conversation
 from schedulo.text import utf16_length
 
 # TikTok: media transfer guide. "MB" may mean either unit there; these satisfy both.
@@ -470,4 +471,4 @@ class TikTok:
         )
 
 
-CONVERSATION = TikTok()
+CONVERSATION: Conversation = TikTok()

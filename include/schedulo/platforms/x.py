@@ -33,6 +33,7 @@ from schedulo.flow import (
     step,
 )
 from schedulo.model import Account, Content, Media, MediaKind, Platform, Problem, Published
+from schedulo.platforms.base import Conversation
 from schedulo.platforms.x_accepts import CATEGORIES, SEGMENT_BYTES, problems
 
 UPLOAD_KEEP_S = 23 * 3600.0
@@ -383,4 +384,4 @@ class X:
         return Finding(Look.ABSENT, note=f"None of the account's {len(posts)} newer posts is this one.")
 
 
-CONVERSATION = X()
+CONVERSATION: Conversation = X()
