@@ -104,7 +104,10 @@ class Graph:
         return self._error(diagnosis, status, code, subcode, text)
 
     def raise_for(self, response: Response, phase: Phase) -> None:
-        """Raise what an error answer means in `phase`; a 2xx without an error passes."""
+        """Raise what an error answer means in `phase`; a 2xx without an error passes.
+
+        Only at a commit can an answer prove that nothing went out: a read that fails proves nothing.
+        """
         said = _said(response)
         if said is None and response.ok:
             return
@@ -112,6 +115,7 @@ class Graph:
         # What calls itself passing is the platform's trouble, unless the table knows better.
         status = 503 if said.transient else response.status
         diagnosis = diagnose(META_RULES, phase, status, said.code, said.subcode, said.text)
+        diagnosis = Diagnosis(diagnosis.kind, diagnosis.refusal and phase is Phase.COMMIT)
         wait = wait_s(response) if diagnosis.kind is Kind.RATE_LIMITED else None
         raise self._error(diagnosis, response.status, said.code, said.subcode, said.message, wait)
 

@@ -63,6 +63,13 @@ def test_an_unlisted_error_that_calls_itself_passing_is_tried_again() -> None:
     assert refused(answer(envelope(31337), 400)).kind is Kind.BUG
 
 
+@pytest.mark.parametrize("code", [(100, 33), (190, 463), (80001, None)])
+def test_an_answer_proves_that_nothing_went_out_only_at_a_commit(code: tuple[int, int | None]) -> None:
+    response = answer(envelope(*code), 400)
+    assert refused(response, Phase.COMMIT).diagnosis.refusal
+    assert not refused(response, Phase.READ).diagnosis.refusal
+
+
 def test_html_from_a_gateway_is_the_platforms_trouble() -> None:
     assert refused(answer(b"<html>", 502)).kind is Kind.PLATFORM_DOWN
 

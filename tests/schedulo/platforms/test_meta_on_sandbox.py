@@ -366,6 +366,16 @@ def test_a_video_that_facebook_cannot_process_fails_after_its_finish(driver: Dri
 
 
 @of("fb-video", "fb-reel")
+def test_a_status_that_cannot_be_read_does_not_take_an_accepted_video_back(driver: Driver) -> None:
+    driver.sandbox.fault(service="facebook", mode="unreadable:page", times=1)
+    with pytest.raises(PlatformError) as caught:
+        driver.publish()
+    assert not caught.value.diagnosis.refusal
+    assert driver.publish().post_id
+    assert_out_once(driver)
+
+
+@of("fb-video", "fb-reel")
 def test_both_spellings_of_complete_are_understood(driver: Driver) -> None:
     driver.sandbox.switch(fb_status_spelling="completed", fb_bytes_spelling="bytes_transferred")
     assert driver.publish().post_id
