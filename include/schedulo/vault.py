@@ -27,8 +27,8 @@ class Vault:
     def __init__(self, ledger: Ledger, keys: str) -> None:
         if not keys:
             raise VaultError(
-                "SCHEDULO_VAULT_KEY is not set: tokens cannot be kept without it. The operator makes one with "
-                "`schedulo vault key` and sets it in the environment."
+                "SCHEDULO_VAULT_KEY is not set: tokens cannot be kept without it. "
+                "The operator makes one with `schedulo vault key` and sets it in the environment."
             )
         self._ledger = ledger
         try:

@@ -66,13 +66,13 @@ def identity(post_id: str, account_key: str, occurrence: int = 1) -> str:
 
 
 def register(connection: sa.Connection, now_ms: int, found: Sequence[tuple[Account, str, bool]]) -> list[str]:
-    """Know these accounts: (account, Airtable record id, active). Answers the keys of new and changed ones."""
+    """Know these accounts: (account, Airtable record id, active). Answers what is new or changed, by key."""
     fresh = ("name", "timezone", "options", "record_id", "active")
     known = {
         row.key: {name: getattr(row, name) for name in fresh}
         for row in connection.execute(sa.select(accounts))
     }
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "key": account.key,
             "platform": account.platform,
@@ -94,7 +94,7 @@ def register(connection: sa.Connection, now_ms: int, found: Sequence[tuple[Accou
             set_={name: statement.excluded[name] for name in (*fresh, "updated_ms")},
         )
         connection.execute(statement, rows)
-    return [row["key"] for row in rows]
+    return [str(row["key"]) for row in rows]
 
 
 def plan_anew(connection: sa.Connection, account_keys: Sequence[str]) -> None:

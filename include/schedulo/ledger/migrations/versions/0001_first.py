@@ -244,7 +244,7 @@ def upgrade() -> None:
         sa.Column(
             "unfinished",
             sa.Boolean(),
-            server_default=sa.text("0"),
+            server_default=sa.false(),
             nullable=False,
             comment="its media are not all here yet: read again at the next tick",
         ),
