@@ -1,4 +1,4 @@
-"""X: what it accepts, how a post is made there, and how a post that may be out is found again.
+"""X: how a post is made there, and how one that may be out is found again. What X accepts is `x_accepts`.
 
 Uses API v2 (X: media upload, chunked; manage posts; timelines). X has no idempotency key; what finds a post
 again is the media keys of its uploads, else its text. X renamed words in 2026 endpoint by endpoint: both
