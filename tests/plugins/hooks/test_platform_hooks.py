@@ -7,6 +7,8 @@ import os
 import socket
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +158,30 @@ def test_a_token_that_is_not_known_is_refused_in_words_without_it(
     assert not worked
     assert message.startswith(f"{HOOKS[platform].hook_name} does not accept the token (HTTP 4")
     assert "geheim" not in message
+
+
+def test_a_service_that_repeats_the_token_in_its_error_does_not_show_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Repeats(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            token = self.headers["Authorization"].removeprefix("Bearer ")
+            body = json.dumps({"error": {"message": f"Malformed access token {token}"}}).encode()
+            self.send_response(400)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Repeats) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        host = f"http://127.0.0.1:{server.server_port}"
+        hook = connect(monkeypatch, "facebook", host=host, extra={"token": "one-geheim"})
+        _, message = hook.test_connection()
+        server.shutdown()
+    assert message == "Facebook does not accept the token (HTTP 400: Malformed access token ***)."
 
 
 @pytest.mark.parametrize("platform", HOOKS)
