@@ -90,7 +90,7 @@ def _image(content: bytes) -> ImageFile | None:
 
 def _video(content: bytes) -> VideoFile | None:
     try:
-        with av.open(io.BytesIO(content)) as file:
+        with av.open(io.BytesIO(content), "r") as file:
             if not file.streams.video:
                 return None
             picture = file.streams.video[0]

@@ -16,7 +16,7 @@ from dataclasses import replace
 from sandbox.core import LivePost, sha256
 from sandbox.media import FetchError, fetch
 from sandbox.meta import errors
-from sandbox.meta.graph import Request, read_bool, read_int, read_list
+from sandbox.meta.graph import EVERYWHERE, Request, read_bool, read_int, read_list
 from sandbox.meta.media_rules import (
     ALT_TEXT_CHARACTERS,
     CHILDREN,
@@ -83,7 +83,7 @@ class Publishing(Reading):
             raise invalid(f"Param {barred[0]} needs Facebook Login")
         name = self._kind_name(params)
         kind = KINDS[name]
-        plain = params.keys() - {"access_token", "appsecret_proof", "fields", "locale", "pretty", "format"}
+        plain = params.keys() - EVERYWHERE
         if not kind.is_child and params.get("is_carousel_item", "").lower() == "false":
             plain -= {"is_carousel_item"}
         if misplaced := sorted(plain - kind.params):
@@ -163,8 +163,8 @@ class Publishing(Reading):
         except FetchError as error:
             raise self.service.refuse(fetch_error(error, errors.IMAGE_SIZE)) from None
         digest = sha256(fetched.content)
-        if error := image_error(probe(fetched.content, digest), kind):
-            raise self.service.refuse(error)
+        if wrong := image_error(probe(fetched.content, digest), kind):
+            raise self.service.refuse(wrong)
         return digest
 
     async def _start_video(self, container: Container, url: str, kind: Kind) -> None:
@@ -182,13 +182,13 @@ class Publishing(Reading):
             return video_error(probe(fetched.content, container.digests[0]), kind.video, container.params)
 
         async def behind() -> None:
-            error = await download()
-            container.failed = container.failed or (error.subcode if error else None)
+            wrong = await download()
+            container.failed = container.failed or (wrong.subcode if wrong else None)
             container.fetching = False
 
         if self.world.switch("ig_video_errors", "status") == "create":
-            if error := await download():
-                raise self.service.refuse(error)
+            if wrong := await download():
+                raise self.service.refuse(wrong)
             return
         container.fetching = True
         self.world.later(0, behind)
@@ -286,7 +286,7 @@ class Publishing(Reading):
         """`POST /{ig-media-id}/comments` and `/{ig-comment-id}/replies`."""
         account = self.store.nodes[self.store.owner_of(request.node) or ""]
         assert isinstance(account, Account)
-        self._owned(parent, account, request)
+        self._need_owner(account, request)
         self.service.need(request, self.login.comment)
         text = request.params.get("message", "")
         if not text.strip() or "attachment_url" in request.params:

@@ -107,7 +107,7 @@ class Facebook(GraphService):
             if user_token := row.get("user_token"):
                 expires_at = float(row.get("user_token_expires_at", now + LONG_LIVED_S))
                 self.store.grant(Token(user_token, "user", list(owners), scopes, now, expires_at, app_id))
-                self.store.user_pages.setdefault(user_token, []).append(page)
+                self.store.user_pages.setdefault(user_token, {})[page.page_id] = page
 
     async def read_node(self, request: Request) -> dict[str, Any]:
         match self.store.nodes.get(request.node):

@@ -51,7 +51,7 @@ class Logins:
                 value = "EAA" + self.store.secret()
                 new = Token(value, old.kind, list(old.owners), old.scopes, now, expires_at, app.app_id)
                 self.store.grant(new)
-                self.store.user_pages[value] = self.store.user_pages.get(old.value, [])
+                self.store.user_pages[value] = self.store.user_pages.get(old.value, {})
                 answer = {"access_token": value, "token_type": "bearer"}
                 return Reply(200, answer | ({"expires_in": LONG_LIVED_S} if expires_at else {}))
         raise service.invalid("Param grant_type must be fb_exchange_token or client_credentials")
@@ -102,7 +102,7 @@ class Logins:
 
     async def accounts(self, request: Request) -> dict[str, Any]:
         """The Pages of a person, each with its own token."""
-        pages = self.store.user_pages.get(request.token.value, [])
+        pages = self.store.user_pages.get(request.token.value, {}).values()
         default = ("id", "name", "access_token", "tasks", "category")
         return {"data": [self.describe_page(page, request, default) for page in pages]}
 

@@ -7,8 +7,10 @@ Switches: `fb_drafts` "stay" (default) | "leak" (drafts with a link or media go 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -90,6 +92,7 @@ class Posts:
             raise self.service.no_object(request.node)
         if to_write:
             self.need_writer(request, page)
+        self.open_due(page)
         return page
 
     def need_writer(self, request: Request, page: Page) -> None:
@@ -110,13 +113,13 @@ class Posts:
         page = self.page(request, to_write=True)
         params = request.params
         message, link = params.get("message", ""), params.get("link", "")
-        photos = self._attached(params, page)
-        if not (message or link or photos):
-            raise self.service.invalid("Either message or link must be given")
         if len(message) > int(self.world.switch("fb_message_max", "63206")):
             raise self.service.refuse(errors.TEXT_TOO_LONG)
         if link:
             await self._check_link(link)
+        photos = self._attached(params, page)
+        if not (message or link or photos):
+            raise self.service.invalid("Either message or link must be given")
         published = read_bool(params, "published", self.service, default=True)
         scheduled_at = self.schedule(params, published, int(self.world.switch("fb_schedule_days", "30")))
         if scheduled_at and not all(photo.temporary for photo in photos):
@@ -126,7 +129,7 @@ class Posts:
         leaks = (link or photos) and self.world.switch("fb_drafts", "stay") == "leak"
         if published or leaks or self.opens_itself(request):
             self.go_live(post, request.call.received_at)
-        self.keep(post, request.call.received_at)
+        self.keep(post)
         for photo in photos:
             photo.post = post
         return self.answer(request, post)
@@ -198,16 +201,19 @@ class Posts:
             app_id=request.token.app_id,
         )
 
-    def keep(self, post: PagePost, received_at: float) -> None:
+    def keep(self, post: PagePost) -> None:
         self.store.nodes[post.post_id] = post
         post.page.posts.append(post)
         if post.scheduled_at is not None and not post.published:
+            post.page.waiting.append(post)
 
-            async def open_it() -> None:
-                if not post.published:
-                    self.go_live(post, received_at)
-
-            self.world.later(post.scheduled_at - self.world.now(), open_it)
+    def open_due(self, page: Page) -> None:
+        """Make public what was scheduled for a time that has come; seen whenever the Page is looked at."""
+        for post in [post for post in page.waiting if (post.scheduled_at or 0) <= self.world.now()]:
+            page.waiting.remove(post)
+            if not post.published:
+                with contextlib.suppress(Refused):
+                    self.go_live(post, time.time())
 
     def go_live(self, post: PagePost, received_at: float) -> None:
         """Make a post public; 506 where it repeats the words of the post before."""
@@ -248,6 +254,9 @@ class Posts:
         post.message = params.get("message", post.message)
         if public and not post.published:
             self.go_live(post, request.call.received_at)
+        post.page.waiting = [other for other in post.page.waiting if other is not post]
+        if post.scheduled_at is not None and not post.published:
+            post.page.waiting.append(post)
         return {"success": True}
 
     async def delete(self, request: Request) -> dict[str, Any]:
@@ -257,7 +266,7 @@ class Posts:
             raise self.service.no_object(request.node)
         self.need_writer(request, post.page)
         del self.store.nodes[post.post_id]
-        for posts in (post.page.posts, post.page.public):
+        for posts in (post.page.posts, post.page.public, post.page.waiting):
             if post in posts:
                 posts.remove(post)
         return {"success": True}
@@ -302,7 +311,7 @@ class Posts:
         post.photos, post.scheduled_at, photo.post = [photo], scheduled_at, post
         if published:
             self.go_live(post, request.call.received_at)
-        self.keep(post, request.call.received_at)
+        self.keep(post)
         return {"id": photo.photo_id, "post_id": post.post_id} if published else {"id": photo.photo_id}
 
     async def _fetched(self, url: str) -> bytes:
@@ -339,6 +348,7 @@ class Posts:
     def read_post(self, request: Request, post: PagePost) -> dict[str, Any]:
         if post.page.page_id not in request.token.owners:
             raise self.service.no_object(request.node)
+        self.open_due(post.page)
         return self._describe(request)(post)
 
     async def published_posts(self, request: Request) -> dict[str, Any]:
@@ -353,8 +363,7 @@ class Posts:
 
     async def scheduled_posts(self, request: Request) -> dict[str, Any]:
         page = self.page(request, to_write=False)
-        waiting = [post for post in page.posts if post.scheduled_at is not None and not post.published]
-        return listing(request, self.service, waiting, self._describe(request))
+        return listing(request, self.service, page.waiting, self._describe(request))
 
     def _describe(self, request: Request) -> Callable[[PagePost], dict[str, Any]]:
         asked, default = request.params.get("fields"), ("created_time", "message")

@@ -79,12 +79,12 @@ class Reading:
         account = self.store.nodes.get(node)
         if not isinstance(account, Account) or account.flavour != self.login.flavour:
             raise self.service.no_object(request.node)
-        return self._owned(account, account, request)
+        self._need_owner(account, request)
+        return account
 
-    def _owned(self, node: Any, account: Account, request: Request) -> Any:
+    def _need_owner(self, account: Account, request: Request) -> None:
         if account.account_id not in request.token.owners:
             raise self.service.no_object(request.node)
-        return node
 
     def state(self, container: Container) -> str:
         """`status_code`. With `read_lag`, a published container still reads FINISHED for that long."""
@@ -100,7 +100,7 @@ class Reading:
         return "FINISHED" if container.failed is None else "ERROR"
 
     async def read_container(self, request: Request, container: Container) -> dict[str, Any]:
-        self._owned(container, container.account, request)
+        self._need_owner(container.account, request)
         self.service.need(request, self.login.read)
         state = self.state(container)
         if state == "IN_PROGRESS" and container.polls_left:
@@ -135,7 +135,7 @@ class Reading:
         return {"data": [{name: value for name, value in row.items() if name != "id"}]}
 
     async def read_account(self, request: Request, account: Account) -> dict[str, Any]:
-        self._owned(account, account, request)
+        self._need_owner(account, request)
         self.service.need(request, self.login.read)
         by_me = request.node == "me"
         scoped = str(int(sha256(account.account_id.encode())[:14], 16))
@@ -153,7 +153,7 @@ class Reading:
         return select(values, request.params.get("fields"), ACCOUNT_FIELDS, ("id",), self.service)
 
     async def read_medium(self, request: Request, medium: Medium) -> dict[str, Any]:
-        self._owned(medium, medium.account, request)
+        self._need_owner(medium.account, request)
         self.service.need(request, self.login.read)
         return self._describe_medium(request)(medium)
 

@@ -164,6 +164,8 @@ class Page:
     tasks: list[str]
     posts: list[PagePost] = field(default_factory=list)
     """All that the Page made, drafts included, oldest first."""
+    waiting: list[PagePost] = field(default_factory=list)
+    """Scheduled."""
     public: list[PagePost] = field(default_factory=list)
     """In the order in which they went public."""
     reels: list[PageVideo] = field(default_factory=list)
@@ -249,7 +251,7 @@ class Store:
         self.apps: dict[str, App] = {}
         self.tokens: dict[str, Token] = {}
         self.nodes: dict[str, Node] = {}
-        self.user_pages: dict[str, list[Page]] = {}
+        self.user_pages: dict[str, dict[str, Page]] = {}
         self.sessions: dict[str, PageVideo] = {}
         self.calls_in_hour: tuple[int, int] = (0, 0)
         self.user_id = "10" + str(secrets.randbelow(10**15)).rjust(15, "0")

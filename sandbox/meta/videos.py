@@ -175,7 +175,7 @@ class Videos:
             self.posts.go_live(post, request.call.received_at)
         if video.kind == "reel":
             video.page.reels.append(video)
-        self.posts.keep(post, request.call.received_at)
+        self.posts.keep(post)
 
     # Reels.
 

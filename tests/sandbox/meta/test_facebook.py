@@ -115,6 +115,16 @@ def test_how_far_a_schedule_reaches_is_a_switch(meta: Meta):
     assert len(meta.fb_get(f"{PAGE}/scheduled_posts").json()["data"]) == 1
 
 
+def test_a_scheduled_post_goes_live_when_its_time_has_come(meta: Meta):
+    when = in_seconds(meta, HOUR)
+    post_id = feed(meta, message="Later", published="false", scheduled_publish_time=when).json()["id"]
+    assert meta.fb_get(post_id, fields="is_published").json()["is_published"] is False
+    meta.sandbox.advance(HOUR + 1)
+    assert meta.fb_get(post_id, fields="is_published").json()["is_published"] is True
+    assert [live["post_id"] for live in meta.sandbox.posts()] == [post_id]
+    assert meta.fb_get(f"{PAGE}/scheduled_posts").json()["data"] == []
+
+
 # Drafts.
 
 

@@ -145,3 +145,12 @@ def test_a_dropped_answer_leaves_the_post_live(meta: Meta):
     with pytest.raises(requests.ConnectionError):
         meta.fb_post(f"{PAGE}/feed", message="Hi")
     assert len(meta.sandbox.posts()) == 1
+
+
+def test_the_opening_of_a_draft_can_be_cut_after_it_was_done(meta: Meta):
+    post_id = meta.fb_post(f"{PAGE}/feed", message="Draft", published="false").json()["id"]
+    meta.sandbox.fault(service="facebook", method="POST", route="post", mode="drop_after")
+    with pytest.raises(requests.ConnectionError):
+        meta.fb_post(post_id, is_published="true")
+    assert meta.fb_get(post_id, fields="is_published").json()["is_published"] is True
+    assert len(meta.sandbox.posts()) == 1
