@@ -13,7 +13,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +22,7 @@ from sandbox.media import FetchError, fetch
 from sandbox.probe import VideoFile, probe
 from sandbox.tiktok.accounts import ALL_PRIVACY, PUBLIC, Access, Account, Client, Token
 from sandbox.tiktok.answers import CODE_OF_STATUS, Body, error, log_id, ok, refused
+from sandbox.tiktok.reads import Reads, Video
 from sandbox.tiktok.rules import chunk_plan, photo_fault, video_fault
 from sandbox.tiktok.tasks import Task, take_chunk, upload_url
 from schedulo.text import utf16_length
@@ -29,38 +30,7 @@ from schedulo.text import utf16_length
 DAY_SECONDS = 24 * 3600
 MOST_DIRECT_POSTS = 15
 MOST_PENDING_SHARES = 5
-MOST_LISTED = 20
 LOOPBACK = ("127.0.0.1", "localhost")
-
-USER_FIELDS = {
-    "open_id": "user.info.basic",
-    "union_id": "user.info.basic",
-    "avatar_url": "user.info.basic",
-    "avatar_url_100": "user.info.basic",
-    "avatar_large_url": "user.info.basic",
-    "display_name": "user.info.basic",
-    "bio_description": "user.info.profile",
-    "profile_deep_link": "user.info.profile",
-    "is_verified": "user.info.profile",
-    "username": "user.info.profile",
-    "follower_count": "user.info.stats",
-    "following_count": "user.info.stats",
-    "likes_count": "user.info.stats",
-    "video_count": "user.info.stats",
-}
-VIDEO_FIELDS = (
-    *(
-        "id",
-        "create_time",
-        "cover_image_url",
-        "share_url",
-        "video_description",
-        "duration",
-        "height",
-        "width",
-    ),
-    *("title", "embed_html", "embed_link", "like_count", "comment_count", "share_count", "view_count"),
-)
 
 Work = Callable[[Call, Token], Awaitable[Reply]]
 
@@ -89,17 +59,6 @@ ENDPOINTS = {
 }
 
 
-@dataclass(slots=True)
-class Video:
-    """Something that was posted."""
-
-    post_id: int
-    task: Task
-    received_at: float
-    what: VideoFile | None
-    counts: dict[str, int] = field(default_factory=dict)
-
-
 class TikTok(Service):
     """TikTok's API v2."""
 
@@ -109,7 +68,7 @@ class TikTok(Service):
         super().__init__(world)
         self.access = Access(world)
         self._tasks: dict[str, Task] = {}
-        self._videos: dict[int, Video] = {}
+        self.reads = Reads(world)
         self._last_post_id = 0
         publish = "/v2/post/publish"
         self.routes = [
@@ -119,9 +78,9 @@ class TikTok(Service):
             self._route("POST", f"{publish}/content/init/", "content_init", self.content_init),
             self._route("POST", f"{publish}/status/fetch/", "status", self.status),
             self._route("POST", f"{publish}/cancel/", "cancel", self.cancel),
-            self._route("GET", "/v2/user/info/", "user_info", self.user_info),
-            self._route("POST", "/v2/video/list/", "video_list", self.video_list),
-            self._route("POST", "/v2/video/query/", "video_query", self.video_query),
+            self._route("GET", "/v2/user/info/", "user_info", self.reads.user_info),
+            self._route("POST", "/v2/video/list/", "video_list", self.reads.video_list),
+            self._route("POST", "/v2/video/query/", "video_query", self.reads.video_query),
             route("PUT", "/upload/{publish_id}", "upload", self.upload),
             route("POST", "/v2/oauth/token/", "oauth_token", self.oauth_token),
             route("POST", "/v2/oauth/revoke/", "oauth_revoke", self.oauth_revoke),
@@ -132,12 +91,12 @@ class TikTok(Service):
     def reset(self) -> None:
         self.access = Access(self.world)
         self._tasks.clear()
-        self._videos.clear()
+        self.reads.videos.clear()
 
     def seed(self, data: dict[str, Any]) -> None:
         self.access.seed(data)
         for post_id, counts in data.get("metrics", {}).items():
-            self._videos[int(post_id)].counts.update(counts)
+            self.reads.videos[int(post_id)].counts.update(counts)
 
     def account_of(self, call: Call) -> str | None:
         if call.route == "upload":
@@ -379,7 +338,7 @@ class TikTok(Service):
         task.post_id = self._last_post_id
         what = found[0] if isinstance(found[0], VideoFile) else None
         video = Video(task.post_id, task, received_at, what)
-        self._videos[task.post_id] = video
+        self.reads.videos[task.post_id] = video
         account.videos.append(video)
         account.direct_posts.append(self.world.now())
         self.world.publish(
@@ -416,91 +375,6 @@ class TikTok(Service):
             raise refused("publish_not_cancellable")
         task.end(self.world, "publish_cancelled")
         return ok({})
-
-    def _fields(self, call: Call, known: tuple[str, ...]) -> list[str]:
-        fields = [name for name in (call.query_value("fields") or "").split(",") if name]
-        if not fields or not set(fields) <= set(known):
-            raise refused("invalid_params", "fields must name known fields")
-        return fields
-
-    async def user_info(self, call: Call, token: Token) -> Reply:
-        fields = self._fields(call, tuple(USER_FIELDS))
-        if any(USER_FIELDS[name] not in token.scopes for name in fields):
-            raise refused("scope_not_authorized")
-        account = token.account
-        known = {
-            "open_id": account.account_id,
-            "union_id": f"union-{account.account_id}",
-            "display_name": account.username,
-            "username": account.username,
-            "is_verified": False,
-            "video_count": sum(video.task.public for video in account.videos),
-        }
-        empty: dict[str, Any] = {name: 0 if name.endswith("_count") else "" for name in USER_FIELDS}
-        return ok({"user": {name: known.get(name, empty[name]) for name in fields}})
-
-    def _listed(self, video: Video, fields: list[str]) -> dict[str, Any]:
-        what, username = video.what, video.task.account.username
-        known: dict[str, Any] = {
-            "id": str(video.post_id),
-            "create_time": int(video.received_at),
-            "share_url": f"https://www.tiktok.com/@{username}/video/{video.post_id}",
-            "video_description": video.task.text,
-            "title": video.task.text,
-            "duration": int(what.duration_s) if what else 0,
-            "height": what.height if what else 0,
-            "width": what.width if what else 0,
-        }
-        return {
-            name: known.get(name, video.counts.get(name, 0) if name.endswith("_count") else "")
-            for name in fields
-        }
-
-    def _visible(self, video: Video) -> bool:
-        return video.task.public and video.received_at < self.world.visible_before(self.name)
-
-    def _refuse_if_unreadable(self) -> None:
-        if self.world.faults.argument("unreadable", self.name) is not None:
-            raise refused("scope_permission_missed")
-
-    async def video_list(self, call: Call, token: Token) -> Reply:
-        """Public videos, newest first; the cursor is a time in milliseconds."""
-        self._refuse_if_unreadable()
-        fields = self._fields(call, VIDEO_FIELDS)
-        body = Body.of(self.world, call)
-        body.allow("cursor", "max_count")
-        count = body.number("max_count", 10)
-        if not 1 <= count <= MOST_LISTED:
-            raise body.invalid(f"max_count must be from 1 to {MOST_LISTED}")
-        cursor = body.number("cursor", 0) or None
-        page: list[Video] = []
-        more = False
-        for video in reversed(token.account.videos):
-            if not self._visible(video) or (cursor is not None and video.received_at * 1000 >= cursor):
-                continue
-            if len(page) == count:
-                more = True
-                break
-            page.append(video)
-        following = int(page[-1].received_at * 1000) if page else 0
-        videos = [self._listed(video, fields) for video in page]
-        return ok({"videos": videos, "cursor": following, "has_more": more})
-
-    async def video_query(self, call: Call, token: Token) -> Reply:
-        self._refuse_if_unreadable()
-        fields = self._fields(call, VIDEO_FIELDS)
-        body = Body.of(self.world, call)
-        body.allow("filters")
-        ids = body.inner("filters").texts("video_ids", 1, MOST_LISTED)
-        found = [
-            video
-            for one in ids
-            if one.isdecimal()
-            and (video := self._videos.get(int(one)))
-            and video.task.account is token.account
-            and self._visible(video)
-        ]
-        return ok({"videos": [self._listed(video, fields) for video in found]})
 
     # --- tokens ---
 

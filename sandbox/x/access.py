@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from sandbox.core import Call, Reply
+from sandbox.x.errors import unsupported_authentication
 
 ACCESS_SECONDS = 7200
 ALL_SCOPES = "tweet.read tweet.write users.read media.write offline.access"
@@ -210,6 +211,13 @@ class Access:
         token = self._refresh.pop(value, None)
         if token is not None:
             token.family.revoked = True
+
+
+def user_of(token: Token) -> Account:
+    """The account that a token speaks for; app-only tokens speak for none."""
+    if token.account is None:
+        raise unsupported_authentication()
+    return token.account
 
 
 def oauth_error(status: int, error: str, description: str) -> Reply:

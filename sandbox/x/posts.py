@@ -18,9 +18,8 @@ from typing import Any
 from sandbox.core import LivePost
 from sandbox.x.access import Account
 from sandbox.x.media import Medium
-from schedulo.text import urls, x_weighted_length
+from schedulo.text import urls
 
-SNOWFLAKE_EPOCH_MS = 1_288_834_974_657
 PRIVATE_METRICS_SECONDS = 30 * 24 * 3600
 SHORT_POST = 280
 
@@ -71,18 +70,6 @@ PRIVATE_COUNTS = {
 }
 
 
-class Snowflakes:
-    """Ids that tell their time: milliseconds since X's epoch, shifted left by 22."""
-
-    def __init__(self) -> None:
-        self._last = 0
-
-    def next(self, epoch_s: float) -> int:
-        made = (int(epoch_s * 1000) - SNOWFLAKE_EPOCH_MS) << 22
-        self._last = max(self._last + 1, made)
-        return self._last
-
-
 @dataclass(slots=True)
 class Post:
     number: int
@@ -97,6 +84,8 @@ class Post:
     poll: dict[str, Any] | None
     parent: Post | None
     reply_settings: str
+    long: bool
+    """Longer than a plain account may write: reads cut the text and have the whole in a note."""
     conversation: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     deleted: bool = False
@@ -200,8 +189,7 @@ def spelt(value: Any, spelling: str) -> Any:
 
 def shown_post(post: Post, fields: frozenset[str], mangled: bool) -> dict[str, Any]:
     """A post in a read, in the old spelling; metrics that need the author are left to the caller."""
-    long = x_weighted_length(post.sent) > SHORT_POST
-    text = post.shown if not long else post.shown[: SHORT_POST - 3] + "…"
+    text = post.shown if not post.long else post.shown[: SHORT_POST - 3] + "…"
     if mangled:
         text = re.sub(r"[ \t]+", " ", html.escape(text, quote=False))
     attachments: dict[str, Any] = {}
@@ -223,7 +211,7 @@ def shown_post(post: Post, fields: frozenset[str], mangled: bool) -> dict[str, A
         "edit_controls": {"edits_remaining": 5, "is_edit_eligible": False, "editable_until": post.created_at},
         "entities": {"urls": post.links} if post.links else None,
         "attachments": attachments or None,
-        "note_tweet": {"text": post.shown} if long else None,
+        "note_tweet": {"text": post.shown} if post.long else None,
         "in_reply_to_user_id": post.parent.author.account_id if post.parent else None,
         "referenced_tweets": [{"type": "replied_to", "id": post.parent.post_id}] if post.parent else None,
     }

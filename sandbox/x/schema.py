@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox.core import Call
 from sandbox.x.errors import invalid
 
 Check = Callable[[str, Any], None]
@@ -178,3 +179,13 @@ def check_post(body: Any) -> None:
             raise invalid(given[1], "", f"[$.{given[1]}] cannot be combined with [$.{given[0]}]")
     if not body.get("text") and "media" not in body:
         raise invalid("text", "", "[$.text] is required where there is no media")
+
+
+def json_body(call: Call) -> Any:
+    """The JSON body, or 400."""
+    if call.content_type != "application/json":
+        raise invalid("Content-Type", call.content_type, "Content-Type must be application/json")
+    try:
+        return call.json()
+    except ValueError:
+        raise invalid("body", "", "Invalid JSON") from None

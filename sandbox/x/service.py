@@ -10,7 +10,6 @@ Source: X API documentation (docs.x.com) and openapi.json 2.167.
 
 from __future__ import annotations
 
-import base64
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Awaitable, Callable
@@ -20,9 +19,8 @@ from typing import Any
 
 from sandbox.core import Call, Refused, Reply, Service, World, route
 from sandbox.x import errors, schema
-from sandbox.x.access import DAY_SECONDS, WINDOW_SECONDS, Access, Account, Token, oauth_error
+from sandbox.x.access import DAY_SECONDS, WINDOW_SECONDS, Access, Account, Token, oauth_error, user_of
 from sandbox.x.errors import forbidden, invalid
-from sandbox.x.media import ONE_SHOT_CATEGORIES, MediaStore, Medium
 from sandbox.x.posts import (
     EXPANSIONS,
     MEDIA_FIELDS,
@@ -31,7 +29,6 @@ from sandbox.x.posts import (
     PRIVATE_METRICS_SECONDS,
     SHORT_POST,
     Post,
-    Snowflakes,
     normalised,
     old_spelling,
     rewritten,
@@ -39,6 +36,8 @@ from sandbox.x.posts import (
     shown_post,
     spelt,
 )
+from sandbox.x.snowflakes import Snowflakes
+from sandbox.x.uploads import Uploads
 from schedulo.text import X_INVALID_CHARACTERS, x_weighted_length
 
 LONG_POST = 25_000
@@ -103,10 +102,9 @@ class X(Service):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.access = Access()
-        self.media = MediaStore(world)
         self.posts: dict[str, Post] = {}
         self._ids = Snowflakes()
-        self._media_ids = Snowflakes()
+        self.uploads = Uploads(world)
         self._reads = 0
         self.routes = [
             self._route("POST", "/2/tweets", "create_post", self.create_post),
@@ -115,12 +113,12 @@ class X(Service):
             self._route("GET", "/2/users/me", "me", self.me),
             self._route("GET", "/2/users/{id}/tweets", "timeline", self.timeline),
             self._route("GET", "/2/usage/tweets", "usage", self.usage),
-            self._route("POST", "/2/media/upload", "upload", self.upload_at_once),
-            self._route("GET", "/2/media/upload", "upload_status", self.upload_status),
-            self._route("POST", "/2/media/upload/initialize", "upload_initialize", self.initialize),
-            self._route("POST", "/2/media/upload/{id}/append", "upload_append", self.append),
-            self._route("POST", "/2/media/upload/{id}/finalize", "upload_finalize", self.finalize),
-            self._route("POST", "/2/media/metadata", "metadata", self.metadata),
+            self._route("POST", "/2/media/upload", "upload", self.uploads.upload_at_once),
+            self._route("GET", "/2/media/upload", "upload_status", self.uploads.upload_status),
+            self._route("POST", "/2/media/upload/initialize", "upload_initialize", self.uploads.initialize),
+            self._route("POST", "/2/media/upload/{id}/append", "upload_append", self.uploads.append),
+            self._route("POST", "/2/media/upload/{id}/finalize", "upload_finalize", self.uploads.finalize),
+            self._route("POST", "/2/media/metadata", "metadata", self.uploads.metadata),
             route("POST", "/2/oauth2/token", "oauth_token", self.oauth_token),
             route("POST", "/2/oauth2/revoke", "oauth_revoke", self.oauth_revoke),
         ]
@@ -129,7 +127,7 @@ class X(Service):
 
     def reset(self) -> None:
         self.access = Access()
-        self.media.clear()
+        self.uploads.media.clear()
         self.posts.clear()
         self._reads = 0
 
@@ -221,31 +219,23 @@ class X(Service):
     def _spelling(self) -> str:
         return self.world.switch("x_spelling", "old")
 
-    @staticmethod
-    def _body(call: Call) -> Any:
-        if call.content_type != "application/json":
-            raise invalid("Content-Type", call.content_type, "Content-Type must be application/json")
-        try:
-            return call.json()
-        except ValueError:
-            raise invalid("body", "", "Invalid JSON") from None
-
     # --- posts ---
 
     async def create_post(self, call: Call, token: Token) -> Reply:
-        body = self._body(call)
+        body = schema.json_body(call)
         schema.check_post(body)
-        account = _account(token)
+        account = user_of(token)
         text = body.get("text", "")
         if any(character in text for character in X_INVALID_CHARACTERS):
             raise invalid("text", text, "[$.text] has characters that are not allowed")
-        if x_weighted_length(text) > (LONG_POST if account.premium else SHORT_POST):
+        length = x_weighted_length(text)
+        if length > (LONG_POST if account.premium else SHORT_POST):
             raise forbidden()
         if len(_CASHTAG.findall(text)) > 1:
             raise forbidden("Posts may have one cashtag at most.")
         if "quote_tweet_id" in body:
             raise forbidden()
-        media = self.media.for_post(body.get("media", {}).get("media_ids", []), account)
+        media = self.uploads.media.for_post(body.get("media", {}).get("media_ids", []), account)
         parent = self._parent(body, account)
         now, said = self.world.now(), normalised(text)
         hours = float(self.world.switch("x_duplicate_hours", "24"))
@@ -260,7 +250,7 @@ class X(Service):
                 {"position": n, "label": label, "votes": 0}
                 for n, label in enumerate(body["poll"]["options"], 1)
             ]
-            poll = {"id": str(self._media_ids.next(call.received_at)), "options": options}
+            poll = {"id": str(self.uploads.ids.next(call.received_at)), "options": options}
         post = Post(
             number=number,
             author=account,
@@ -272,6 +262,7 @@ class X(Service):
             poll=poll,
             parent=parent,
             reply_settings=body.get("reply_settings", "everyone"),
+            long=length > SHORT_POST,
             conversation=parent.conversation if parent else number,
         )
         self.posts[post.post_id] = post
@@ -300,7 +291,7 @@ class X(Service):
         post = self.posts.get(call.args["id"])
         if post is None or post.deleted:
             raise Refused(Reply(404, errors.not_found("tweet", "id", call.args["id"])))
-        if post.author.account_id != _account(token).account_id:
+        if post.author.account_id != user_of(token).account_id:
             raise forbidden()
         post.deleted = True
         post.author.said.pop(normalised(post.sent), None)
@@ -447,7 +438,7 @@ class X(Service):
         return datetime.fromisoformat(value).timestamp()
 
     async def me(self, call: Call, token: Token) -> Reply:
-        return Reply(200, spelt({"data": _shown_account(_account(token))}, self._spelling()))
+        return Reply(200, spelt({"data": _shown_account(user_of(token))}, self._spelling()))
 
     async def usage(self, call: Call, token: Token) -> Reply:
         days = call.query_value("days") or "7"
@@ -460,95 +451,6 @@ class X(Service):
             "cap_reset_day": 1,
         }
         return Reply(200, {"data": data})
-
-    # --- uploads ---
-
-    def _begin(self, call: Call, token: Token, asked: dict[str, Any]) -> Medium:
-        schema.INITIALIZE("", asked)
-        return self.media.begin(str(self._media_ids.next(call.received_at)), _account(token), asked)
-
-    async def initialize(self, call: Call, token: Token) -> Reply:
-        medium = self._begin(call, token, self._body(call))
-        data = self.media.shown(medium)
-        return Reply(200, {"data": {key: data[key] for key in ("id", "media_key", "expires_after_secs")}})
-
-    def _sent(self, call: Call, members: frozenset[str]) -> dict[str, Any]:
-        """The members of a JSON (media in base64) or multipart (media raw) upload request."""
-        if call.content_type == "multipart/form-data":
-            try:
-                sent: dict[str, Any] = {
-                    name: content if name == "media" else content.decode()
-                    for name, (_, content) in call.multipart().items()
-                }
-            except ValueError:
-                raise invalid("body", "", "Malformed multipart body") from None
-        else:
-            sent = self._body(call)
-            if not isinstance(sent, dict):
-                raise invalid("body", "", "[$.] must be an object")
-            try:
-                sent["media"] = base64.b64decode(sent["media"], validate=True)
-            except (KeyError, TypeError, ValueError):
-                raise invalid("media", "", "[$.media] must be base64") from None
-        for name in sent:
-            if name not in members:
-                raise invalid(name, "", f"[$.{name}] is not defined in the schema")
-        if "media" not in sent:
-            raise invalid("media", "", "[$.media] is required")
-        return sent
-
-    async def append(self, call: Call, token: Token) -> Reply:
-        medium = self.media.of(call.args["id"], _account(token))
-        sent = self._sent(call, frozenset(["segment_index", "media"]))
-        index = str(sent.get("segment_index", ""))
-        if not index.isdecimal():
-            raise invalid("segment_index", index, "[$.segment_index] must be an integer")
-        self.media.append(medium, int(index), sent["media"])
-        return Reply(200, {"data": {"expires_at": int(medium.expires_at)}})
-
-    async def finalize(self, call: Call, token: Token) -> Reply:
-        medium = self.media.of(call.args["id"], _account(token))
-        fault = self.world.faults.take(("processing_fails",), call, _account(token).account_id)
-        await self.media.finalize(medium, (fault.argument or "InvalidMedia") if fault else None)
-        return Reply(200, {"data": self.media.shown(medium)})
-
-    async def upload_at_once(self, call: Call, token: Token) -> Reply:
-        """One request for a small image; the old `command=` verbs are gone since 2025-04-30."""
-        if call.query_value("command") is not None:
-            raise invalid("command", call.query_value("command"), "Use the dedicated upload endpoints")
-        sent = self._sent(
-            call, frozenset(["media", "media_category", "media_type", "additional_owners", "shared"])
-        )
-        category = sent.get("media_category")
-        if category not in ONE_SHOT_CATEGORIES:
-            raise invalid("media_category", category, f"must be one of {', '.join(ONE_SHOT_CATEGORIES)}")
-        asked: dict[str, Any] = {
-            "media_type": sent.get("media_type") or _image_type(sent["media"]),
-            "total_bytes": len(sent["media"]),
-            "media_category": category,
-        }
-        if sent.get("additional_owners"):
-            asked["additional_owners"] = sent["additional_owners"].split(",")
-        medium = self._begin(call, token, asked)
-        medium.segments[0] = sent["media"]
-        await self.media.finalize(medium, None)
-        return Reply(200, {"data": self.media.shown(medium)})
-
-    async def upload_status(self, call: Call, token: Token) -> Reply:
-        if call.query_value("command") != "STATUS":
-            raise invalid("command", call.query_value("command") or "", "command must be STATUS")
-        medium = self.media.of(call.query_value("media_id") or "", _account(token))
-        self.media.look(medium)
-        return Reply(200, {"data": self.media.shown(medium)})
-
-    async def metadata(self, call: Call, token: Token) -> Reply:
-        body = self._body(call)
-        schema.METADATA("", body)
-        medium = self.media.of(body["id"], _account(token))
-        given = body.get("metadata", {})
-        if "alt_text" in given:
-            medium.alt_text = given["alt_text"]["text"]
-        return Reply(200, {"data": {"id": medium.media_id, "associated_metadata": given}})
 
     # --- tokens ---
 
@@ -575,12 +477,6 @@ def _number(post: Post) -> int:
     return post.number
 
 
-def _account(token: Token) -> Account:
-    if token.account is None:
-        raise errors.unsupported_authentication()
-    return token.account
-
-
 def _shown_account(account: Account) -> dict[str, Any]:
     return {
         "id": account.account_id,
@@ -595,9 +491,3 @@ def _shown_account(account: Account) -> dict[str, Any]:
             "listed_count": 0,
         },
     }
-
-
-def _image_type(content: bytes) -> str:
-    """The media type that the first bytes name; one-shot requests need not say it."""
-    starts = {b"\xff\xd8": "image/jpeg", b"\x89PNG": "image/png", b"GIF8": "image/gif", b"RIFF": "image/webp"}
-    return next((kind for start, kind in starts.items() if content.startswith(start)), "text/srt")

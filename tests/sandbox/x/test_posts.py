@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sandbox.core import sha256
-from sandbox.x.posts import SNOWFLAKE_EPOCH_MS
+from sandbox.x.snowflakes import SNOWFLAKE_EPOCH_MS
 from tests.sandbox.x.conftest import Client, image, video
 
 
