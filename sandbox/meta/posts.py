@@ -251,9 +251,13 @@ class Posts:
         if "scheduled_publish_time" in params:
             days = int(self.world.switch("fb_schedule_days", "30"))
             post.scheduled_at = self.schedule(params, post.published or public, days)
-        post.message = params.get("message", post.message)
+        before, post.message = post.message, params.get("message", post.message)
         if public and not post.published:
-            self.go_live(post, request.call.received_at)
+            try:
+                self.go_live(post, request.call.received_at)
+            except Refused:
+                post.message = before
+                raise
         post.page.waiting = [other for other in post.page.waiting if other is not post]
         if post.scheduled_at is not None and not post.published:
             post.page.waiting.append(post)
