@@ -48,7 +48,20 @@ def _platform(
 
 _RUPLOAD = {"rupload_host": _text("Address for uploads", "Empty: https://rupload.facebook.com")}
 
+AIRTABLE: dict[str, Any] = {
+    "connection-type": "airtable",
+    "hook-class-name": "hooks.airtable.AirtableHook",
+    "hook-name": "Airtable",
+    "conn-fields": {"base_id": _text("Base ID", "Begins with app; it is in the address of the base.")},
+    "ui-field-behaviour": {
+        "hidden-fields": ["schema", "login", "port", "extra"],
+        "relabeling": {"host": "Address", "password": "Personal access token"},
+        "placeholders": {"host": "https://api.airtable.com", "password": "pat..."},
+    },
+}
+
 CONNECTION_TYPES: list[dict[str, Any]] = [
+    AIRTABLE,
     _platform(
         "instagram",
         "Instagram",

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import requests
 
+from hooks.airtable import AirtableHook
 from hooks.facebook import FacebookHook
 from hooks.instagram import InstagramHook
 from hooks.platform import PlatformHook
@@ -249,7 +250,7 @@ from airflow.providers_manager import ProvidersManager
 manager = ProvidersManager()
 types = manager.hooks
 import_errors = [name for name, hook in types.items() if hook is None]
-ours = {name: types[name].hook_name for name in ("instagram", "facebook", "x", "tiktok") if types[name]}
+ours = {name: hook.hook_name for name, hook in types.items() if hook and hook.package_name == "schedulo"}
 hook = {name: types[name].connection_id_attribute_name for name in ours}
 print("ANSWER" + json.dumps({
     "names": ours,
@@ -290,8 +291,10 @@ def in_airflow(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_airflow_offers_the_connection_types(in_airflow: dict[str, Any]) -> None:
-    assert in_airflow["names"] == {platform: hook.hook_name for platform, hook in HOOKS.items()}
-    assert in_airflow["attributes"] == {platform: hook.conn_name_attr for platform, hook in HOOKS.items()}
+    everyone = [*HOOKS.values(), AirtableHook]
+    assert in_airflow["errors"] == []
+    assert in_airflow["names"] == {hook.conn_type: hook.hook_name for hook in everyone}
+    assert in_airflow["attributes"] == {hook.conn_type: hook.conn_name_attr for hook in everyone}
 
 
 def test_airflow_shows_a_form_for_each(in_airflow: dict[str, Any]) -> None:
@@ -299,7 +302,8 @@ def test_airflow_shows_a_form_for_each(in_airflow: dict[str, Any]) -> None:
     for platform in HOOKS:
         assert {f"extra__{platform}__account_id", f"extra__{platform}__token"} <= fields
         assert in_airflow["relabeled"][platform]["host"] == "Address"
-    assert {"extra__instagram__facebook_host", "extra__facebook__rupload_host"} <= fields
+    more = ("extra__instagram__facebook_host", "extra__facebook__rupload_host", "extra__airtable__base_id")
+    assert set(more) <= fields
 
 
 def test_the_description_for_airflow_imports_no_hook() -> None:
