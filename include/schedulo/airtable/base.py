@@ -12,8 +12,12 @@ from typing import Any
 from pyairtable import Api
 
 from schedulo.airtable.calls import Calls
+from schedulo.airtable.client import AirtableClient
 from schedulo.airtable.mapping import Mapping, check
 from schedulo.airtable.schema import TABLES, Field, Table, Type
+from schedulo.errors.airtable import AirtableRefused
+
+NEEDED_SCOPES = ("data.records:read", "data.records:write", "schema.bases:read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,27 @@ def check_base(
     """
     calls = calls or Calls(api)
     return check(calls.send("GET", api.base(base_id).urls.tables), mapping or Mapping())
+
+
+def try_base(client: AirtableClient) -> list[str]:
+    """One sentence for everything that stands between us and working with the base: what `check_base` finds,
+    tables that cannot be read, rights that the token lacks as far as Airtable tells them.
+
+    :raises AirtableError: as `Calls.send` says, where the base as a whole cannot be reached
+    """
+    with client.calls.within():
+        sentences = check_base(client.calls.api, client.base_id, mapping=client.mapping, calls=client.calls)
+        for table in TABLES:
+            own = client.mapping.table(table.name)
+            if any(sentence.startswith(f"Table '{own}' is missing") for sentence in sentences):
+                continue
+            try:
+                client.knock(table.name)
+            except AirtableRefused as error:
+                sentences.append(f"Table '{own}' cannot be read: {error}.")
+        told = client.calls.send("GET", client.calls.api.urls.whoami).get("scopes")
+    lacking = [scope for scope in NEEDED_SCOPES if told is not None and scope not in told]
+    return sentences + [f"The token lacks the scope {scope}; the operator adds it." for scope in lacking]
 
 
 def _table_body(table: Table, names: Mapping) -> dict[str, Any]:

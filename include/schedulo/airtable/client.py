@@ -166,6 +166,10 @@ class AirtableClient:
             raise
         return True
 
+    def knock(self, table: str) -> None:
+        """Read a row of `table`, only to see whether that is allowed."""
+        self.calls.send("GET", self._urls[table].records, options={"page_size": 1, "max_records": 1})
+
     # ---------------------------------------------------------------- writing
 
     def write_reports(self, reports: Sequence[Report]) -> list[Written]:

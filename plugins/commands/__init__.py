@@ -1,0 +1,1 @@
+"""The command `schedulo`: one module a subject, wired up in `main`."""

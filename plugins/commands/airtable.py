@@ -1,0 +1,96 @@
+"""`schedulo airtable create` and `schedulo airtable check`: make a base, and say what one lacks."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from commands.failure import CommandError
+
+if TYPE_CHECKING:
+    from hooks.airtable import AirtableHook
+
+
+def register(subparsers: Any) -> None:
+    """Add this module's subcommands."""
+    subject = subparsers.add_parser("airtable", help="make and check the Airtable base")
+    verbs = subject.add_subparsers(metavar="VERB", required=True)
+
+    create = verbs.add_parser("create", help="make a base, or add what one lacks; changes nothing else")
+    where = create.add_mutually_exclusive_group()
+    where.add_argument("--base", metavar="appX", help="this base; else the one that the Connection names")
+    where.add_argument("--workspace", metavar="wspX", help="make a new base in this workspace")
+    create.add_argument("--name", default="Schedulo", help="name of a new base (default: %(default)s)")
+    create.set_defaults(run=_create)
+
+    check = verbs.add_parser("check", help="say what the Connection's base lacks")
+    check.set_defaults(run=_check)
+
+    for verb in (create, check):
+        verb.add_argument("--conn-id", default="airtable_default", help="Connection (default: %(default)s)")
+
+
+def _create(arguments: argparse.Namespace) -> int:
+    from schedulo.airtable.base import create_base
+
+    with _hook(arguments.conn_id) as hook:
+        base_id = None if arguments.workspace else arguments.base or hook.base_id()
+        made = create_base(
+            hook.get_conn(),
+            base_id,
+            workspace_id=arguments.workspace or "",
+            name=arguments.name,
+            mapping=hook.mapping(),
+        )
+    for table in made.tables:
+        print(f"made the table {table}")
+    for field in made.fields:
+        print(f"added the field {field}")
+    for problem in made.problems:
+        print(problem)
+    if base_id is None:
+        print(f"Put the base's id into the Connection {arguments.conn_id}: {made.base_id}")
+    print(f"{made.base_id}: " + _verdict(made.problems))
+    return 1 if made.problems else 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from schedulo.airtable.base import try_base
+
+    with _hook(arguments.conn_id) as hook:
+        client = hook.client()
+        problems = try_base(client)
+    for problem in problems:
+        print(problem)
+    print(f"{client.base_id}: " + _verdict(problems))
+    return 1 if problems else 0
+
+
+def _verdict(problems: list[str] | tuple[str, ...]) -> str:
+    return f"{len(problems)} to mend." if problems else "every table and field is there."
+
+
+@contextmanager
+def _hook(conn_id: str) -> Iterator[AirtableHook]:
+    """The Connection's hook; what goes wrong with it becomes a CommandError. Airflow is imported only here,
+    since that takes seconds."""
+    # Without this Airflow's SDK looks for Connections in the environment alone, not in its database.
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    from hooks.airtable import AirtableHook, AirtableSetupError
+    from schedulo.airtable.mapping import MappingError
+    from schedulo.errors.airtable import AirtableError
+    from schedulo.settings import SettingsError
+
+    try:
+        yield AirtableHook(conn_id)
+    except AirflowNotFoundException:
+        raise CommandError(
+            f"There is no Connection {conn_id}; the operator makes one of the type Airtable."
+        ) from None
+    except (AirtableError, AirtableSetupError, MappingError, SettingsError) as error:
+        raise CommandError(str(error)) from None

@@ -1,0 +1,113 @@
+"""Airtable's Connection: an API client of pyairtable, the engine's client on it, and the test button."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import BaseHook
+from pyairtable import Api
+
+from schedulo.airtable.base import try_base
+from schedulo.airtable.client import AirtableClient
+from schedulo.airtable.mapping import Mapping, MappingError
+from schedulo.errors.airtable import AirtableError
+from schedulo.settings import settings
+
+HOST = "https://api.airtable.com"
+TEST_SECONDS = 20.0
+
+CONNECTION_TYPE: dict[str, Any] = {
+    "connection-type": "airtable",
+    "hook-class-name": "hooks.airtable.AirtableHook",
+    "hook-name": "Airtable",
+    "conn-fields": {
+        "base_id": {
+            "label": "Base ID",
+            "description": "Begins with app; it is in the address of the base.",
+            "schema": {"type": ["string", "null"]},
+        },
+    },
+    "ui-field-behaviour": {
+        "hidden-fields": ["schema", "login", "port", "extra"],
+        "relabeling": {"host": "Address", "password": "Personal access token"},
+        "placeholders": {"host": HOST, "password": "pat..."},
+    },
+}
+
+
+class AirtableSetupError(ValueError):
+    """The Connection lacks something; the message says what, and holds no secret."""
+
+
+class AirtableHook(BaseHook):
+    """
+    An Airtable base.
+
+    Password: personal access token. Extra: `base_id`. Host: address of the API (empty: Airtable's own).
+
+    :param airtable_conn_id: the Connection's id.
+    """
+
+    conn_name_attr = "airtable_conn_id"
+    default_conn_name = "airtable_default"
+    conn_type = "airtable"
+    hook_name = "Airtable"
+
+    def __init__(self, airtable_conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.airtable_conn_id = airtable_conn_id
+
+    def __repr__(self) -> str:
+        return f"AirtableHook({self.airtable_conn_id!r})"
+
+    def get_conn(self) -> Api:
+        """pyairtable's client, without retries of its own: `AirtableClient` repeats by Airtable's rules.
+
+        :raises AirtableSetupError: where the Connection has no token
+        """
+        connection = self.get_connection(self.airtable_conn_id)
+        token = (connection.password or "").strip()
+        if not token:
+            raise AirtableSetupError(
+                f"Connection {self.airtable_conn_id}: Password is empty; "
+                "the operator puts the base's personal access token there."
+            )
+        host = (connection.host or HOST).rstrip("/")
+        return Api(token, retry_strategy=None, endpoint_url=host if "://" in host else f"https://{host}")
+
+    def base_id(self) -> str:
+        """The base that the Connection names.
+
+        :raises AirtableSetupError: where it names none
+        """
+        base_id = str(self.get_connection(self.airtable_conn_id).extra_dejson.get("base_id") or "").strip()
+        if not base_id.startswith("app"):
+            raise AirtableSetupError(
+                f"Connection {self.airtable_conn_id}: Base ID ({base_id or 'empty'}) must begin with app; "
+                "the operator takes it from the address of the base."
+            )
+        return base_id
+
+    def mapping(self) -> Mapping:
+        """The base's own names, from the file that `SCHEDULO_AIRTABLE_MAPPING` names. Raises MappingError."""
+        return Mapping.load(settings().airtable_mapping)
+
+    def client(self) -> AirtableClient:
+        """The engine's client of the base.
+
+        :raises AirtableSetupError: where the Connection lacks something
+        :raises MappingError: for a mapping file that cannot be used
+        """
+        return AirtableClient(self.get_conn(), self.base_id(), self.mapping())
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Whether every table can be reached and fits, for Airflow's Test button; else every reason."""
+        try:
+            client = self.client()
+            with client.within(TEST_SECONDS):
+                problems = try_base(client)
+        except (AirtableError, AirtableSetupError, MappingError) as error:
+            return False, str(error)
+        if problems:
+            return False, " ".join(problems)
+        return True, f"Base {client.base_id}: every table and field is there."

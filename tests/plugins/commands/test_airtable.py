@@ -1,0 +1,92 @@
+"""The command `schedulo airtable`, in a process of its own as an operator starts it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from commands.main import main
+from sandbox.running import RunningSandbox
+
+ROOT = Path(__file__).resolve().parents[3]
+TOKEN = "patCLI.very-secret"
+
+
+@pytest.fixture(autouse=True)
+def where_connections_are(monkeypatch: pytest.MonkeyPatch, sandbox: RunningSandbox) -> None:
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
+    sandbox.switch(airtable_requests_per_s="0")
+    sandbox.seed({"airtable": {"tokens": [{"token": TOKEN}]}})
+
+
+def connection(sandbox: RunningSandbox, base_id: str, token: str = TOKEN) -> str:
+    parts = {"host": sandbox.service("airtable"), "password": token, "extra": {"base_id": base_id}}
+    return json.dumps({"conn_type": "airtable", **parts})
+
+
+def test_a_base_is_made_by_a_command_of_its_own_then_checked(
+    monkeypatch: pytest.MonkeyPatch, sandbox: RunningSandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    env = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'include'}:{ROOT / 'plugins'}"}
+    env["AIRFLOW_CONN_AIRTABLE_DEFAULT"] = connection(sandbox, "none yet")
+    del env["_AIRFLOW_PROCESS_CONTEXT"]
+    command = [
+        sys.executable,
+        "-m",
+        "commands.main",
+        "airtable",
+        "create",
+        "--workspace",
+        "wspTEST0000000000",
+    ]
+    made = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+    assert made.returncode == 0, made.stderr
+    lines = made.stdout.splitlines()
+    assert "made the table Deliveries" in lines
+    base_id = lines[-1].partition(":")[0]
+    assert lines[-1] == f"{base_id}: every table and field is there."
+
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", connection(sandbox, base_id))
+    assert main(["airtable", "check", "--conn-id", "other"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == lines[-1]
+
+
+def test_what_a_base_lacks_is_added_and_what_it_has_stays(
+    monkeypatch: pytest.MonkeyPatch, sandbox: RunningSandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    posts = {"name": "Posts", "fields": [{"name": "Title", "type": "singleLineText"}]}
+    base = {"id": "appHALF0000000000", "name": "Half", "tables": [posts]}
+    sandbox.seed({"airtable": {"bases": [base]}})
+    monkeypatch.setenv("AIRFLOW_CONN_AIRTABLE_DEFAULT", connection(sandbox, "appHALF0000000000"))
+    assert main(["airtable", "check"]) == 1
+    assert "Table 'Deliveries' is missing." in capsys.readouterr().out
+    assert main(["airtable", "create"]) == 0
+    assert "added the field Posts.Text" in capsys.readouterr().out
+
+
+def test_a_wrong_token_is_told_in_one_line_without_it(
+    monkeypatch: pytest.MonkeyPatch, sandbox: RunningSandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token = "patOLD.very-secret"
+    monkeypatch.setenv("AIRFLOW_CONN_AIRTABLE_DEFAULT", connection(sandbox, "appX0000000000000", token))
+    assert main(["airtable", "check"]) == 1
+    said = capsys.readouterr()
+    assert "does not accept the token" in said.err
+    assert "very-secret" not in said.out + said.err
+
+
+def test_a_missing_connection_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["airtable", "check", "--conn-id", "nowhere"]) == 1
+    assert "There is no Connection nowhere" in capsys.readouterr().err
+
+
+def test_base_and_workspace_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["airtable", "create", "--base", "appX", "--workspace", "wspX"])
+    assert left.value.code == 2
+    assert "not allowed with" in capsys.readouterr().err
