@@ -132,7 +132,7 @@ class Posts:
         self.keep(post)
         for photo in photos:
             photo.post = post
-        return self.answer(request, post)
+        return self._answer(request, post)
 
     def _attached(self, params: dict[str, str], page: Page) -> list[Photo]:
         """`attached_media=[{"media_fbid"}]`, or `attached_media[0]={"media_fbid"}` and so on."""
@@ -233,11 +233,9 @@ class Posts:
         live = ("facebook", page_id, post.post_id, post.kind, post.message, digests)
         self.world.publish(LivePost(*live, None, received_at))
 
-    def answer(self, request: Request, post: PagePost, **first: Any) -> dict[str, Any]:
+    def _answer(self, request: Request, post: PagePost) -> dict[str, Any]:
         """The new id; with `fields`, what they ask for (read after write)."""
-        if "fields" in request.params:
-            return first | self._describe(request)(post)
-        return first or {"id": post.post_id}
+        return self._describe(request)(post) if "fields" in request.params else {"id": post.post_id}
 
     def edit(self, request: Request, post: PagePost) -> dict[str, Any]:
         """`POST /{post-id}`: only for posts of the same app; `is_published=true` opens a draft."""

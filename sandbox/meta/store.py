@@ -41,14 +41,14 @@ FACEBOOK_LOGIN_SCOPES = (
 TASKS = ("ANALYZE", "ADVERTISE", "MESSAGING", "MODERATE", "CREATE_CONTENT", "MANAGE")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class App:
     app_id: str
     secret: str
     require_proof: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Token:
     """`kind` is "instagram" (Instagram Login), "page", or "user"."""
 
@@ -65,7 +65,7 @@ class Token:
     """Why it died, as a subcode of 190; None while it lives."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Account:
     """An Instagram professional account."""
 
@@ -82,7 +82,7 @@ class Account:
     publish_times: deque[float] = field(default_factory=deque)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Upload:
     """Bytes on their way to a container, a Page video or a reel."""
 
@@ -93,7 +93,7 @@ class Upload:
     video: VideoFile | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Container:
     """An Instagram media container."""
 
@@ -116,7 +116,7 @@ class Container:
     published_at: float = 0.0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Medium:
     """A published Instagram medium."""
 
@@ -137,7 +137,7 @@ class Medium:
         return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Comment:
     """A comment on either platform."""
 
@@ -155,7 +155,7 @@ class Comment:
         return self.replies
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Page:
     page_id: str
     name: str
@@ -174,7 +174,7 @@ class Page:
     """Message and link of the last public feed post, for the duplicate rule."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class PagePost:
     post_id: str
     page: Page
@@ -191,7 +191,7 @@ class PagePost:
     comments: list[Comment] = field(default_factory=list)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Photo:
     photo_id: str
     page: Page
@@ -205,7 +205,7 @@ class Photo:
     post: PagePost | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class PageVideo:
     """A Page video or reel; `kind` is "video" or "reel"."""
 
