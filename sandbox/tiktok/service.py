@@ -106,10 +106,11 @@ class TikTok(Service):
         return token.account.account_id if token else None
 
     def refusal(self, status: int, call: Call, *codes: int) -> Reply:
-        """TikTok's codes are words: numbers in an order change nothing."""
+        """TikTok's codes are words, so a switch such as `tiktok_403_code` chooses one, not a number."""
         if call.route == "upload":
             return Reply(status)
-        return error(CODE_OF_STATUS.get(status, "internal_error"), status=status)
+        usual = CODE_OF_STATUS.get(status, "internal_error")
+        return error(self.world.switch(f"tiktok_{status}_code", usual), status=status)
 
     def expire_token(self, call: Call) -> None:
         token = self.access.tokens.get(call.bearer() or "")
@@ -308,10 +309,10 @@ class TikTok(Service):
                 contents.append(fetched.content)
                 task.downloaded += len(fetched.content)
         except FetchError:
-            task.end(self.world, f"{task.kind}_pull_failed")
+            if task.state == "transfer":
+                task.end(self.world, f"{task.kind}_pull_failed")
             return
-        if task.state == "transfer":
-            await self._arrived(task, contents, call, time.time())
+        await self._arrived(task, contents, call, time.time())
 
     async def _arrived(self, task: Task, contents: list[bytes], call: Call, received_at: float) -> None:
         """All bytes are here: look at them, then post, deliver the draft, or fail."""
@@ -320,6 +321,8 @@ class TikTok(Service):
             await asyncio.to_thread(probe, content, digest)
             for content, digest in zip(contents, digests, strict=True)
         ]
+        if task.state != "transfer":
+            return  # cancelled meanwhile
         account = task.account
         fault = self.world.faults.take(("processing_fails",), call, account.account_id)
         if fault is not None:

@@ -25,6 +25,7 @@ TITLES = {
 }
 NOT_PERMITTED = "You are not permitted to perform this action."
 DUPLICATE = "You are not allowed to create a Tweet with duplicate content."
+LOCKED = "Your account is temporarily locked."
 BAD_MEDIA = "Your media IDs are invalid."
 
 
@@ -94,6 +95,28 @@ def field_not_authorized(field: str, post_id: str) -> dict[str, Any]:
         "detail": f"Sorry, you are not authorized to access '{field}' on the Tweet with id : [{post_id}].",
         "type": PROBLEMS + "not-authorized-for-field",
     }
+
+
+def suspended() -> Reply:
+    reply = plain(403, "Your account is suspended.")
+    reply.body["type"] = PROBLEMS + "user-suspended"
+    return reply
+
+
+def client_forbidden() -> Reply:
+    """The app has no plan that allows this."""
+    return Reply(
+        403,
+        {
+            "title": "Client Forbidden",
+            "detail": "This app is not enrolled in an access level that has this endpoint.",
+            "client_id": "1",
+            "reason": "client-not-enrolled",
+            "required_enrollment": "Appropriate Level of API Access",
+            "registration_url": "https://developer.x.com",
+            "type": PROBLEMS + "client-forbidden",
+        },
+    )
 
 
 def credits_depleted(shape: str) -> Reply:

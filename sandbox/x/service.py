@@ -141,12 +141,19 @@ class X(Service):
         return token.account.account_id if token and token.account else None
 
     def refusal(self, status: int, call: Call, code: int | None = None, subcode: int | None = None) -> Reply:
-        """Codes are v1.1's: 403/187 is the duplicate, 429/88 the other shape of the rate limit."""
+        """Codes are v1.1's: 403/187 duplicate, 403/64 suspended, 403/326 locked, 403/453 app not enrolled,
+        429/88 the other shape of the rate limit."""
         match status, code:
             case 402, _:
                 return errors.credits_depleted(self.world.switch("x_402_shape", "problem"))
             case 403, 187:
                 return errors.plain(403, errors.DUPLICATE)
+            case 403, 64:
+                return errors.suspended()
+            case 403, 326:
+                return errors.plain(403, errors.LOCKED)
+            case 403, 453:
+                return errors.client_forbidden()
             case 403, None:
                 return errors.plain(403, errors.NOT_PERMITTED)
             case 429, 88:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -138,6 +139,21 @@ def test_an_upload_can_be_cancelled_until_it_is_complete(tiktok: Client) -> None
     assert tiktok.put(begun["upload_url"], content, 0, len(content)).status_code == 416
     published = tiktok.publish(content)
     assert code(tiktok.call(cancel, {"publish_id": published})) == "publish_not_cancellable"
+
+
+def test_a_pull_that_was_cancelled_in_time_is_never_live(tiktok: Client) -> None:
+    url = tiktok.hosted(video(), "a.mp4", "video/mp4")
+    tiktok.sandbox.fault(service="media", mode="delay:0.3", method="GET", route="file")
+    answer = tiktok.video_init({"source": "PULL_FROM_URL", "video_url": url})
+    publish_id = answer.json()["data"]["publish_id"]
+    assert tiktok.status(publish_id)["status"] == "PROCESSING_DOWNLOAD"
+    assert code(tiktok.call(f"{PUBLISH}/cancel/", {"publish_id": publish_id})) == "ok"
+    while tiktok.status(publish_id)["downloaded_bytes"] < len(video()):
+        time.sleep(0.01)
+    later = tiktok.video_init({"source": "PULL_FROM_URL", "video_url": url}, title="another")
+    assert tiktok.final(later.json()["data"]["publish_id"])["status"] == "PUBLISH_COMPLETE"
+    assert tiktok.status(publish_id)["fail_reason"] == "publish_cancelled"
+    assert [live["text"] for live in tiktok.sandbox.posts()] == ["another"]
 
 
 @pytest.mark.parametrize("reason", ["", "spam_risk_text"])

@@ -149,6 +149,14 @@ def test_an_order_can_ask_for_the_duplicate_refusal(x: Client) -> None:
     assert "duplicate content" in x.post(text="hello").json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("code", "kind"), [(64, "user-suspended"), (326, "about:blank"), (453, "client-forbidden")]
+)
+def test_an_order_can_ask_for_a_refusal_of_the_account_or_the_app(x: Client, code: int, kind: str) -> None:
+    x.sandbox.fault(service="x", mode=f"status:403/{code}", route="create_post")
+    assert x.post(text="hello").json()["type"].endswith(kind)
+
+
 def test_an_answer_can_be_lost_after_the_post_is_out(x: Client) -> None:
     x.sandbox.fault(service="x", mode="drop_after", route="create_post")
     with pytest.raises(requests.ConnectionError):
