@@ -74,9 +74,12 @@ class Settings:
     # Airtable
     airtable_budget_s: float = 10.0
     """How long one tick may spend on reading Airtable; then it goes on without."""
-    airtable_overlap_s: float = 120.0
-    look_ahead_s: float = 7 * 86400.0
-    """Posts due within this time are planned."""
+    airtable_poll_s: float = 60.0
+    """How often Airtable is read at the most; each reading costs two calls and a little."""
+    airtable_monthly_calls: int = 0
+    """The plan's calls a month, 0 for no limit: readings take at most 60 % of them."""
+    airtable_timezone: str = "UTC"
+    """Zone of local times where neither the post nor its account names one."""
 
     # Platforms
     facebook_two_phase: bool = True

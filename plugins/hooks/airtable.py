@@ -72,8 +72,11 @@ class AirtableHook(BaseHook):
                 f"Connection {self.airtable_conn_id}: Password is empty; "
                 "the operator puts the base's personal access token there."
             )
-        host = (connection.host or HOST).rstrip("/")
-        return Api(token, retry_strategy=None, endpoint_url=host if "://" in host else f"https://{host}")
+        return Api(token, retry_strategy=None, endpoint_url=_address(connection))
+
+    def host(self) -> str:
+        """The address of the API, with its scheme."""
+        return _address(self.get_connection(self.airtable_conn_id))
 
     def base_id(self) -> str:
         """The base that the Connection names.
@@ -111,3 +114,8 @@ class AirtableHook(BaseHook):
         if problems:
             return False, " ".join(problems)
         return True, f"Base {client.base_id}: every table and field is there."
+
+
+def _address(connection: Any) -> str:
+    host = (connection.host or HOST).rstrip("/")
+    return host if "://" in host else f"https://{host}"

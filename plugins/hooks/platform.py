@@ -73,7 +73,13 @@ class PlatformHook(BaseHook):
 
     def endpoint(self) -> Endpoint:
         """The Connection as plain data for the sender."""
-        connection = self.get_connection(self._conn_id)
+        return self._endpoint(self.get_connection(self._conn_id))
+
+    async def aendpoint(self) -> Endpoint:
+        """The same, from a trigger."""
+        return self._endpoint(await self.aget_connection(self._conn_id))
+
+    def _endpoint(self, connection: Any) -> Endpoint:
         extra = connection.extra_dejson
         bases = {}
         for service, base in self.bases.items():

@@ -178,8 +178,11 @@ def account_row(record: Dict[str, Any], mapping: Mapping) -> AccountRow:
     login = cells.choice("Login", schema.LOGINS)
     premium = cells.checked("Premium")
     options: dict[str, Any] = {}
-    if platform == Platform.INSTAGRAM and login is not None:
-        options["login"] = login
+    if platform == Platform.INSTAGRAM:
+        if login is None and not cells.raw("Login"):
+            cells.problem("Login", "", f"is empty; Instagram needs one of {', '.join(schema.LOGINS)}")
+        elif login is not None:
+            options["login"] = login
     if platform == Platform.X:
         options["premium"] = premium
     return AccountRow(

@@ -117,7 +117,6 @@ def start_over(connection: sa.Connection, now_ms: int, delivery_id: str, reason:
         armed_version=None,
         accepted_ms=None,
         remote_id=None,
-        attempts=_D.attempts + 1,
         reason=reason,
         updated_ms=now_ms,
     )

@@ -9,6 +9,7 @@ calls itself a video would otherwise make FFmpeg open other files and addresses.
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -138,7 +139,7 @@ def _too_many_pixels(name: str) -> MediaError:
 
 
 def _video(path: Path, name: str, reader: str, content_type: str, seconds: float) -> Probed:
-    again = "Export it again as MP4 (H.264 and AAC)."
+    again, started = "Export it again as MP4 (H.264 and AAC).", time.monotonic()
     try:
         with av.open(
             str(path.absolute()),
@@ -171,7 +172,14 @@ def _video(path: Path, name: str, reader: str, content_type: str, seconds: float
                 film.streams.audio[0].codec_context.codec.canonical_name if film.streams.audio else "",
             )
     except (av.FFmpegError, StopIteration, OSError, ValueError):
-        raise MediaError(name, "the video is damaged or incomplete", again) from None
+        # FFmpeg names whatever it was doing when it was called back, not the time limit.
+        late = time.monotonic() - started >= seconds
+        rule = (
+            f"looking at the video took over {seconds:g} seconds"
+            if late
+            else "the video is damaged or incomplete"
+        )
+        raise MediaError(name, rule, again) from None
 
 
 def _picture_stream(film: InputContainer) -> VideoStream | None:

@@ -229,10 +229,9 @@ class Session:
         if taken or current.state is State.PROCESSING:
             if not error.diagnosis.refusal:
                 return await self._look_again(current, max(error.wait_s or 0, 30.0), error.sentence())
-            if error.info.strategy is Strategy.STOP or current.attempts + 1 >= error.info.max_attempts:
+            if error.info.strategy is Strategy.STOP:
                 return await self._fail(current, error)
             await self._desk.do(endings.start_over, current.id, error.sentence())
-            return None
         info = error.info
         if info.strategy is Strategy.STOP:
             return await self._fail(current, error)

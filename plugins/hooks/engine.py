@@ -1,0 +1,86 @@
+"""Builds the engine from Airflow's Connections: what the operators and the trigger work with.
+
+Connections are read once a process: in a triggerer each costs milliseconds and the first one seconds, and the
+sender, which has threads of its own, cannot ask Airflow at all. It gets plain data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from urllib.parse import urlsplit
+
+from hooks.airtable import AirtableHook
+from hooks.facebook import FacebookHook
+from hooks.instagram import InstagramHook
+from hooks.ledger import LedgerHook
+from hooks.platform import PlatformHook
+from hooks.tiktok import TikTokHook
+from hooks.x import XHook
+from schedulo.ledger.database import Ledger
+from schedulo.media import MediaLinks, MediaStore
+from schedulo.planning.tick import Tick
+from schedulo.platforms import CONVERSATIONS
+from schedulo.publishing.publisher import Publisher
+from schedulo.settings import settings
+from schedulo.transport.endpoint import Endpoint
+from schedulo.transport.wire import Wire
+from schedulo.vault import Vault, no_token
+
+HOOKS: tuple[type[PlatformHook], ...] = (InstagramHook, FacebookHook, TikTokHook, XHook)
+
+
+def wire_of(endpoints: Iterable[tuple[str, Endpoint]], ledger: Ledger) -> Wire:
+    """Addresses and tokens: those in the vault, and that of a Connection that names its one account."""
+    bases: dict[str, str] = {}
+    alone: dict[str, str] = {}
+    for platform, endpoint in endpoints:
+        bases = {**endpoint.bases, **bases}
+        if endpoint.token and endpoint.account_id:
+            alone[f"{platform}:{endpoint.account_id}"] = endpoint.token
+    return Wire(bases, _tokens(ledger, alone), MediaStore(settings().media).open_slice)
+
+
+def _tokens(ledger: Ledger, alone: dict[str, str]) -> Callable[[str], str]:
+    vault = Vault(ledger, settings().vault_key) if settings().vault_key else None
+
+    def token_for(account_key: str) -> str:
+        if account_key in alone:
+            return alone[account_key]
+        if vault is None:
+            raise no_token(account_key)
+        return vault.token(account_key)
+
+    return token_for
+
+
+async def make_publisher() -> Publisher:
+    """The publisher of a triggerer."""
+    ledger = await LedgerHook().aget_conn()
+    endpoints = [(hook.conn_type, await hook().aendpoint()) for hook in HOOKS]
+    return _publisher(ledger, endpoints)
+
+
+def make_publisher_here() -> Publisher:
+    """The publisher of a worker (`dag.test`, dry runs)."""
+    ledger = LedgerHook().get_conn()
+    return _publisher(ledger, [(hook.conn_type, hook().endpoint()) for hook in HOOKS])
+
+
+def _publisher(ledger: Ledger, endpoints: Iterable[tuple[str, Endpoint]]) -> Publisher:
+    links = MediaLinks(settings().media_base_url or None, settings().media_key)
+    return Publisher(ledger, wire_of(endpoints, ledger), settings(), CONVERSATIONS, links.url)
+
+
+def make_tick() -> Tick:
+    """One sync."""
+    hook = AirtableHook()
+    host = urlsplit(hook.host())
+    port = host.port or {"http": 80, "https": 443}[host.scheme]
+    return Tick(
+        LedgerHook().get_conn(),
+        MediaStore(settings().media),
+        settings(),
+        CONVERSATIONS,
+        hook.client,
+        allowed_hosts=frozenset({f"{host.hostname}:{port}"}),
+    )

@@ -1,0 +1,28 @@
+"""What happens when a run misses its deadline (Airflow's successor of the SLA callback)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def run_is_late(minutes: int, context: dict[str, Any]) -> None:
+    """
+    Open an incident in the ledger. May be called more than once for one deadline.
+
+    The ledger's address must be in the environment (`SCHEDULO_LEDGER_URL`) or the default file: Airflow lets
+    no callback of this kind read Connections.
+
+    :param minutes: the deadline that was missed, counted from when the run was queued.
+    :param context: Airflow's; holds the run.
+    """
+    from schedulo.delivery.news import incident
+    from schedulo.ledger.database import Ledger
+    from schedulo.settings import settings
+
+    run = context.get("dag_run") or {}
+    run_id = run.get("dag_run_id") or run.get("run_id") or "unknown"
+    ledger = Ledger(settings().ledger)
+    with ledger.begin() as connection:
+        sentence = f"the run {run_id} is not done {minutes} minutes after it was queued"
+        incident(connection, ledger.now_ms(connection), f"late_run:{run_id}", "late_run", sentence)
+    ledger.close()
