@@ -18,6 +18,8 @@ import uvicorn
 from fastapi import FastAPI
 from PIL import Image
 
+from sandbox.core import World
+from sandbox.media import fetch
 from schedulo.media import MediaLinks, MediaStore
 from schedulo.model import Media
 from web import media as route
@@ -91,6 +93,11 @@ def test_one_range_is_one_part(served: Served, asked: str, first: int, last: int
     assert (answer.status_code, answer.content) == (206, CONTENT[first : last + 1])
     assert answer.headers["Content-Range"] == f"bytes {first}-{last}/{len(CONTENT)}"
     assert answer.headers["Content-Length"] == str(last - first + 1)
+
+
+async def test_a_platform_that_reads_in_parts_gets_the_same_file(served: Served) -> None:
+    fetched = await fetch(World(), served.url, part_bytes=10_000)
+    assert (fetched.content, fetched.content_type, fetched.ranged) == (CONTENT, "image/bmp", True)
 
 
 @pytest.mark.parametrize("asked", [f"bytes={len(CONTENT)}-", f"bytes={10**9}-{10**9 + 1}", "bytes=-0"])

@@ -150,3 +150,10 @@ def test_a_small_file_that_unfolds_to_gigabytes_is_refused_unopened(
 def test_what_was_found_survives_being_written_down(film: Maker, tmp_path: Path) -> None:
     found = looked_at(tmp_path, film(sound=True))
     assert Probed.from_json(found.to_json()) == found
+
+
+def test_looking_at_a_video_ends_at_its_time_limit(film: Maker, tmp_path: Path) -> None:
+    path = tmp_path / "slow.mp4"
+    path.write_bytes(film())
+    with pytest.raises(MediaError, match="took over"):
+        probe(path, video_seconds=1e-9)
