@@ -73,14 +73,16 @@ class PlatformHook(BaseHook):
 
     def endpoint(self) -> Endpoint:
         """The Connection as plain data for the sender."""
-        return self._endpoint(self.get_connection(self._conn_id))
+        connection = self.get_connection(self._conn_id)
+        return self._endpoint(connection, connection.extra_dejson)
 
     async def aendpoint(self) -> Endpoint:
         """The same, from a trigger."""
-        return self._endpoint(await self.aget_connection(self._conn_id))
+        connection = await self.aget_connection(self._conn_id)
+        # `extra_dejson` would speak to the supervisor from within the loop that answers for it.
+        return self._endpoint(connection, await connection.aextra_dejson())
 
-    def _endpoint(self, connection: Any) -> Endpoint:
-        extra = connection.extra_dejson
+    def _endpoint(self, connection: Any, extra: dict[str, Any]) -> Endpoint:
         bases = {}
         for service, base in self.bases.items():
             host = extra.get(base.extra) if base.extra else _host_url(connection)

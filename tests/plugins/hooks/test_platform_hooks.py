@@ -114,6 +114,14 @@ def test_a_connection_gives_app_and_account(monkeypatch: pytest.MonkeyPatch, san
 
 
 @pytest.mark.parametrize("platform", HOOKS)
+async def test_a_trigger_gets_the_same_from_within_its_loop(
+    platform: str, monkeypatch: pytest.MonkeyPatch, sandbox: RunningSandbox
+) -> None:
+    hook = in_sandbox(monkeypatch, sandbox, platform, token=TOKENS[platform], account_id="1")
+    assert await hook.aendpoint() == hook.endpoint()
+
+
+@pytest.mark.parametrize("platform", HOOKS)
 def test_nothing_that_is_printed_shows_a_secret(
     platform: str, monkeypatch: pytest.MonkeyPatch, sandbox: RunningSandbox
 ) -> None:
