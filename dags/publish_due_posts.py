@@ -15,6 +15,7 @@ delivery: it prepares the post, waits for its second in the triggerer, sends it 
 from datetime import timedelta
 
 from airflow.sdk import DAG, DeadlineAlert, DeadlineReference, SyncCallback
+
 from operators.publish import PublishOperator
 from operators.sync import SyncOperator
 

@@ -10,10 +10,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from commands import airtable
+from commands import accounts, airtable, db, holds
 from commands.failure import CommandError
 
-SUBJECTS = (airtable,)
+SUBJECTS = (accounts, airtable, db, holds)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from airflow.sdk import BaseOperator, Context
 
 
