@@ -1,8 +1,9 @@
-"""Airtable's Connection: an API client of pyairtable, the engine's client on it, and the test button."""
+"""Airtable's Connection: an API client of pyairtable, the engine's client on it, and the test button.
+
+The Connection's form is in `provider_info`.
+"""
 
 from __future__ import annotations
-
-from typing import Any
 
 from airflow.sdk import BaseHook
 from pyairtable import Api
@@ -15,24 +16,6 @@ from schedulo.settings import settings
 
 HOST = "https://api.airtable.com"
 TEST_SECONDS = 20.0
-
-CONNECTION_TYPE: dict[str, Any] = {
-    "connection-type": "airtable",
-    "hook-class-name": "hooks.airtable.AirtableHook",
-    "hook-name": "Airtable",
-    "conn-fields": {
-        "base_id": {
-            "label": "Base ID",
-            "description": "Begins with app; it is in the address of the base.",
-            "schema": {"type": ["string", "null"]},
-        },
-    },
-    "ui-field-behaviour": {
-        "hidden-fields": ["schema", "login", "port", "extra"],
-        "relabeling": {"host": "Address", "password": "Personal access token"},
-        "placeholders": {"host": HOST, "password": "pat..."},
-    },
-}
 
 
 class AirtableSetupError(ValueError):

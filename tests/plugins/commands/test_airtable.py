@@ -59,14 +59,14 @@ def test_a_base_is_made_by_a_command_of_its_own_then_checked(
 def test_what_a_base_lacks_is_added_and_what_it_has_stays(
     monkeypatch: pytest.MonkeyPatch, sandbox: RunningSandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    posts = {"name": "Posts", "fields": [{"name": "Title", "type": "singleLineText"}]}
-    base = {"id": "appHALF0000000000", "name": "Half", "tables": [posts]}
+    accounts = {"name": "Accounts", "fields": [{"name": "Name", "type": "singleLineText"}]}
+    base = {"id": "appHALF0000000000", "name": "Half", "tables": [accounts]}
     sandbox.seed({"airtable": {"bases": [base]}})
     monkeypatch.setenv("AIRFLOW_CONN_AIRTABLE_DEFAULT", connection(sandbox, "appHALF0000000000"))
     assert main(["airtable", "check"]) == 1
     assert "Table 'Deliveries' is missing." in capsys.readouterr().out
     assert main(["airtable", "create"]) == 0
-    assert "added the field Posts.Text" in capsys.readouterr().out
+    assert "added the field Accounts.Username" in capsys.readouterr().out
 
 
 def test_a_wrong_token_is_told_in_one_line_without_it(

@@ -11,7 +11,8 @@ import jsonschema
 import pytest
 from pyairtable import Api
 
-from hooks.airtable import CONNECTION_TYPE, AirtableHook, AirtableSetupError
+from hooks.airtable import AirtableHook, AirtableSetupError
+from hooks.provider_info import get_provider_info
 from sandbox.running import RunningSandbox
 from schedulo.airtable.base import create_base
 from schedulo.settings import settings
@@ -142,8 +143,11 @@ def test_an_empty_host_means_airtables_own(monkeypatch: pytest.MonkeyPatch, sand
     assert connect(monkeypatch, sandbox, host=None).get_conn().endpoint_url == "https://api.airtable.com"
 
 
-def test_the_form_is_one_that_airflow_accepts() -> None:
+def test_the_form_is_one_that_airflow_accepts_and_leads_to_this_hook() -> None:
     schema = json.loads((Path(airflow.__file__).parent / "provider.yaml.schema.json").read_text())
-    jsonschema.validate([CONNECTION_TYPE], schema["properties"]["connection-types"])
-    assert CONNECTION_TYPE["connection-type"] == AirtableHook.conn_type
-    assert CONNECTION_TYPE["hook-class-name"] == "hooks.airtable.AirtableHook"
+    form = next(
+        item for item in get_provider_info()["connection-types"] if item["connection-type"] == "airtable"
+    )
+    jsonschema.validate([form], schema["properties"]["connection-types"])
+    assert form["connection-type"] == AirtableHook.conn_type
+    assert form["hook-class-name"] == f"{AirtableHook.__module__}.{AirtableHook.__qualname__}"

@@ -35,10 +35,8 @@ class Clock:
 
 
 @dataclass
-class TestBase:
+class OneBase:
     """One base: how tests look into it and change it behind the client's back."""
-
-    __test__ = False
 
     sandbox: RunningSandbox
     clock: Clock
@@ -92,10 +90,10 @@ def clock(sandbox: RunningSandbox) -> Clock:
 
 
 @pytest.fixture
-def make_base(sandbox: RunningSandbox, clock: Clock) -> Callable[..., TestBase]:
-    def make(mapping: Mapping | None = None) -> TestBase:
+def make_base(sandbox: RunningSandbox, clock: Clock) -> Callable[..., OneBase]:
+    def make(mapping: Mapping | None = None) -> OneBase:
         sandbox.seed({"airtable": {"tokens": [{"token": TOKEN}]}})
-        base = TestBase(sandbox, clock, "", mapping or Mapping())
+        base = OneBase(sandbox, clock, "", mapping or Mapping())
         calls = Calls(base.api(), clock=clock, sleep=clock.sleep)
         created = create_base(calls.api, workspace_id="wspTEST0000000000", mapping=base.mapping, calls=calls)
         assert created.problems == ()
@@ -106,5 +104,5 @@ def make_base(sandbox: RunningSandbox, clock: Clock) -> Callable[..., TestBase]:
 
 
 @pytest.fixture
-def base(make_base: Callable[..., TestBase]) -> TestBase:
+def base(make_base: Callable[..., OneBase]) -> OneBase:
     return make_base()

@@ -204,6 +204,14 @@ def test_an_account_without_its_id_says_what_is_missing() -> None:
     assert [problem.field for problem in found.problems] == ["Account ID"]
 
 
+def test_an_instagram_account_says_which_login_it_has() -> None:
+    fields = {"Name": "Acme", "Platform": "Instagram", "Account ID": "178"}
+    without = account_row({"id": "rec1", "fields": fields}, OURS)
+    assert [problem.field for problem in without.problems] == ["Login"]
+    found = account_row({"id": "rec1", "fields": {**fields, "Login": "Instagram Login"}}, OURS)
+    assert (found.options, found.problems) == ({"login": "instagram_login"}, ())
+
+
 def test_every_state_has_a_word_of_its_own_that_the_base_offers() -> None:
     assert set(STATE_WORDS) == set(State)
     assert len({*STATE_WORDS.values(), NOT_PLANNED}) == len(State) + 1
