@@ -198,3 +198,10 @@ def test_unreadable_refuses_reads_and_lets_writes_pass(x: Client) -> None:
     x.sandbox.fault(service="x", mode="unreadable:user", times=-1)
     assert x.post(text="hello").status_code == 201
     assert x.get(TIMELINE).status_code == 403
+
+
+def test_polls_and_authors_come_as_includes(x: Client) -> None:
+    post_id = x.post_id(text="which?", poll={"options": ["a", "b"], "duration_minutes": 5})
+    body = x.get("/2/tweets", ids=post_id, expansions="attachments.poll_ids,author_id").json()
+    assert [option["label"] for option in body["includes"]["polls"][0]["options"]] == ["a", "b"]
+    assert body["includes"]["users"][0]["username"] == "ann"
