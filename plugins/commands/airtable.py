@@ -81,8 +81,7 @@ def _hook(conn_id: str) -> Iterator[AirtableHook]:
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     from airflow.sdk.exceptions import AirflowNotFoundException
 
-    from hooks.airtable import AirtableHook, AirtableSetupError
-    from schedulo.airtable.mapping import MappingError
+    from hooks.airtable import AirtableHook
     from schedulo.errors.airtable import AirtableError
     from schedulo.settings import SettingsError
 
@@ -92,5 +91,5 @@ def _hook(conn_id: str) -> Iterator[AirtableHook]:
         raise CommandError(
             f"There is no Connection {conn_id}; the operator makes one of the type Airtable."
         ) from None
-    except (AirtableError, AirtableSetupError, MappingError, SettingsError) as error:
+    except (AirtableError, SettingsError) as error:
         raise CommandError(str(error)) from None

@@ -5,21 +5,17 @@ The Connection's form is in `provider_info`.
 
 from __future__ import annotations
 
-from airflow.sdk import BaseHook
+from airflow.sdk import BaseHook, Connection
 from pyairtable import Api
 
 from schedulo.airtable.base import try_base
 from schedulo.airtable.client import AirtableClient
-from schedulo.airtable.mapping import Mapping, MappingError
-from schedulo.errors.airtable import AirtableError
+from schedulo.airtable.mapping import Mapping
+from schedulo.errors.airtable import AirtableError, AirtableSetupError
 from schedulo.settings import settings
 
 HOST = "https://api.airtable.com"
 TEST_SECONDS = 20.0
-
-
-class AirtableSetupError(ValueError):
-    """The Connection lacks something; the message says what, and holds no secret."""
 
 
 class AirtableHook(BaseHook):
@@ -81,8 +77,7 @@ class AirtableHook(BaseHook):
     def client(self) -> AirtableClient:
         """The engine's client of the base.
 
-        :raises AirtableSetupError: where the Connection lacks something
-        :raises MappingError: for a mapping file that cannot be used
+        :raises AirtableSetupError: where the Connection lacks something or the mapping file cannot be used
         """
         return AirtableClient(self.get_conn(), self.base_id(), self.mapping())
 
@@ -92,13 +87,13 @@ class AirtableHook(BaseHook):
             client = self.client()
             with client.within(TEST_SECONDS):
                 problems = try_base(client)
-        except (AirtableError, AirtableSetupError, MappingError) as error:
+        except AirtableError as error:
             return False, str(error)
         if problems:
             return False, " ".join(problems)
         return True, f"Base {client.base_id}: every table and field is there."
 
 
-def _address(connection: Any) -> str:
+def _address(connection: Connection) -> str:
     host = (connection.host or HOST).rstrip("/")
     return host if "://" in host else f"https://{host}"

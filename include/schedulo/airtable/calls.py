@@ -100,7 +100,9 @@ class Calls:
             retrying = Retrying(
                 retry=retry_if_exception(worth_it),
                 wait=self._pause,
-                stop=lambda state: stop_after_attempt(ATTEMPTS)(state) or state.upcoming_sleep > self._left(),
+                stop=lambda state: (
+                    stop_after_attempt(ATTEMPTS)(state) or state.upcoming_sleep > self.left_s()
+                ),
                 sleep=self._sleep,
                 reraise=True,
             )
@@ -117,7 +119,7 @@ class Calls:
         self._admit()
         self.count += 1
         self._recent.append(self._clock())
-        self.api.timeout = (CONNECT_S, max(1, int(min(self._call_s, self._left()))))
+        self.api.timeout = (CONNECT_S, max(1, int(min(self._call_s, self.left_s()))))
         # The exceptions' texts hold the URL and with it what people wrote: only their kind is told.
         try:
             answer = self.api.request(method, url, options=options, json=json, fallback=fallback)
@@ -135,17 +137,18 @@ class Calls:
         """Wait for the end of a lock-out and for our own pace, or say how long that would take."""
         now = self._clock()
         locked_s = self._locked_until - now
-        if locked_s > self._left():
+        if locked_s > self.left_s():
             raise AirtableBusy(Kind.RATE_LIMITED, message="still locked out", wait_s=locked_s)
         full = len(self._recent) == CALLS_PER_S
         pace_s = self._recent[0] + 1.0 - now if full else 0.0
         wait_s = max(locked_s, pace_s)
-        if wait_s > self._left() or self._left() <= 0:
+        if wait_s > self.left_s() or self.left_s() <= 0:
             raise AirtableBusy(Kind.RATE_LIMITED, message="out of time", wait_s=max(wait_s, 1.0))
         if wait_s > 0:
             self._sleep(wait_s)
 
-    def _left(self) -> float:
+    def left_s(self) -> float:
+        """Seconds that are left of the innermost `within`."""
         assert self._until is not None, "inside `within`"
         return self._until - self._clock()
 

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from schedulo.airtable.schema import BY_NAME, POSTS, READY, TABLES, Field, Table, Type, Writer
+from schedulo.errors.airtable import AirtableSetupError
 
 
-class MappingError(ValueError):
+class MappingError(AirtableSetupError):
     """A mapping file that cannot be used; the message says what is wrong and where."""
 
 

@@ -95,6 +95,17 @@ class AirtableRefused(AirtableError):
     """Airtable refused for a reason that repeating does not mend."""
 
 
+class AirtableSetupError(AirtableError):
+    """The Connection or the mapping file cannot be used; the message says why, and who mends it."""
+
+    def __init__(self, sentence: str) -> None:
+        self._sentence = sentence
+        super().__init__(Kind.CONFIGURATION)
+
+    def sentence(self) -> str:
+        return self._sentence
+
+
 _CLASSES: dict[Kind, type[AirtableError]] = {
     Kind.RATE_LIMITED: AirtableBusy,
     Kind.QUOTA_EXHAUSTED: AirtableQuota,

@@ -11,10 +11,11 @@ import jsonschema
 import pytest
 from pyairtable import Api
 
-from hooks.airtable import AirtableHook, AirtableSetupError
+from hooks.airtable import AirtableHook
 from hooks.provider_info import get_provider_info
 from sandbox.running import RunningSandbox
 from schedulo.airtable.base import create_base
+from schedulo.errors.airtable import AirtableSetupError
 from schedulo.settings import settings
 
 TOKEN = "patHOOK.very-secret"

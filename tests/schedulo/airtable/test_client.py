@@ -157,6 +157,19 @@ def test_a_read_that_runs_out_of_time_goes_on_where_it_stopped(base: Any) -> Non
     assert json.loads(cursor)["offset"] is None
 
 
+def test_a_long_read_leaves_half_of_the_time_to_what_comes_after(base: Any) -> None:
+    base.add("Posts", *(post(number) for number in range(1000)))
+    client, found, cursor = base.client(), set(), None
+    for _ in range(4):
+        with client.within(2):
+            rows, cursor = client.posts_changed_since(cursor)
+            assert client.calls.left_s() > 0
+        assert len(rows) < 1000
+        found |= {row.record_id for row in rows}
+        base.clock.sleep(60)
+    assert len(found) == 1000
+
+
 def test_a_list_whose_offset_died_is_read_again_from_its_beginning(base: Any) -> None:
     base.add("Posts", *(post(number) for number in range(150)))
     client = base.client()
