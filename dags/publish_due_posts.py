@@ -5,8 +5,8 @@ Runs every minute. **sync** claims the deliveries that are due in the next minut
 changed in Airtable and tells it what became of earlier posts. **publish** has one instance for each claimed
 delivery: it prepares the post, waits for its second in the triggerer, sends it once and finds its link.
 
-- A post failed? Its instance is red and its log tells the story. Mend the cause, then *clear* the instance: it
-  is tried again by the rules. What is out is never sent again.
+- A post failed? Its instance is red and its log tells the story. Mend the cause, then *clear* the instance:
+  it is tried again by the rules. What is out is never sent again.
 - Stop one waiting post: mark its instance as failed or as success; its delivery is cancelled.
 - Stop everything: set a hold (`schedulo hold everything --reason ...`). Pausing this DAG does not stop posts
   that are waiting for their second already.

@@ -1,4 +1,4 @@
-"""Airflow's processes on this machine, each as its own command, stopped together. For demo, tests, benchmarks.
+"""Airflow's processes on this machine, each its own command, stopped together: for demo, tests, benchmarks.
 
 Not `airflow standalone`: it leaves children behind when it is killed, and its parts cannot be killed, frozen
 or doubled one by one. Every process here leads a group of its own; `close` ends the groups that were started.

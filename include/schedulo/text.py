@@ -56,10 +56,11 @@ def _one_of(names: frozenset[str]) -> str:
 
 
 _TLD = rf"(?:(?:{_one_of(TOP_LEVEL_DOMAINS)})(?=[^0-9a-zA-Z@+-]|$)|xn--[-0-9a-z]+)"
-# DNS knows labels of 63 characters at most; the bounds here are wider and keep the search linear. A name that
-# exceeds them is counted as text, and is longer than a link.
-_LABEL = rf"(?:{_LETTER}(?:[_-]|{_LETTER}){{0,100}})?{_LETTER}\."
-_NAME = rf"(?:{_LETTER}(?:-|{_LETTER}){{0,100}})?{_LETTER}\."
+_SOME_TLD = re.compile(rf"\.{_TLD}", re.IGNORECASE)
+# DNS knows labels of 63 characters; names of 40 labels do not occur. A name beyond these bounds is counted as
+# text, and is longer than a link; without bounds the search would take quadratic time.
+_LABEL = rf"(?:{_LETTER}(?:[_-]|{_LETTER}){{0,300}})?{_LETTER}\."
+_NAME = rf"(?:{_LETTER}(?:-|{_LETTER}){{0,300}})?{_LETTER}\."
 _PATH_CHARACTER = rf"[a-z0-9!*';:=+,.$/%#\[\]\-\u2013_~@|&{_CYRILLIC}{_LATIN}]"
 _PARENS = rf"\((?:{_PATH_CHARACTER}+|{_PATH_CHARACTER}*\({_PATH_CHARACTER}+\){_PATH_CHARACTER}*)\)"
 _PATH_END = rf"(?:[+\-a-z0-9=_#/{_CYRILLIC}{_LATIN}]|{_PARENS})"
@@ -68,7 +69,7 @@ _QUERY = r"\?[a-z0-9!?*'@();:&=+$/%#\[\]\-_.,~|]*[a-z0-9\-_&=#/]"
 
 _URL = re.compile(
     rf"(?:(?P<before>[^A-Za-z0-9@＠$#＃{X_INVALID_CHARACTERS}]|[{_MARKS}])|^)"
-    rf"(?P<url>(?P<scheme>https?://)?(?P<domain>(?:{_LABEL}){{0,12}}{_NAME}{_TLD})"
+    rf"(?P<url>(?P<scheme>https?://)?(?P<domain>(?:{_LABEL}){{0,40}}{_NAME}{_TLD})"
     rf"(?::[0-9]+)?(?P<path>/{_PATH}*)?(?:{_QUERY})?)",
     re.IGNORECASE,
 )
@@ -94,7 +95,7 @@ def urls(text: str) -> list[Url]:
     that follows `-`, `_`, `.` or `/`, or a handle's or tag's sign, is none.
     """
     found: list[Url] = []
-    if "." not in text:
+    if "." not in text or not _SOME_TLD.search(text):
         return found
     for match in _URL.finditer(text):
         domain = match["domain"]
@@ -111,7 +112,8 @@ def urls(text: str) -> list[Url]:
             continue
         names = list(_ASCII_DOMAIN.finditer(domain))
         for name in names:
-            last = name is names[-1] and match["path"]
+            # Where other script follows the last Latin name, implementations disagree on the link's end.
+            last = match["path"] and name.end() == len(domain)
             found.append(Url(start + name.start(), end if last else start + name.end(), certain))
     return found
 

@@ -6,6 +6,7 @@ sender, which has threads of its own, cannot ask Airflow at all. It gets plain d
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
@@ -29,6 +30,10 @@ from schedulo.vault import Vault, no_token
 HOOKS: tuple[type[PlatformHook], ...] = (InstagramHook, FacebookHook, TikTokHook, XHook)
 
 
+TOKEN_S = 30.0
+"""How long a token from the vault is kept in memory; a new one counts after that at the latest."""
+
+
 def wire_of(endpoints: Iterable[tuple[str, Endpoint]], ledger: Ledger) -> Wire:
     """Addresses and tokens: those in the vault, and that of a Connection that names its one account."""
     bases: dict[str, str] = {}
@@ -43,12 +48,18 @@ def wire_of(endpoints: Iterable[tuple[str, Endpoint]], ledger: Ledger) -> Wire:
 def _tokens(ledger: Ledger, alone: dict[str, str]) -> Callable[[str], str]:
     vault = Vault(ledger, settings().vault_key) if settings().vault_key else None
 
+    kept: dict[str, tuple[float, str]] = {}
+
     def token_for(account_key: str) -> str:
         if account_key in alone:
             return alone[account_key]
         if vault is None:
             raise no_token(account_key)
-        return vault.token(account_key)
+        until, token = kept.get(account_key, (0.0, ""))
+        if until < time.monotonic():
+            token = vault.token(account_key)
+            kept[account_key] = (time.monotonic() + TOKEN_S, token)
+        return token
 
     return token_for
 

@@ -33,7 +33,7 @@ CALLS_PER_S = 4
 class Calls:
     """Sends requests of one `Api`, which it takes over: build the Api without a retry strategy of its own.
 
-    :param call_s: hard limit of one request, from its start to the last byte of the answer, seconds
+    :param call_s: hard limit of one request with all of its answer, seconds, 1 or more
     :param budget_s: how long a caller waits at the most, where it does not say so itself (`within`), seconds
     :param clock: monotonic seconds; `sleep` must let it pass
     """
@@ -52,7 +52,7 @@ class Calls:
         """Requests sent, repeats included; the monthly budget counts those to the meta API not."""
         self.server_ms: int | None = None
         """Airtable's own clock, from the `Date` of its last answer; whole seconds."""
-        self._call_s, self._budget_s = call_s, budget_s
+        self._call_s, self._budget_s, self._limit_s = call_s, budget_s, call_s
         self._clock, self._sleep = clock, sleep
         self._until: float | None = None
         self._locked_until = clock()
@@ -119,12 +119,11 @@ class Calls:
         self._admit()
         self.count += 1
         self._recent.append(self._clock())
-        self.api.timeout = (CONNECT_S, max(1, int(min(self._call_s, self.left_s()))))
+        self._limit_s = max(1.0, min(self._call_s, self.left_s()))
+        self.api.timeout = (min(CONNECT_S, int(self._limit_s)), int(self._limit_s))
         # The exceptions' texts hold the URL and with it what people wrote: only their kind is told.
         try:
             answer = self.api.request(method, url, options=options, json=json, fallback=fallback)
-        except requests.HTTPError as error:
-            raise self._refusal(error) from None
         except requests.JSONDecodeError:
             raise AirtableDown(Kind.PLATFORM_DOWN, message="the answer is not JSON") from None
         except (requests.RequestException, TransportError) as error:
@@ -157,9 +156,7 @@ class Calls:
         said = error.wait_s if isinstance(error, AirtableError) else None
         return said if said is not None else self._backoff(state)
 
-    def _refusal(self, refusal: requests.HTTPError) -> AirtableError:
-        response = refusal.response
-        assert response is not None, "pyairtable raises it for a response"
+    def _refusal(self, response: requests.Response) -> AirtableError:
         try:
             body = response.json()
         except ValueError:
@@ -170,12 +167,13 @@ class Calls:
         return error
 
     def _take_whole(self, response: requests.Response, **_: Any) -> requests.Response:
-        """Read the body with a limit on the whole of it: a timeout of requests only limits single reads."""
+        """Read the body with a limit on the whole of it (a timeout of requests only limits single reads), and
+        raise refusals before pyairtable makes errors of its own of them, with the URL in their text."""
         if (date := response.headers.get("Date")) is not None:
             self.server_ms = _date_ms(date)
         if isinstance(response.raw, io.BytesIO):
             return response
-        until = time.monotonic() + self._call_s
+        until = time.monotonic() + self._limit_s
         body = bytearray()
         for chunk in response.raw.stream(65536, decode_content=True):
             body += chunk
@@ -183,6 +181,8 @@ class Calls:
                 response.close()
                 raise requests.ReadTimeout("the answer took too long")
         response.raw = io.BytesIO(bytes(body))
+        if response.status_code >= 400:
+            raise self._refusal(response)
         return response
 
 

@@ -32,6 +32,7 @@ from schedulo.airtable.rows import (
 )
 from schedulo.airtable.schema import ACCOUNTS, COMMANDS, DELIVERIES, POSTS, Writer, fields_by
 from schedulo.clock import iso, now_ms
+from schedulo.errors import Kind
 from schedulo.errors.airtable import OFFSET_DIED, AirtableBusy, AirtableDown, AirtableQuota, AirtableRefused
 
 PAGE = 100
@@ -221,11 +222,11 @@ class AirtableClient:
         if reports[0].record_id is None:
             body["performUpsert"] = {"fieldsToMergeOn": [self.mapping.field(DELIVERIES, "Key")]}
         answer = self.calls.send("PATCH", self._urls[DELIVERIES].records, json=body)
+        written = _records(answer)
+        if len(written) != len(reports):
+            raise AirtableDown(Kind.PLATFORM_DOWN, message="the answer is about other rows")
         # Airtable answers in the order of the request.
-        return [
-            Written(report.key, record["id"])
-            for report, record in zip(reports, answer["records"], strict=True)
-        ]
+        return [Written(report.key, record["id"]) for report, record in zip(reports, written, strict=True)]
 
     def _mend(self, report: Report, error: AirtableRefused) -> Written:
         """One report that was refused alone: its row is gone, or doubled, or points at something gone."""
@@ -305,7 +306,14 @@ class AirtableClient:
             options["offset"] = offset
         urls = self._urls[table]
         answer = self.calls.send("GET", urls.records, options=options, fallback=("POST", urls.records_post))
-        return answer["records"], answer.get("offset")
+        return _records(answer), answer.get("offset")
 
     def _field(self, table: str, name: str) -> f.Field:
         return f.Field(self.mapping.field(table, name))
+
+
+def _records(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    found = answer.get("records")
+    if not isinstance(found, list) or not all(isinstance(item, dict) and "id" in item for item in found):
+        raise AirtableDown(Kind.PLATFORM_DOWN, message="the answer holds no records")
+    return found

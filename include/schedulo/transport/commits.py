@@ -39,12 +39,11 @@ class _Progress:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A commit whose body is in memory, so that no disk stands between the fence and the wire."""
+    """A commit whose body and token are in memory: no disk stands between the fence and the wire."""
 
     request: Request
-    account_key: str
-    content_type: str
-    body: bytes | None
+    headers: dict[str, str] = field(repr=False)
+    body: bytes | None = field(repr=False)
 
 
 class Committer:
@@ -70,28 +69,27 @@ class Committer:
         self._session._retry_connection = False
 
     async def prepare(self, request: Request, account_key: str) -> Prepared:
-        """Read the body into memory and check that there is a token, while there is time."""
+        """Read body and token into memory, while there is time. Raises `PlatformError` without a token."""
+        return await asyncio.to_thread(self._prepare, request, account_key)
+
+    def _prepare(self, request: Request, account_key: str) -> Prepared:
+        headers = self._wire.headers(request, account_key)
         body = body_of(request)
-        self._wire.headers(request, account_key)
         if body is None:
-            return Prepared(request, account_key, "", None)
-        whole = await asyncio.to_thread(body.whole, self._wire.open_slice)
-        return Prepared(request, account_key, body.content_type, whole)
+            headers["Content-Length"] = "0"
+            return Prepared(request, headers, None)
+        headers.setdefault("Content-Type", body.content_type)
+        return Prepared(request, headers, body.whole(self._wire.open_slice))
 
     async def commit(self, prepared: Prepared, window: Window) -> Response:
         """Send it, once. Raises `NotSent` or `NoAnswer`; any answer is returned, whatever its status."""
         request = prepared.request
-        headers = self._wire.headers(request, prepared.account_key)
-        if prepared.body is not None:
-            headers.setdefault("Content-Type", prepared.content_type)
-        else:
-            headers["Content-Length"] = "0"
         progress = _Progress(window)
         try:
             async with self._session.request(
                 request.method,
                 self._wire.url(request),
-                headers=headers,
+                headers=prepared.headers,
                 data=prepared.body,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=request.timeout_s, sock_connect=window.limit_s),
