@@ -96,12 +96,24 @@ PIECES = [
     *("co.jp", "münchen.de", "xn--p1ai", "a.b.c.d.e.f.g.h.i.j.k.l.m.n.com", "foo.pdf", "README.md"),
 ]
 MARKS = [" ", "\n", "\u200e", "\u200d", "\ufe0f", "\ufeff", "\u0301", "x" * 70, "https://t.co/" + "a" * 41]
+FOUND_BY_SEARCH = [
+    "[a.b.c.d.e.f.g.h.i.j.k.l.m.n.com-\U0001f5b2\ufe0fexample.com\u6f22\xe9README.md",
+    "a.b.c.d.e.f.g.h.i.j.k.l.m.n.com\uff20comt.co/https://t.co/" + "a" * 41,
+    "co.jp\u65e5\u672c.jp/\u200d\uff20",
+]
+
+
+@pytest.mark.parametrize("text", FOUND_BY_SEARCH, ids=ascii)
+def test_a_text_that_once_counted_less_than_elsewhere_does_not_again(text: str) -> None:
+    assert ours.x_weighted_length(text) >= twitter_text.parse_tweet(text).weightedLength
+
+
 FRAGMENTS = st.one_of(
     st.sampled_from(sorted(emoji_dict)), st.sampled_from(PIECES + MARKS), st.text(max_size=6)
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600, deadline=None, derandomize=True)
 @given(st.lists(FRAGMENTS, max_size=14).map("".join))
 def test_no_text_counts_less_than_the_other_implementation_says(text: str) -> None:
     normal = unicodedata.normalize("NFC", text)
@@ -110,7 +122,7 @@ def test_no_text_counts_less_than_the_other_implementation_says(text: str) -> No
     assert ours.x_weighted_length(text) >= twitter_text.parse_tweet(text).weightedLength
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.lists(FRAGMENTS, max_size=14).map("".join))
 def test_what_we_call_valid_the_other_implementation_calls_valid(text: str) -> None:
     normal = unicodedata.normalize("NFC", text)
@@ -156,4 +168,5 @@ def test_a_long_text_without_spaces_is_counted_in_a_moment() -> None:
     started = time.process_time()
     ours.x_weighted_length("漢" * 24_000 + ".com")
     ours.x_weighted_length("漢.字" * 8_000)
-    assert time.process_time() - started < 2
+    ours.x_weighted_length("漢.字" * 8_000 + ".com")
+    assert time.process_time() - started < 5
