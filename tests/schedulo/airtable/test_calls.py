@@ -3,14 +3,18 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from pyairtable import Api
 
 from schedulo.airtable.calls import Calls
+from schedulo.airtable.client import AirtableClient
+from schedulo.airtable.rows import Report
 from schedulo.errors import Kind
 from schedulo.errors.airtable import AirtableBusy, AirtableDown, AirtableQuota, AirtableRefused
+from schedulo.model import Platform
 
 
 @pytest.mark.parametrize("shape", ["object", "array"])
@@ -114,7 +118,7 @@ def test_an_answer_that_trickles_is_cut_at_the_limit() -> None:
         connection, _ = listener.accept()
         with connection:
             connection.recv(65536)
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 900000000\r\n\r\n")
             while not done.wait(0.05):
                 try:
                     connection.sendall(b" " * 65536)
@@ -124,7 +128,7 @@ def test_an_answer_that_trickles_is_cut_at_the_limit() -> None:
     threading.Thread(target=trickle, daemon=True).start()
     port = listener.getsockname()[1]
     calls = Calls(
-        Api("pat", retry_strategy=None, endpoint_url=f"http://127.0.0.1:{port}"), call_s=0.3, budget_s=0.4
+        Api("pat", retry_strategy=None, endpoint_url=f"http://127.0.0.1:{port}"), call_s=1.0, budget_s=1.0
     )
     began = time.monotonic()
     try:
@@ -134,6 +138,32 @@ def test_an_answer_that_trickles_is_cut_at_the_limit() -> None:
         done.set()
         listener.close()
     assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("status", [200, 500])
+@pytest.mark.parametrize("body", [b"{}", b'{"records": 5}', b'{"records": [{}]}', b"[]", b"7"])
+def test_json_that_is_no_answer_is_a_fault_of_the_server(body: bytes, status: int) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_PATCH = do_GET  # noqa: N815 - http.server's name
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        api = Api("pat", retry_strategy=None, endpoint_url=f"http://127.0.0.1:{server.server_port}")
+        client = AirtableClient(api, "appTEST0000000000", sleep=lambda _: None)
+        with pytest.raises(AirtableDown):
+            client.accounts()
+        with pytest.raises(AirtableDown):
+            client.write_reports([Report("d1", None, "t", None, None, Platform.X, "Failed")])
+        server.shutdown()
 
 
 def test_of_two_nested_budgets_the_shorter_counts(base: Any) -> None:
