@@ -22,6 +22,7 @@ from schedulo.media import MediaLinks, MediaStore
 from schedulo.planning.tick import Tick
 from schedulo.platforms import CONVERSATIONS
 from schedulo.publishing.publisher import Publisher
+from schedulo.publishing.rehearsal import Rehearsed, rehearse
 from schedulo.settings import settings
 from schedulo.transport.endpoint import Endpoint
 from schedulo.transport.wire import Wire
@@ -71,15 +72,18 @@ async def make_publisher() -> Publisher:
     return _publisher(ledger, endpoints)
 
 
-def make_publisher_here() -> Publisher:
-    """The publisher of a worker (`dag.test`, dry runs)."""
-    ledger = LedgerHook().get_conn()
-    return _publisher(ledger, [(hook.conn_type, hook().endpoint()) for hook in HOOKS])
+async def rehearse_here(ledger: Ledger, delivery_ids: list[str]) -> list[Rehearsed]:
+    """A dry run on a worker."""
+    wire = wire_of([(hook.conn_type, hook().endpoint()) for hook in HOOKS], ledger)
+    return await rehearse(ledger, wire, settings(), CONVERSATIONS, _links().url, delivery_ids)
 
 
 def _publisher(ledger: Ledger, endpoints: Iterable[tuple[str, Endpoint]]) -> Publisher:
-    links = MediaLinks(settings().media_base_url or None, settings().media_key)
-    return Publisher(ledger, wire_of(endpoints, ledger), settings(), CONVERSATIONS, links.url)
+    return Publisher(ledger, wire_of(endpoints, ledger), settings(), CONVERSATIONS, _links().url)
+
+
+def _links() -> MediaLinks:
+    return MediaLinks(settings().media_base_url or None, settings().media_key)
 
 
 def make_tick() -> Tick:

@@ -17,7 +17,7 @@ from schedulo.delivery.news import changed, incident
 from schedulo.delivery.rows import tell_story
 from schedulo.delivery.transitions import OUT, move
 from schedulo.ledger.database import upsert
-from schedulo.ledger.tables import accounts, deliveries, posts
+from schedulo.ledger.tables import accounts, claims, deliveries, posts
 from schedulo.model import Account, Content, State
 
 _D = deliveries.c
@@ -214,10 +214,13 @@ def _update(connection: sa.Connection, now_ms: int, post: PostPlan, plan: Plan, 
         _withdraw(connection, now_ms, row, plan.problem or "the post is no longer Ready")
         return
     values = _values(now_ms, post, plan)
+    if row.asked_ms is not None:
+        for column in ("due_ms", "fire_ms", "not_after_ms"):
+            values[column] = getattr(row, column)
     same = (
         row.fingerprint == plan.fingerprint
-        and row.due_ms == plan.due_ms
-        and row.not_after_ms == plan.not_after_ms
+        and row.due_ms == values["due_ms"]
+        and row.not_after_ms == values["not_after_ms"]
     )
     if row.error_kind == MISSING:
         move(connection, [row.id], State.SCHEDULED, reason=plan.note, error_kind="", updated_ms=now_ms)
@@ -226,7 +229,7 @@ def _update(connection: sa.Connection, now_ms: int, post: PostPlan, plan: Plan, 
         if same:
             connection.execute(sa.update(deliveries).where(_D.id == row.id).values(seen_ms=now_ms))
             return
-        if row.due_ms == plan.due_ms:
+        if row.due_ms == values["due_ms"]:
             del values["fire_ms"]  # what waits for a limit or a slot goes on waiting
         if row.fingerprint != plan.fingerprint:
             values["version"] = _D.version + 1
@@ -372,3 +375,80 @@ def gone(connection: sa.Connection, now_ms: int, post_ids: Sequence[str], looked
     )
     tell_story(connection, now_ms, ((id_, f"held: {sentence}") for id_ in held))
     changed(connection, now_ms, held)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What became of the wish to publish one delivery now."""
+
+    delivery_id: str
+    label: str
+    taken: bool
+    """The run that asked publishes it."""
+    sentence: str
+    permalink: str | None = None
+
+
+HURRIED_STATES = (State.SCHEDULED, State.HELD, State.FAILED, State.MISSED, State.CANCELLED)
+LEAD_MS = 3000
+"""Time to prepare what is small before the new due second."""
+
+
+def ask_now(
+    connection: sa.Connection,
+    now_ms: int,
+    run_id: str,
+    post_ids: Sequence[str],
+    account_keys: Sequence[str],
+    grace_ms: int,
+) -> list[Asked]:
+    """Claim the deliveries of these posts (on all accounts, or on `account_keys`) for `run_id`, due now.
+
+    One that waits for its second already is moved to now; what is out is answered with its link.
+    """
+    chosen = [_D.account_key.in_(list(account_keys))] if account_keys else []
+    query = sa.select(deliveries).where(_D.post_id.in_(list(post_ids)), *chosen).order_by(_D.post_id, _D.id)
+    answers: list[Asked] = []
+    for row in connection.execute(query.with_for_update()).all():
+        sentence = _take_now(connection, now_ms, run_id, row, grace_ms)
+        answers.append(Asked(row.id, row.label, sentence == "", sentence or "published now", row.permalink))
+    claimed = [
+        {"run_id": run_id, "map_index": index, "delivery_id": answer.delivery_id, "claimed_ms": now_ms}
+        for index, answer in enumerate(answer for answer in answers if answer.taken)
+    ]
+    if claimed:
+        connection.execute(sa.insert(claims), claimed)
+    return answers
+
+
+def _take_now(connection: sa.Connection, now_ms: int, run_id: str, row: Any, grace_ms: int) -> str:
+    """Move one delivery to now; answers why not, or nothing."""
+    state = State(row.state)
+    if state in OUT:
+        return f"it is out: {row.permalink or row.remote_id or 'no link yet'}"
+    if row.error_kind == NOT_PLANNED:
+        return f"it cannot be published: {row.reason}"
+    due_ms = now_ms + LEAD_MS
+    values = {
+        "run_id": run_id,
+        "asked_ms": due_ms,
+        "due_ms": due_ms,
+        "fire_ms": due_ms,
+        "not_after_ms": due_ms + grace_ms,
+        "updated_ms": now_ms,
+    }
+    fresh = {"attempts": 0, "reason": "", "error_kind": "", "error_code": "", "holder": None}
+    if state in (State.CLAIMED, State.ARMED):
+        waiting = (_D.id == row.id, _D.state.in_((State.CLAIMED, State.ARMED)))
+        taken = connection.execute(sa.update(deliveries).where(*waiting).values(**values)).rowcount == 1
+    else:
+        hurried = _D.state.in_(HURRIED_STATES)
+        scheduled = state is State.SCHEDULED or bool(
+            move(connection, [row.id], State.SCHEDULED, hurried, updated_ms=now_ms)
+        )
+        taken = scheduled and bool(move(connection, [row.id], State.CLAIMED, **values, **fresh))
+    if not taken:
+        return f"it is {state}: {row.reason or 'it is being worked on'}"
+    tell_story(connection, now_ms, [(row.id, "a person asked to publish it now")])
+    changed(connection, now_ms, [row.id])
+    return ""

@@ -117,6 +117,7 @@ deliveries = sa.Table(
     _text("error_kind", ""),
     _text("error_code", ""),
     _instant("commanded_ms"),
+    sa.Column("asked_ms", sa.BigInteger, comment="a person asked to publish it then, whatever its row says"),
     _instant("seen_ms", nullable=False),
     _instant("updated_ms", nullable=False),
     sa.UniqueConstraint("post_id", "account_key", "occurrence", name="uq_deliveries_identity"),

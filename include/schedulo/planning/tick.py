@@ -176,6 +176,11 @@ class Tick:
 
     _account_rows: Sequence[AccountRow] = ()
 
+    def plan_rows(self, client: AirtableClient, rows: Sequence[PostRow]) -> None:
+        """Bring the ledger in line with these rows, and with the accounts they name."""
+        self._know_accounts(client, rows)
+        self._plan(rows)
+
     # --- planning -------------------------------------------------------------------------------------
 
     def _plan(self, rows: Sequence[PostRow]) -> None:

@@ -131,6 +131,12 @@ def upgrade() -> None:
         sa.Column("error_kind", sa.Text(), server_default="", nullable=False),
         sa.Column("error_code", sa.Text(), server_default="", nullable=False),
         sa.Column("commanded_ms", sa.BigInteger(), nullable=True),
+        sa.Column(
+            "asked_ms",
+            sa.BigInteger(),
+            nullable=True,
+            comment="a person asked to publish it then, whatever its row says",
+        ),
         sa.Column("seen_ms", sa.BigInteger(), nullable=False),
         sa.Column("updated_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),

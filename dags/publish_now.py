@@ -1,0 +1,54 @@
+"""
+### Publish now
+
+Publishes named posts at once: by hand with the form, or by REST (`POST /api/v2/dags/publish_now/dagRuns`). A
+post that is planned for later is moved to now, one that waits for its second too; what is out already is
+answered with its link, never sent again.
+
+With **dry run** everything is done except sending, and the log of **claim** says what would be sent. For
+programs: the XCom `answers` of **claim** holds the same.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, Param
+
+from operators.publish import PublishOperator
+from operators.publish_now import ClaimNowOperator
+
+with DAG(
+    dag_id="publish_now",
+    schedule=None,
+    catchup=False,
+    max_active_runs=60,
+    is_paused_upon_creation=False,
+    default_args={"owner": "schedulo"},
+    tags=["publishing"],
+    doc_md=__doc__,
+    params={
+        "posts": Param(
+            [],
+            type="array",
+            items={"type": "string"},
+            title="Posts",
+            description="Record ids of rows in Posts, one a line (rec...). At most 100.",
+        ),
+        "accounts": Param(
+            [],
+            type=["array", "null"],
+            items={"type": "string"},
+            title="Only on these accounts",
+            description="Account keys, one a line, such as x:123. Empty: all accounts of the posts.",
+        ),
+        "dry_run": Param(
+            False,
+            type="boolean",
+            title="Dry run",
+            description="Do everything except sending, and say what would be sent.",
+        ),
+    },
+) as dag:
+    claim = ClaimNowOperator(task_id="claim", retries=1, retry_delay=timedelta(seconds=5))
+    PublishOperator.partial(
+        task_id="publish", retries=3, retry_delay=timedelta(seconds=60), priority_weight=100
+    ).expand(delivery=claim.output)
