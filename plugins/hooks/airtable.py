@@ -6,6 +6,7 @@ The Connection's form is in `provider_info`.
 from __future__ import annotations
 
 from airflow.sdk import BaseHook, Connection
+from airflow.sdk.exceptions import AirflowNotFoundException
 from pyairtable import Api
 
 from schedulo.airtable.base import try_base
@@ -42,9 +43,9 @@ class AirtableHook(BaseHook):
     def get_conn(self) -> Api:
         """pyairtable's client, without retries of its own: `AirtableClient` repeats by Airtable's rules.
 
-        :raises AirtableSetupError: where the Connection has no token
+        :raises AirtableSetupError: where there is no Connection, or it has no token
         """
-        connection = self.get_connection(self.airtable_conn_id)
+        connection = self._connection()
         token = (connection.password or "").strip()
         if not token:
             raise AirtableSetupError(
@@ -53,16 +54,24 @@ class AirtableHook(BaseHook):
             )
         return Api(token, retry_strategy=None, endpoint_url=_address(connection))
 
+    def _connection(self) -> Connection:
+        try:
+            return self.get_connection(self.airtable_conn_id)
+        except AirflowNotFoundException:
+            raise AirtableSetupError(
+                f"Connection {self.airtable_conn_id}: there is none; the operator makes one."
+            ) from None
+
     def host(self) -> str:
         """The address of the API, with its scheme."""
-        return _address(self.get_connection(self.airtable_conn_id))
+        return _address(self._connection())
 
     def base_id(self) -> str:
         """The base that the Connection names.
 
         :raises AirtableSetupError: where it names none
         """
-        base_id = str(self.get_connection(self.airtable_conn_id).extra_dejson.get("base_id") or "").strip()
+        base_id = str(self._connection().extra_dejson.get("base_id") or "").strip()
         if not base_id.startswith("app"):
             raise AirtableSetupError(
                 f"Connection {self.airtable_conn_id}: Base ID ({base_id or 'empty'}) must begin with app; "

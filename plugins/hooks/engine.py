@@ -17,6 +17,7 @@ from hooks.ledger import LedgerHook
 from hooks.platform import PlatformHook
 from hooks.tiktok import TikTokHook
 from hooks.x import XHook
+from schedulo.errors.airtable import AirtableSetupError
 from schedulo.ledger.database import Ledger
 from schedulo.media import MediaLinks, MediaStore
 from schedulo.planning.tick import Tick
@@ -87,15 +88,24 @@ def _links() -> MediaLinks:
 
 
 def make_tick() -> Tick:
-    """One sync."""
+    """One sync. A Connection to Airtable that is missing or wrong is the tick's trouble, not its end: what the
+    ledger knows goes out."""
     hook = AirtableHook()
-    host = urlsplit(hook.host())
-    port = host.port or {"http": 80, "https": 443}[host.scheme]
     return Tick(
         LedgerHook().get_conn(),
         MediaStore(settings().media),
         settings(),
         CONVERSATIONS,
         hook.client,
-        allowed_hosts=frozenset({f"{host.hostname}:{port}"}),
+        allowed_hosts=_hosts(hook),
     )
+
+
+def _hosts(hook: AirtableHook) -> frozenset[str]:
+    """Airtable's own host: its attachments may be fetched from there, even where that is a private address."""
+    try:
+        host = urlsplit(hook.host())
+    except AirtableSetupError:
+        return frozenset()
+    port = host.port or {"http": 80, "https": 443}[host.scheme]
+    return frozenset({f"{host.hostname}:{port}"})

@@ -108,24 +108,35 @@ class Tick:
             return
         with client.within(self.settings.airtable_budget_s):
             changes = client.posts_changed_since(self._mark("airtable:posts"))
-            rows = {row.record_id: row for row in changes.rows}
-            wanted = self._to_read_again(rows)
-            again = client.posts_by_id(sorted(wanted)) if wanted else []
-            rows |= {row.record_id: row for row in again}
-            missing = [id_ for id_ in wanted if id_ not in rows and not client.exists(id_)]
-            self._know_accounts(client, rows.values())
-            asked, commands_cursor = client.commands_since(self._mark("airtable:commands"))
-        self._plan(list(rows.values()))
+            self.plan_rows(client, changes.rows)
+            self._marked("airtable:posts", changes.cursor)  # what was read stays read if the rest fails
+            again = self._read_again(client, {row.record_id for row in changes.rows})
+            asked = self._obey(client)
+        self._marked("airtable:read")
+        self.lines.append(f"{len(changes.rows) + again} posts were read, {asked} requests")
+
+    def _read_again(self, client: AirtableClient, fresh: set[str]) -> int:
+        """Look once more at posts in which something may have changed that no list of changes shows."""
+        wanted = self._to_read_again() - fresh
+        if not wanted:
+            return 0
+        rows = client.posts_by_id(sorted(wanted))
+        self.plan_rows(client, rows)
+        missing = [id_ for id_ in wanted - {row.record_id for row in rows} if not client.exists(id_)]
+        with self.ledger.begin() as connection:
+            gone(connection, self.ledger.now_ms(connection), missing, len(wanted))
+        return len(rows)
+
+    def _obey(self, client: AirtableClient) -> int:
+        """Do what people asked for in Deliveries."""
+        asked, cursor = client.commands_since(self._mark("airtable:commands"))
+        grace_ms = int(self.settings.missed_after_s * 1000)
         with self.ledger.begin() as connection:
             now_ms = self.ledger.now_ms(connection)
-            gone(connection, now_ms, missing, len(wanted))
             for item in asked:
-                grace_ms = int(self.settings.missed_after_s * 1000)
                 command(connection, now_ms, item.key, item.verb, item.requested_ms, grace_ms)
-            marks.mark(connection, now_ms, "airtable:posts", changes.cursor)
-            marks.mark(connection, now_ms, "airtable:commands", commands_cursor)
-            marks.mark(connection, now_ms, "airtable:read")
-        self.lines.append(f"{len(rows)} posts were read, {len(asked)} requests")
+            marks.mark(connection, now_ms, "airtable:commands", cursor)
+        return len(asked)
 
     def _reading_is_due(self) -> bool:
         interval_s = self.settings.airtable_poll_s
@@ -141,7 +152,11 @@ class Tick:
         with self.ledger.begin() as connection:
             return marks.read(connection, name)[0]
 
-    def _to_read_again(self, fresh: Mapping[str, PostRow]) -> set[str]:
+    def _marked(self, name: str, value: str = "") -> None:
+        with self.ledger.begin() as connection:
+            marks.mark(connection, self.ledger.now_ms(connection), name, value)
+
+    def _to_read_again(self) -> set[str]:
         """Posts due soon (deletions and edits of linked rows show in no list of changes), and those whose
         media are not all here."""
         waiting = (State.SCHEDULED, State.CLAIMED, State.ARMED, State.HELD)
@@ -151,8 +166,7 @@ class Tick:
                 deliveries.c.state.in_(waiting), deliveries.c.due_ms <= soon_ms
             )
             unfinished = sa.select(posts.c.record_id).where(posts.c.unfinished)
-            found = set(connection.execute(due.union(unfinished)).scalars())
-        return found - set(fresh)
+            return set(connection.execute(due.union(unfinished)).scalars())
 
     def _know_accounts(self, client: AirtableClient, rows: Iterable[PostRow]) -> None:
         with self.ledger.begin() as connection:
