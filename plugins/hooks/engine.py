@@ -88,8 +88,7 @@ def _links() -> MediaLinks:
 
 
 def make_tick() -> Tick:
-    """One sync. A Connection to Airtable that is missing or wrong is the tick's trouble, not its end: what the
-    ledger knows goes out."""
+    """One sync. A Connection to Airtable that is missing or wrong is the tick's trouble, not its end."""
     hook = AirtableHook()
     return Tick(
         LedgerHook().get_conn(),
@@ -102,7 +101,7 @@ def make_tick() -> Tick:
 
 
 def _hosts(hook: AirtableHook) -> frozenset[str]:
-    """Airtable's own host: its attachments may be fetched from there, even where that is a private address."""
+    """Airtable's own host: attachments may be fetched from there, even where its address is private."""
     try:
         host = urlsplit(hook.host())
     except AirtableSetupError:
