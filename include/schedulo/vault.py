@@ -58,7 +58,7 @@ class Vault:
     def get(self, account_keys: Sequence[str]) -> dict[str, dict[str, Any]]:
         """The credentials of those accounts that have any. Raises `VaultError` where no key opens one."""
         query = sa.select(credentials).where(credentials.c.account_key.in_(list(account_keys)))
-        with self._ledger.begin() as connection:
+        with self._ledger.read() as connection:
             rows = connection.execute(query).all()
         found: dict[str, dict[str, Any]] = {}
         for row in rows:

@@ -1,9 +1,9 @@
 """Shows platform, account and title on every mapped publish task in Airflow, also while it waits.
 
-Airflow renders such labels on a worker only, and a post that goes well never sees one. This is a cluster policy
-(entry point `airflow.policy`) that the scheduler calls when it makes a task instance. The policy is public, the
-attribute that it sets is not: where Airflow drops it, instances show their number again and nothing else
-happens. It must never raise or take long: one query a run.
+Airflow renders such labels on a worker only, and a post that goes well never sees one. This is a cluster
+policy (entry point `airflow.policy`) that the scheduler calls when it makes a task instance. The policy is
+public, the attribute that it sets is not: where Airflow drops it, instances show their number again and
+nothing else happens. It must never raise or take long: one query a run.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _of_run(run_id: str) -> dict[int, str]:
         from schedulo.settings import settings
 
         _ledger = _ledger or Ledger(settings().ledger)
-        with _ledger.begin() as connection:
+        with _ledger.read() as connection:
             found = {claim.map_index: claim.label for claim in claims_of(connection, run_id)}
         if not found:
             return found

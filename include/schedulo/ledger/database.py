@@ -63,6 +63,12 @@ class Ledger:
         with self.engine.begin() as connection:
             yield connection
 
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """One transaction that only reads: on SQLite it waits for no writer."""
+        with self.engine.connect().execution_options(schedulo_reads=True) as connection, connection.begin():
+            yield connection
+
     def now_ms(self, connection: sa.Connection) -> int:
         """The database's time, in milliseconds."""
         return int(connection.execute(sa.select(self.now)).scalar_one())
@@ -113,7 +119,8 @@ def _prepare_sqlite(engine: sa.Engine) -> None:
 
     @sa.event.listens_for(engine, "begin")
     def on_begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        reads = connection.get_execution_options().get("schedulo_reads")
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 def _alembic() -> Config:

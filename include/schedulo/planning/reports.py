@@ -22,7 +22,7 @@ AT_ONCE = 300
 def flush(ledger: Ledger, client: AirtableClient) -> int:
     """Tell what is untold, oldest first; answers how many rows were told. Call it under a lease: an older
     report must not land after a newer one."""
-    with ledger.begin() as connection:
+    with ledger.read() as connection:
         untold = _untold(connection)
     if not untold:
         return 0
