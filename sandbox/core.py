@@ -174,8 +174,8 @@ class Service:
         """The name that counts and faults see; a service refines it where a parameter chooses the verb."""
         return route.name
 
-    def rate_limited(self, call: Call) -> Reply:
-        """This service's own answer to too many requests."""
+    def rate_limited(self, call: Call, wait_s: float | None = None) -> Reply:
+        """This service's own answer to too many requests. It ends in `wait_s`; None: as usual there."""
         return self.refusal(429, call)
 
     def expire_token(self, call: Call) -> None:
@@ -186,7 +186,8 @@ class Service:
 
 
 NUMBERED_MODES = ("status", "error_after", "late", "delay", "read_lag")
-"""Modes that mean nothing without a number, as in `status:503` (or more, as in `status:403/4/2207051`)."""
+"""Modes that mean nothing without a number, as in `status:503` (or more, as in `status:403/4/2207051`);
+`rate_limit` takes one, the seconds until the limit ends, but needs none."""
 
 # What the frame does by itself; every other mode is asked for by the service (`Faults.take`).
 FRAME_MODES = (
@@ -254,7 +255,7 @@ class Faults:
         fault = Fault(**order)
         if fault.kind not in FRAME_MODES + SERVICE_MODES:
             raise ValueError(f"mode {fault.mode!r} is not one of {', '.join(FRAME_MODES + SERVICE_MODES)}")
-        if fault.kind in NUMBERED_MODES:
+        if fault.kind in NUMBERED_MODES or (fault.kind == "rate_limit" and fault.argument):
             for part in fault.argument.split("/"):
                 float(part)
         self._orders.append(fault)
@@ -453,7 +454,7 @@ class Frame:
                 await run()
                 return Reply(200, "<html><body>OK</body></html>")
             case "rate_limit":
-                return service.rate_limited(call)
+                return service.rate_limited(call, float(fault.argument) if fault.argument else None)
             case _:  # expire_token
                 service.expire_token(call)
                 return await run()

@@ -73,10 +73,10 @@ class Gate:
             raise forbidden()
         return token
 
-    def lock(self, whom: str | None) -> Reply:
-        """Refuse this base, or token, from now on for 30 seconds."""
+    def lock(self, whom: str | None, lock_s: float = LOCK_OUT_S) -> Reply:
+        """Refuse this base, or token, from now on for so long."""
         if whom is not None:
-            self._locked_until[whom] = self._world.now() + LOCK_OUT_S
+            self._locked_until[whom] = self._world.now() + lock_s
         return self._too_many(*RATE_LIMITED)
 
     def _count(self, whom: str, per_s: int) -> None:

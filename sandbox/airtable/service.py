@@ -13,7 +13,7 @@ from typing import Any
 
 from sandbox.airtable.attachments import Files
 from sandbox.airtable.errors import body, forbidden, invalid_request, refused, unknown_field
-from sandbox.airtable.limits import Gate, Token
+from sandbox.airtable.limits import LOCK_OUT_S, Gate, Token
 from sandbox.airtable.listing import ListOptions, Pages, flag, list_options, renderer
 from sandbox.airtable.model import ATTACHMENTS, COMPUTED, LINKS, Attachment, Base, Record, Table
 from sandbox.airtable.records import Writer, delete, set_cell
@@ -96,8 +96,9 @@ class Airtable(Service):
             return self.rate_limited(call)
         return Reply(status, PLAIN_REFUSALS.get(status, body("SERVER_ERROR", "Server error")))
 
-    def rate_limited(self, call: Call) -> Reply:
-        return self.gate.lock(call.args.get("base") or call.bearer())
+    def rate_limited(self, call: Call, wait_s: float | None = None) -> Reply:
+        lock_s = LOCK_OUT_S if wait_s is None else wait_s
+        return self.gate.lock(call.args.get("base") or call.bearer(), lock_s)
 
     def expire_token(self, call: Call) -> None:
         self.gate.tokens.pop(call.bearer() or "", None)

@@ -21,6 +21,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from math import ceil
 from typing import Any
 from urllib.parse import urlencode
 
@@ -234,8 +235,9 @@ class GraphService(Service):
         if token := self._token_sent(call):
             token.expires_at = self.world.now() - 1
 
-    def rate_limited(self, call: Call) -> Reply:
-        """HTTP 400 with the code of who is limited: 80002 Instagram, 80001 a Page token, 32 a user token."""
+    def rate_limited(self, call: Call, wait_s: float | None = None) -> Reply:
+        """HTTP 400 with the code of who is limited: 80002 Instagram, 80001 a Page token, 32 a user token.
+        Meta tells whole minutes."""
         token = self._token_sent(call)
         account = self.account_of(call)
         about_page = token is None or account not in self.store.nodes or self.is_page(account)
@@ -246,12 +248,13 @@ class GraphService(Service):
         else:
             code = errors.PAGE_LIMIT_USER_TOKEN.code
         code = int(self.world.switch("meta_rate_limit_code", str(code)))
+        minutes = self.world.switch("meta_rate_limit_minutes", "5") if wait_s is None else ceil(wait_s / 60)
         usage = {
             "type": "pages" if about_page else "instagram",
             "call_count": 100,
             "total_cputime": 100,
             "total_time": 100,
-            "estimated_time_to_regain_access": int(self.world.switch("meta_rate_limit_minutes", "5")),
+            "estimated_time_to_regain_access": int(minutes),
         }
         header = {"X-Business-Use-Case-Usage": json.dumps({account or "0": [usage]})}
         return self.refuse(errors.find(400, code, None), header).reply

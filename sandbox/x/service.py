@@ -164,13 +164,13 @@ class X(Service):
                 return errors.bad_gateway()
         return errors.plain(status)
 
-    def rate_limited(self, call: Call) -> Reply:
+    def rate_limited(self, call: Call, wait_s: float | None = None) -> Reply:
         reply = self.refusal(429, call)
         limit = ENDPOINTS[call.route].per_user if call.route in ENDPOINTS else None
         reply.headers |= {
             "x-rate-limit-limit": str(limit or 1),
             "x-rate-limit-remaining": "0",
-            "x-rate-limit-reset": str(int(self.world.now()) + WINDOW_SECONDS),
+            "x-rate-limit-reset": str(int(self.world.now() + (WINDOW_SECONDS if wait_s is None else wait_s))),
         }
         return reply
 

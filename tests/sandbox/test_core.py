@@ -44,8 +44,10 @@ class Echo(Service):
     def route_name(self, route: Route, call: Call) -> str:
         return call.query_value("verb") or route.name
 
-    def rate_limited(self, call: Call) -> Reply:
-        return Reply(429, {"echo_error": "slow down"}, {"Retry-After": "7"})
+    def rate_limited(self, call: Call, wait_s: float | None = None) -> Reply:
+        return Reply(
+            429, {"echo_error": "slow down"}, {"Retry-After": "7" if wait_s is None else f"{wait_s:g}"}
+        )
 
     def expire_token(self, call: Call) -> None:
         self.expired.add(call.bearer())
@@ -218,6 +220,13 @@ def test_rate_limit_answers_as_the_service_would(echo: RunningSandbox) -> None:
     echo.fault(service="echo", mode="rate_limit")
     answer = publish(echo)
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "7")
+
+
+def test_a_rate_limit_may_be_told_how_long_it_lasts(echo: RunningSandbox) -> None:
+    echo.fault(service="echo", mode="rate_limit:15")
+    assert publish(echo).headers["Retry-After"] == "15"
+    with pytest.raises(ValueError, match="400"):
+        echo.fault(service="echo", mode="rate_limit:soon")
 
 
 def test_expire_token_holds_for_the_next_request_as_well(echo: RunningSandbox) -> None:

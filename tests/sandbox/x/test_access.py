@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import requests
 
@@ -169,6 +171,13 @@ def test_a_rate_limit_on_order_tells_its_reset(x: Client) -> None:
     x.sandbox.fault(service="x", mode="rate_limit", route="create_post")
     answer = x.post(text="hello")
     assert (answer.status_code, answer.headers["x-rate-limit-remaining"]) == (429, "0")
+
+
+def test_a_rate_limit_on_order_ends_when_ordered(x: Client) -> None:
+    x.sandbox.fault(service="x", mode="rate_limit:15", route="create_post")
+    before = time.time()
+    reset = int(x.post(text="hello").headers["x-rate-limit-reset"])
+    assert before + 14 <= reset <= time.time() + 15
 
 
 def test_a_token_expires_on_order(x: Client) -> None:
