@@ -29,7 +29,8 @@ with DAG(
     tags=["publishing"],
     doc_md=__doc__,
     deadline=DeadlineAlert(
-        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        # Not DAGRUN_QUEUED_AT: with it Airflow 3.3.2 cannot clear a task of this DAG any more.
+        reference=DeadlineReference.DAGRUN_LOGICAL_DATE,
         interval=timedelta(minutes=15),
         callback=SyncCallback("operators.deadline.run_is_late", kwargs={"minutes": 15}),
         name="a publishing run is late",
