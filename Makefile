@@ -1,0 +1,58 @@
+# The commands of this project. Every target makes the virtual environment by itself, and again when the
+# requirement files or pyproject.toml change. `make PYTHON=python3.12 ...` chooses the interpreter.
+
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	&& echo $$python && break; done)
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+READY := .venv/.ready
+UV_PIP_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	--custom-compile-command "make pins" pyproject.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down test test-fast test-all lint bench pins
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY) ## make the virtual environment
+
+$(READY): requirements.txt requirements-dev.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 was not found; name one: make PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.txt -r requirements-dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+demo: $(READY) ## posts go out on four stand-in platforms while you watch; about 3 minutes
+	$(BIN)/python -m sandbox.demo
+
+up: $(READY) ## the same, left running: Airflow's page, its login, the sandbox
+	$(BIN)/python -m sandbox.demo up
+
+down: $(READY) ## stop what `make up` started
+	$(BIN)/python -m sandbox.demo down
+
+test: lint ## everything that must pass
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -m slow
+
+test-fast: $(READY) ## without real Airflow processes and long scripts; under 2 minutes
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-all: test ## all there is
+
+lint: $(READY) ## style, types, and which part may import which
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: $(READY) ## lateness and cost of a thousand posts in one second; needs PostgreSQL
+	$(BIN)/python -m benchmarks
+
+pins: $(READY) ## compile requirements*.txt from pyproject.toml
+	$(UV_PIP_COMPILE) --output-file requirements.txt
+	$(UV_PIP_COMPILE) --extra dev --constraint requirements.txt --output-file requirements-dev.txt
