@@ -7,6 +7,8 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 READY := .venv/.ready
+# A network may have a certificate authority of its own; the system knows it, uv's own list does not.
+export UV_SYSTEM_CERTS := 1
 UV_PIP_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--custom-compile-command "make pins" pyproject.toml
 
