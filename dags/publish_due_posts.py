@@ -16,7 +16,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, DeadlineAlert, DeadlineReference, SyncCallback
 
-from operators.publish import PublishOperator
+from operators.publish import PublishOperator, publish_options
 from operators.sync import SyncOperator
 
 with DAG(
@@ -38,6 +38,4 @@ with DAG(
 ) as dag:
     sync = SyncOperator(task_id="sync", retries=2, retry_delay=timedelta(seconds=5))
     # No time limits here: they would count from preparing on and lose results.
-    PublishOperator.partial(task_id="publish", retries=3, retry_delay=timedelta(seconds=60)).expand(
-        delivery=sync.output
-    )
+    PublishOperator.partial(task_id="publish", **publish_options()).expand(delivery=sync.output)

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Param
 
-from operators.publish import PublishOperator
+from operators.publish import PublishOperator, publish_options
 from operators.publish_now import ClaimNowOperator
 
 with DAG(
@@ -49,6 +49,6 @@ with DAG(
     },
 ) as dag:
     claim = ClaimNowOperator(task_id="claim", retries=1, retry_delay=timedelta(seconds=5))
-    PublishOperator.partial(
-        task_id="publish", retries=3, retry_delay=timedelta(seconds=60), priority_weight=100
-    ).expand(delivery=claim.output)
+    PublishOperator.partial(task_id="publish", priority_weight=100, **publish_options()).expand(
+        delivery=claim.output
+    )

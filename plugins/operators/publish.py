@@ -46,6 +46,20 @@ class DeliveryRetryPolicy(RetryPolicy):
         return cls()
 
 
+def publish_options() -> dict[str, Any]:
+    """How often a publish task tries again, and what it is called.
+
+    For `partial`: of a mapped task Airflow keeps only what is given there. The policy decides, so `retries` is
+    above what it ever asks for.
+    """
+    return {
+        "retries": 3,
+        "retry_delay": timedelta(seconds=60),
+        "retry_policy": DeliveryRetryPolicy(),
+        "map_index_template": "{{ label }}",
+    }
+
+
 class PublishOperator(BaseOperator):
     """
     Wait for the due second of one delivery and see it out.
@@ -62,8 +76,6 @@ class PublishOperator(BaseOperator):
     )
 
     def __init__(self, *, delivery: str = "", **kwargs: Any) -> None:
-        kwargs.setdefault("retry_policy", DeliveryRetryPolicy())
-        kwargs.setdefault("map_index_template", "{{ label }}")
         super().__init__(**kwargs)
         self.delivery = delivery
 
