@@ -6,7 +6,8 @@ comes to mean another post. A process holds what it works on; one beat a process
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left, insort
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -124,12 +125,30 @@ def _paced(connection: sa.Connection, wanted: Sequence[tuple[str, str, int]], ga
         for row in connection.execute(
             sa.select(accounts.c.key, accounts.c.last_fire_ms)
             .where(accounts.c.key.in_(keys))
+            .order_by(accounts.c.key)  # two ticks lock in the same order
             .with_for_update()
         )
     }
+    # What was claimed before may be due later than what is claimed now: only slots too near are avoided.
+    taken = {key: [at_ms] for key, at_ms in last.items()}
+    for row in connection.execute(
+        sa.select(_D.account_key, _D.fire_ms).where(
+            _D.state.in_((State.CLAIMED, State.ARMED, State.SENDING)), _D.account_key.in_(keys)
+        )
+    ):
+        taken[row.account_key].append(row.fire_ms)
+    for instants in taken.values():
+        instants.sort()
     slots = {}
     for id_, key, fire_ms in wanted:
-        slots[id_] = last[key] = max(fire_ms, last[key] + gap_ms)
+        slot = fire_ms
+        for at_ms in taken[key][bisect_left(taken[key], fire_ms - gap_ms + 1) :]:
+            if at_ms - slot >= gap_ms:
+                break
+            slot = at_ms + gap_ms
+        insort(taken[key], slot)
+        slots[id_] = slot
+        last[key] = max(last[key], slot)
     if keys:
         connection.execute(
             sa.update(accounts)
@@ -144,7 +163,7 @@ def sweep(connection: sa.Connection, now_ms: int, settings: Settings) -> None:
     """Put right what time or a dead process left behind. Run by every tick before it claims."""
     silent = _silent(now_ms, settings)
     unstarted = sa.and_(
-        _D.state == State.CLAIMED,
+        _D.state.in_((State.CLAIMED, State.ARMED, State.REFUSED)),
         _D.holder.is_(None),
         _D.updated_ms < now_ms - int(UNSTARTED_S * 1000),
         _D.fire_ms < now_ms + int((settings.horizon_s - UNSTARTED_S) * 1000),
@@ -323,14 +342,22 @@ def release(connection: sa.Connection, now_ms: int, holder: str, ids: Sequence[s
         .where(*mine, _D.state.in_((State.CLAIMED, State.PROCESSING, State.UNKNOWN)))
         .values(holder=None, updated_ms=now_ms)
     )
-    move(
-        connection,
-        _ids(connection, *mine, _D.state == State.ARMED),
-        State.CLAIMED,
-        *mine,
-        holder=None,
-        updated_ms=now_ms,
+    prepared = (*mine, _D.state.in_((State.ARMED, State.REFUSED)))
+    move(connection, _ids(connection, *prepared), State.CLAIMED, *prepared, holder=None, updated_ms=now_ms)
+
+
+def release_orphans(
+    connection: sa.Connection, now_ms: int, holder: str, at_work: Collection[str], settings: Settings
+) -> None:
+    """Let go of what `holder` has held for a while without working on it: its work broke off."""
+    held_long = (
+        _D.holder == holder,
+        _D.state.in_((State.CLAIMED, State.ARMED, State.REFUSED, State.PROCESSING, State.UNKNOWN)),
+        _D.updated_ms < now_ms - int(settings.holder_silent_s * 1000),
     )
+    orphans = [id_ for id_ in _ids(connection, *held_long) if id_ not in at_work]
+    if orphans:
+        release(connection, now_ms, holder, orphans)
 
 
 def beat(connection: sa.Connection, now_ms: int, holder: str, note: str) -> None:

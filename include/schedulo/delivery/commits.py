@@ -154,7 +154,7 @@ def settle(connection: sa.Connection, now_ms: int, found: Sequence[Outcome]) -> 
     known = {
         row.id: row
         for row in connection.execute(
-            sa.select(writes, _D.fence.label("newest"), _D.state.label("stands"), _D.fire_ms)
+            sa.select(writes, _D.fence.label("newest"), _D.state.label("stands"))
             .join(deliveries, _D.id == writes.c.delivery_id)
             .where(writes.c.id.in_([item.write_id for item in found]))
         )
@@ -165,10 +165,12 @@ def settle(connection: sa.Connection, now_ms: int, found: Sequence[Outcome]) -> 
     news: set[str] = set()
     lines: list[tuple[str, str]] = []
     for item in found:
-        write = known[item.write_id]
+        write = known.get(item.write_id)
+        if write is None:  # its fence was never taken
+            answers.append(None)
+            continue
         lines.append((write.delivery_id, item.note))
-        current = write.fence == write.newest
-        if not current and item.state is not WriteState.ACCEPTED:
+        if not _says_more(item.state, write):
             answers.append(None)
             continue
         if item.state is WriteState.ACCEPTED and _other_copy(connection, write):
@@ -177,6 +179,8 @@ def settle(connection: sa.Connection, now_ms: int, found: Sequence[Outcome]) -> 
             continue
         settled.append({"b_id": item.write_id, "b_state": item.state, "b_value": item.value, "b_at": now_ms})
         target = _AFTER[item.state, write.live]
+        if target is State.ARMED and write.stands != State.SENDING:
+            target = State.CLAIMED  # taken from its process meanwhile: whoever takes it up arms it
         groups.setdefault(target, {})[write.delivery_id] = {
             "answered_ms": item.answered_ms or now_ms,
             "value": item.value if isinstance(item.value, str) else None,
@@ -198,6 +202,15 @@ def settle(connection: sa.Connection, now_ms: int, found: Sequence[Outcome]) -> 
     tell_story(connection, now_ms, lines)
     changed(connection, now_ms, news)
     return answers
+
+
+def _says_more(said: WriteState, write: Any) -> bool:
+    """Whether an outcome changes what is known of its write. That it was taken always does; what proves
+    that it was not, only while that is in doubt and nothing was sent after it; doubt, only at first."""
+    if said is WriteState.ACCEPTED:
+        return True
+    doubtful = (WriteState.OPEN,) if said is WriteState.UNKNOWN else (WriteState.OPEN, WriteState.UNKNOWN)
+    return bool(write.fence == write.newest) and write.state in doubtful
 
 
 def _arrive(
@@ -257,13 +270,32 @@ class Kept:
     """The answer of one step, to be kept."""
 
     delivery_id: str
+    holder: str | None
+    """Who asked: the answer counts only while it still holds the delivery."""
     name: str
     value: Any
     keep_s: float | None
 
 
-def keep_steps(connection: sa.Connection, now_ms: int, kept: Sequence[Kept]) -> None:
-    """Store answers under their names; a newer answer replaces an older one."""
+def keep_steps(connection: sa.Connection, now_ms: int, kept: Sequence[Kept]) -> list[bool]:
+    """Store answers under their names; a newer answer replaces an older one.
+
+    False where another process took the delivery: its handles must not be replaced by those of a process
+    that was frozen, or a later look would ask about the wrong one.
+    """
+    holders = {
+        row.id: row.holder
+        for row in connection.execute(
+            sa.select(_D.id, _D.holder)
+            .where(_D.id.in_({item.delivery_id for item in kept}))
+            .order_by(_D.id)
+            .with_for_update(read=True)
+        )
+    }
+    answers = [holders.get(item.delivery_id) == item.holder for item in kept]
+    fresh = [item for item, mine in zip(kept, answers, strict=True) if mine]
+    if not fresh:
+        return answers
     statement = upsert(connection, steps)
     statement = statement.on_conflict_do_update(
         index_elements=["delivery_id", "name"],
@@ -283,6 +315,7 @@ def keep_steps(connection: sa.Connection, now_ms: int, kept: Sequence[Kept]) -> 
                 "kept_ms": now_ms,
                 "expires_ms": None if item.keep_s is None else now_ms + int(item.keep_s * 1000),
             }
-            for item in kept
+            for item in fresh
         ],
     )
+    return answers

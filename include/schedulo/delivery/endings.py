@@ -1,6 +1,8 @@
 """What a delivery's session of work comes to: armed, put back, failed, finished, looked up.
 
 Each function moves deliveries by the table and tells Airtable; all take the database's time in milliseconds.
+What a process decides counts only while it holds the delivery as it did when it read it: one that was frozen
+and wakes up decides nothing. Those functions answer whether the decision counted.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from schedulo.delivery.news import changed, incident
-from schedulo.delivery.rows import Write, tell_story
+from schedulo.delivery.rows import Delivery, Write, tell_story
 from schedulo.delivery.transitions import move, sources
 from schedulo.errors import PlatformError
 from schedulo.flow import Finding, Look
@@ -46,26 +48,25 @@ def arm(connection: sa.Connection, now_ms: int, armed: Sequence[Armed]) -> list[
     return answers
 
 
-def rearm(connection: sa.Connection, now_ms: int, delivery_id: str, note: str) -> None:
+def rearm(connection: sa.Connection, now_ms: int, delivery: Delivery, note: str) -> bool:
     """Forget what was prepared: it belongs to an older content, or the platform no longer knows it."""
-    values = {"armed_version": None, "updated_ms": now_ms}
-    move(connection, [delivery_id], State.CLAIMED, **values) or _stay(
-        connection, delivery_id, State.CLAIMED, values
-    )
-    connection.execute(sa.delete(steps).where(steps.c.delivery_id == delivery_id))
-    tell_story(connection, now_ms, [(delivery_id, note)])
+    if not _move_mine(connection, delivery, State.CLAIMED, {"armed_version": None, "updated_ms": now_ms}):
+        return False
+    connection.execute(sa.delete(steps).where(steps.c.delivery_id == delivery.id))
+    tell_story(connection, now_ms, [(delivery.id, note)])
+    return True
 
 
 def put_back(
     connection: sa.Connection,
     now_ms: int,
-    delivery_id: str,
+    delivery: Delivery,
     *,
     fire_ms: int,
     reason: str,
     attempt: bool,
     state: State = State.SCHEDULED,
-) -> None:
+) -> bool:
     """Give it back until `fire_ms`: to the ledger (SCHEDULED), or to a retry of the same task (CLAIMED)."""
     values = {
         "fire_ms": fire_ms,
@@ -74,20 +75,41 @@ def put_back(
         "updated_ms": now_ms,
         "attempts": _D.attempts + int(attempt),
     }
-    if move(connection, [delivery_id], state, **values) or _stay(connection, delivery_id, state, values):
-        tell_story(connection, now_ms, [(delivery_id, reason)])
-        changed(connection, now_ms, [delivery_id])
+    return _move_mine(connection, delivery, state, values) and _tell(connection, now_ms, delivery.id, reason)
 
 
-def _stay(connection: sa.Connection, delivery_id: str, state: State, values: Mapping[str, Any]) -> bool:
+def _move_mine(
+    connection: sa.Connection, delivery: Delivery, state: State, values: Mapping[str, Any]
+) -> bool:
+    """Move to `state`, or stay there with new values, unless another process has taken the delivery."""
+    mine = _D.holder == delivery.holder
+    if move(connection, [delivery.id], state, mine, **values):
+        return True
+    return _stay(connection, delivery.id, state, values, mine)
+
+
+def _tell(connection: sa.Connection, now_ms: int, delivery_id: str, sentence: str) -> bool:
+    tell_story(connection, now_ms, [(delivery_id, sentence)])
+    changed(connection, now_ms, [delivery_id])
+    return True
+
+
+def _stay(
+    connection: sa.Connection,
+    delivery_id: str,
+    state: State,
+    values: Mapping[str, Any],
+    *conditions: sa.ColumnElement[bool],
+) -> bool:
     """Set `values` on a delivery that is in `state` already."""
-    statement = sa.update(deliveries).where(_D.id == delivery_id, _D.state == state).values(**values)
+    chosen = (_D.id == delivery_id, _D.state == state, *conditions)
+    statement = sa.update(deliveries).where(*chosen).values(**values)
     return connection.execute(statement).rowcount == 1
 
 
 def again(
-    connection: sa.Connection, now_ms: int, delivery_id: str, *, fire_ms: int, reason: str, attempt: bool
-) -> None:
+    connection: sa.Connection, now_ms: int, delivery: Delivery, *, fire_ms: int, reason: str, attempt: bool
+) -> bool:
     """The process that holds it tries it again at `fire_ms`; what was prepared stays."""
     values = {
         "fire_ms": fire_ms,
@@ -95,54 +117,59 @@ def again(
         "attempts": _D.attempts + int(attempt),
         "updated_ms": now_ms,
     }
-    if move(connection, [delivery_id], State.CLAIMED, **values) or _stay(
-        connection, delivery_id, State.CLAIMED, values
-    ):
-        tell_story(connection, now_ms, [(delivery_id, reason)])
-        changed(connection, now_ms, [delivery_id])
-
-
-def start_over(connection: sa.Connection, now_ms: int, delivery_id: str, reason: str) -> None:
-    """The platform took it and then gave up on it for good: nothing is out, prepare everything anew."""
-    connection.execute(
-        sa.update(writes)
-        .where(writes.c.delivery_id == delivery_id, writes.c.state == WriteState.ACCEPTED)
-        .values(state=WriteState.ABSENT)
+    return _move_mine(connection, delivery, State.CLAIMED, values) and _tell(
+        connection, now_ms, delivery.id, reason
     )
-    connection.execute(sa.delete(steps).where(steps.c.delivery_id == delivery_id))
-    move(
+
+
+def start_over(connection: sa.Connection, now_ms: int, delivery: Delivery, reason: str) -> bool:
+    """The platform took it and then gave up on it for good: nothing is out, prepare everything anew."""
+    moved = move(
         connection,
-        [delivery_id],
+        [delivery.id],
         State.CLAIMED,
+        _D.holder == delivery.holder,
+        _D.fence == delivery.fence,
         armed_version=None,
         accepted_ms=None,
         remote_id=None,
         reason=reason,
         updated_ms=now_ms,
     )
-    tell_story(connection, now_ms, [(delivery_id, f"{reason}; prepared anew")])
-    changed(connection, now_ms, [delivery_id])
+    if not moved:
+        return False
+    connection.execute(
+        sa.update(writes)
+        .where(writes.c.delivery_id == delivery.id, writes.c.state == WriteState.ACCEPTED)
+        .values(state=WriteState.ABSENT)
+    )
+    connection.execute(sa.delete(steps).where(steps.c.delivery_id == delivery.id))
+    return _tell(connection, now_ms, delivery.id, f"{reason}; prepared anew")
 
 
 def look_later(
-    connection: sa.Connection, now_ms: int, delivery_id: str, *, fire_ms: int, reason: str
-) -> None:
+    connection: sa.Connection, now_ms: int, delivery: Delivery, *, fire_ms: int, reason: str
+) -> bool:
     """Leave a delivery that is being processed or looked up as it is until `fire_ms`."""
-    connection.execute(
+    moved = connection.execute(
         sa.update(deliveries)
-        .where(_D.id == delivery_id, _D.state.in_((State.PROCESSING, State.UNKNOWN)))
+        .where(
+            _D.id == delivery.id,
+            _D.holder == delivery.holder,
+            _D.state.in_((State.PROCESSING, State.UNKNOWN)),
+        )
         .values(fire_ms=fire_ms, reason=reason, holder=None, looks=_D.looks + 1, updated_ms=now_ms)
     )
-    tell_story(connection, now_ms, [(delivery_id, reason)])
-    changed(connection, now_ms, [delivery_id])
+    return moved.rowcount == 1 and _tell(connection, now_ms, delivery.id, reason)
 
 
-def fail(connection: sa.Connection, now_ms: int, delivery_id: str, error: PlatformError) -> None:
+def fail(connection: sa.Connection, now_ms: int, delivery: Delivery, error: PlatformError) -> bool:
     """It cannot go out; a person must act."""
     moved = move(
         connection,
-        [delivery_id],
+        [delivery.id],
         State.FAILED,
+        _D.holder == delivery.holder,
         reason=error.sentence(),
         error_kind=error.kind,
         error_code=error.code,
@@ -150,11 +177,10 @@ def fail(connection: sa.Connection, now_ms: int, delivery_id: str, error: Platfo
         attempts=_D.attempts + 1,
         updated_ms=now_ms,
     )
-    if moved:
-        sentence = f"failed: {error.sentence()}; {error.info.actor} must act"
-        tell_story(connection, now_ms, [(delivery_id, sentence)])
-        incident(connection, now_ms, f"failed:{delivery_id}", error.kind, error.sentence(), delivery_id)
-        changed(connection, now_ms, moved)
+    if not moved:
+        return False
+    incident(connection, now_ms, f"failed:{delivery.id}", error.kind, error.sentence(), delivery.id)
+    return _tell(connection, now_ms, delivery.id, f"failed: {error.sentence()}; {error.info.actor} must act")
 
 
 def finish(connection: sa.Connection, now_ms: int, delivery_id: str, published: Published) -> None:
@@ -242,13 +268,27 @@ def take_scheduled(
     )
 
 
+def no_doubt_left(connection: sa.Connection, now_ms: int, delivery: Delivery) -> bool:
+    """A late answer has settled the last write in doubt: go on by what it said."""
+    return _move_mine(connection, delivery, State.CLAIMED, {"updated_ms": now_ms})
+
+
+LOOKS = 3
+"""So often a list must not show a post before that counts."""
+
+
 def conclude(
-    connection: sa.Connection, now_ms: int, write: Write, finding: Finding, settings: Settings
+    connection: sa.Connection,
+    now_ms: int,
+    delivery: Delivery,
+    write: Write,
+    finding: Finding,
+    settings: Settings,
 ) -> State:
     """Draw the conclusion from a look at a write whose outcome is not known; answers the new state.
 
-    Presence counts at once. Absence counts only after the quiet time Q, and allows one resend ever; the
-    second doubt goes to a person.
+    Presence counts at once. Absence counts only after the quiet time Q and, where it is only a list that does
+    not show it, after three looks; it allows one resend ever. The second doubt goes to a person.
     """
     connection.execute(
         sa.insert(outcomes),
@@ -262,21 +302,28 @@ def conclude(
             }
         ],
     )
-    quiet_over = now_ms >= write.opened_ms + int(settings.quiet_s * 1000)
     row = connection.execute(
-        sa.select(_D.resends, _D.looks, _D.fire_ms).where(_D.id == write.delivery_id)
+        sa.select(_D.state, _D.holder, _D.resends, _D.looks).where(_D.id == delivery.id).with_for_update()
     ).one()
+    if row.state != State.UNKNOWN:
+        return State(row.state)  # a late answer was faster
     if finding.look is Look.FOUND:
         target = State.PUBLISHED if write.live else State.PROCESSING
         _close(connection, now_ms, write, WriteState.ACCEPTED, finding)
         _found(connection, now_ms, write, finding, target)
         return target
-    if not quiet_over or (finding.look is Look.UNCLEAR and row.looks < 20):
+    if row.holder != delivery.holder:
+        return State.UNKNOWN  # who holds it now concludes
+    quiet_over = now_ms >= write.opened_ms + int(settings.quiet_s * 1000)
+    once_more = (finding.look is Look.UNCLEAR and row.looks < 20) or (
+        finding.look is Look.ABSENT and _looks(connection, write) < LOOKS
+    )
+    if not quiet_over or once_more:
         wait_ms = min(30_000, int(settings.quiet_s * 200))
         look_later(
             connection,
             now_ms,
-            write.delivery_id,
+            delivery,
             fire_ms=now_ms + wait_ms,
             reason=f"not known yet whether it went out: {finding.note}; looked at again",
         )
@@ -305,6 +352,14 @@ def conclude(
     incident(connection, now_ms, f"unresolved:{write.delivery_id}", "unresolved", reason, write.delivery_id)
     changed(connection, now_ms, [write.delivery_id])
     return State.UNRESOLVED
+
+
+def _looks(connection: sa.Connection, write: Write) -> int:
+    """How often this write was looked for in a list that did not show it."""
+    query = sa.select(sa.func.count()).where(
+        outcomes.c.write_id == write.id, outcomes.c.state == f"look:{Look.ABSENT}"
+    )
+    return connection.execute(query).scalar_one()
 
 
 def _close(connection: sa.Connection, now_ms: int, write: Write, state: WriteState, finding: Finding) -> None:

@@ -32,6 +32,7 @@ class Delivery:
     fire_ms: int
     not_after_ms: int
     holder: str | None
+    fence: int
     run_id: str
     attempts: int
     resends: int
@@ -94,6 +95,7 @@ def _delivery(row: Any) -> Delivery:
         fire_ms=row.fire_ms,
         not_after_ms=row.not_after_ms,
         holder=row.holder,
+        fence=row.fence,
         run_id=row.run_id,
         attempts=row.attempts,
         resends=row.resends,
@@ -107,17 +109,21 @@ def _delivery(row: Any) -> Delivery:
 
 
 def kept_steps(connection: sa.Connection, ids: Sequence[str], now_ms: int) -> dict[str, dict[str, Any]]:
-    """The steps still valid, by delivery and name. Once a commit was opened its steps are valid for good."""
+    """The steps still valid, by delivery and name. Once a commit that may have arrived was opened, the steps
+    before it are valid for good: it is looked up, and sent once more, with the same handle."""
     found: dict[str, dict[str, Any]] = {id_: {} for id_ in ids}
-    committed = set(
-        connection.execute(
-            sa.select(writes.c.delivery_id).where(
-                writes.c.delivery_id.in_(ids), writes.c.state.in_(("open", "accepted", "unknown"))
-            )
-        ).scalars()
-    )
+    maybe_sent = (WriteState.OPEN, WriteState.ACCEPTED, WriteState.UNKNOWN, WriteState.ABSENT)
+    opened = {
+        row.delivery_id: row.opened_ms
+        for row in connection.execute(
+            sa.select(writes.c.delivery_id, sa.func.max(writes.c.opened_ms).label("opened_ms"))
+            .where(writes.c.delivery_id.in_(ids), writes.c.state.in_(maybe_sent))
+            .group_by(writes.c.delivery_id)
+        )
+    }
     for row in connection.execute(sa.select(steps).where(steps.c.delivery_id.in_(ids))):
-        if row.delivery_id in committed or row.expires_ms is None or row.expires_ms > now_ms:
+        frozen = row.kept_ms <= opened.get(row.delivery_id, -1)
+        if frozen or row.expires_ms is None or row.expires_ms > now_ms:
             found[row.delivery_id][row.name] = row.value
     return found
 

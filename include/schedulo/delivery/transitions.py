@@ -30,7 +30,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
             S.PUBLISHED_INCOMPLETE,
             S.WAITING_IN_APP,
             S.PROCESSING,
-            S.ARMED,
+            S.REFUSED,
             S.CLAIMED,
             S.UNRESOLVED,
         }
@@ -56,7 +56,17 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     S.PUBLISHED: frozenset(),
 }
 
-for _state in (S.SCHEDULED, S.CLAIMED, S.ARMED, S.UNRESOLVED, S.FAILED, S.MISSED, S.CANCELLED, S.HELD):
+for _state in (
+    S.SCHEDULED,
+    S.CLAIMED,
+    S.ARMED,
+    S.REFUSED,
+    S.UNRESOLVED,
+    S.FAILED,
+    S.MISSED,
+    S.CANCELLED,
+    S.HELD,
+):
     TRANSITIONS[_state] |= {S.PUBLISHED, S.PROCESSING}
 
 RESTING = frozenset(

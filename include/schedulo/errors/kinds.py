@@ -181,6 +181,11 @@ class Diagnosis:
     """True: even at a commit this answer proves that nothing was published."""
 
 
+def _storable(text: str) -> str:
+    """Text without what databases refuse: half a surrogate pair, and NUL."""
+    return text.encode("utf-8", "replace").decode().replace("\x00", "")
+
+
 class PlatformError(Exception):
     """A service said no, or gave no answer that can be used.
 
@@ -201,7 +206,7 @@ class PlatformError(Exception):
         self.diagnosis = diagnosis
         self.status = status
         self.code = code
-        self.message = message[:300]
+        self.message = _storable(message[:300])
         self.wait_s = wait_s
         """Seconds until the service says it will take requests again; None where it does not say."""
         super().__init__(self.sentence())

@@ -85,6 +85,11 @@ class Clerk:
         try:
             with self._ledger.begin() as connection:
                 answers = batch[0].operation(connection, [asked.wish for asked in batch])
+        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+            # The database is away or busy, whatever was wished: asking for each would only take longer.
+            for asked in batch:
+                asked.future.set_exception(error)
+            return
         except Exception as error:
             if len(batch) == 1:
                 batch[0].future.set_exception(error)

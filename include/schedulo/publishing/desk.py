@@ -28,6 +28,8 @@ class Case:
     delivery: rows.Delivery
     steps: Mapping[str, Any]
     writes: Sequence[rows.Write]
+    held: bool
+    """A hold on it is in force."""
     now_ms: int
     """The database's time when it was read."""
 
@@ -71,8 +73,9 @@ class Desk:
         case: Case = await self._ask("case", delivery_id)
         return case
 
-    async def keep(self, kept: commits.Kept) -> None:
-        await self._ask("keep", kept)
+    async def keep(self, kept: commits.Kept) -> bool:
+        done: bool = await self._ask("keep", kept)
+        return done
 
     async def arm(self, armed: endings.Armed) -> bool:
         done: bool = await self._ask("arm", armed)
@@ -106,11 +109,15 @@ class Desk:
         found = rows.load(connection, ids)
         steps = rows.kept_steps(connection, ids, now_ms)
         writes = rows.writes_of(connection, ids)
-        return [Case(found[id_], steps[id_], writes[id_], now_ms) for id_ in ids]
+        held = set(
+            connection.execute(
+                sa.select(deliveries.c.id).where(deliveries.c.id.in_(ids), claims.held(now_ms))
+            ).scalars()
+        )
+        return [Case(found[id_], steps[id_], writes[id_], id_ in held, now_ms) for id_ in ids]
 
-    def _keep(self, connection: sa.Connection, kept: Sequence[commits.Kept]) -> list[None]:
-        commits.keep_steps(connection, self._ledger.now_ms(connection), kept)
-        return [None] * len(kept)
+    def _keep(self, connection: sa.Connection, kept: Sequence[commits.Kept]) -> list[bool]:
+        return commits.keep_steps(connection, self._ledger.now_ms(connection), kept)
 
     def _arm(self, connection: sa.Connection, armed: Sequence[endings.Armed]) -> list[bool]:
         return endings.arm(connection, self._ledger.now_ms(connection), armed)

@@ -33,6 +33,10 @@ class StillWorking(Exception):
         self.note = note
 
 
+class NotOurs(Exception):
+    """Another process has taken the delivery: nothing more is sent for it here."""
+
+
 class OutcomeUnknown(Exception):
     """A write of this delivery is open or unknown: it must be looked up before anything else."""
 
@@ -51,6 +55,8 @@ class Work:
     """Awaited at `Due()`; None where the flow has none (reconciling)."""
     fire: Callable[[Commit], Any] | None = None
     """Awaited for a commit; answers its value or raises."""
+    holder: str | None = None
+    """Who holds the delivery; what steps answer is kept for nobody else."""
     notes: list[str] = field(default_factory=list)
 
 
@@ -63,7 +69,8 @@ class Driver:
         self._slots = asyncio.Semaphore(parallel)
 
     async def run(self, flow: Flow, work: Work) -> Any:
-        """Run to the end. Raises `PlatformError`, `StillWorking`, `OutcomeUnknown` and what `fire` raises."""
+        """Run to the end. Raises `PlatformError`, `StillWorking`, `OutcomeUnknown`, `NotOurs` and what `fire`
+        raises."""
         resume: Callable[[Any], Effect] = flow.send
         value: Any = None
         try:
@@ -105,7 +112,9 @@ class Driver:
         work.steps[step.name] = value
         if step.keep_s == 0:  # a look is worth nothing later
             return value
-        await self._desk.keep(Kept(work.delivery_id, step.name, value, step.keep_s))
+        kept = Kept(work.delivery_id, work.holder, step.name, value, step.keep_s)
+        if not await self._desk.keep(kept):
+            raise NotOurs(work.delivery_id)
         return value
 
     async def _ask(self, step: Step, work: Work) -> Any:

@@ -18,6 +18,8 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 
+from sqlalchemy.exc import InterfaceError, OperationalError
+
 from schedulo.delivery import claims, endings
 from schedulo.delivery.rows import story_of
 from schedulo.ledger.clerk import Clerk
@@ -62,11 +64,15 @@ class Publisher:
         self._conversations = conversations
         self._media_url = media_url
         self._sessions: dict[str, asyncio.Task[Ending]] = {}
-        self._versions: dict[str, tuple[int, int]] = {}
         self._ready = threading.Event()
+        self._broken: BaseException | None = None
         self._thread = threading.Thread(target=self._live, name="schedulo-sessions", daemon=True)
         self._thread.start()
         self._ready.wait()
+        if self._broken is not None:
+            self._sender.stop()
+            self._clerk.close()
+            raise self._broken
         atexit.register(self.close)
 
     def work_on(self, run_id: str, map_index: int, ti_id: str) -> Future[Ending]:
@@ -96,7 +102,12 @@ class Publisher:
     # --- on the working loop --------------------------------------------------------------------------
 
     def _live(self) -> None:
-        asyncio.run(self._run())
+        try:
+            asyncio.run(self._run())
+        except BaseException as error:
+            self._broken = error
+        finally:
+            self._ready.set()
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -118,7 +129,7 @@ class Publisher:
         await caller.close()
 
     async def _work_on(self, wish: claims.Wish) -> Ending:
-        grant = await self._desk.acquire(wish)
+        grant = await self._acquire(wish)
         if grant.delivery_id is None:
             return Ending(End.SKIPPED, "this run has nothing to do at this place")
         began = time.monotonic()
@@ -141,8 +152,17 @@ class Publisher:
             if not working or delivery.run_id != wish.run_id or time.monotonic() - began > STANDBY_LIMIT_S:
                 return ending_of(delivery)
             await asyncio.sleep(STANDBY_S)
-            grant = await self._desk.acquire(wish)
+            grant = await self._acquire(wish)
             assert grant.delivery_id is not None
+
+    async def _acquire(self, wish: claims.Wish) -> claims.Grant:
+        """Ask for the delivery; a ledger that is away for a moment is asked again."""
+        for wait_s in (0.2, 0.5, 1, 2, 5, 10):
+            try:
+                return await self._desk.acquire(wish)
+            except (OperationalError, InterfaceError):
+                await asyncio.sleep(wait_s)
+        return await self._desk.acquire(wish)
 
     async def _ask_again(self, wish: claims.Wish, delivery_id: str, state: State) -> bool:
         """A task that ended was cleared or retried: what may be tried again is taken into this instance."""
@@ -196,20 +216,21 @@ class Publisher:
             await asyncio.sleep(self._settings.beat_s)
             with contextlib.suppress(Exception):  # a ledger that is away for a moment is met again
                 await self._desk.do(claims.beat, self.holder, f"process {os.getpid()}")
-                if self._sessions:
-                    await self._notice_changes()
+                await self._desk.do(
+                    claims.release_orphans, self.holder, frozenset(self._sessions), self._settings
+                )
+                await self._notice_changes()
 
     async def _notice_changes(self) -> None:
-        seen = await self._desk.do(glances, list(self._sessions))
+        expected = self._sender.expected()
+        if not expected:
+            return
+        seen = await self._desk.do(glances, list(expected))
         for id_, glance in seen.items():
-            before = self._versions.get(id_)
-            now = (glance.version, glance.fire_ms)
             stopped = glance.state not in (State.CLAIMED, State.ARMED, State.SENDING)
-            if (before is not None and before != now) or stopped or glance.holder != self.holder:
+            moved = expected[id_] != (glance.version, glance.fire_ms)
+            if moved or stopped or glance.holder != self.holder:
                 self._sender.withdraw(id_)
-            self._versions[id_] = now
-        for id_ in set(self._versions) - set(self._sessions):
-            del self._versions[id_]
 
     async def _calm(self) -> None:
         """Wait until no commit is in flight or about to be, but not for long."""
@@ -223,16 +244,3 @@ class Publisher:
             else:
                 self._calm_event.set()
             await asyncio.sleep(0.05)
-
-
-_publisher: Publisher | None = None
-_lock = threading.Lock()
-
-
-def publisher_of_this_process(make: Callable[[], Publisher]) -> Publisher:
-    """The process's publisher, made by the first who asks."""
-    global _publisher
-    with _lock:
-        if _publisher is None:
-            _publisher = make()
-        return _publisher

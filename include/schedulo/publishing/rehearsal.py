@@ -18,7 +18,7 @@ from schedulo.ledger.tables import deliveries
 from schedulo.model import Media, Platform
 from schedulo.platforms.base import Conversation
 from schedulo.publishing.desk import Desk
-from schedulo.publishing.driver import Driver, OutcomeUnknown, StillWorking, Work
+from schedulo.publishing.driver import Driver, NotOurs, OutcomeUnknown, StillWorking, Work
 from schedulo.publishing.session import platform_options
 from schedulo.settings import Settings
 from schedulo.transport.calls import Caller
@@ -75,6 +75,8 @@ async def rehearse(
             return Rehearsed(delivery_id, delivery.label, _told(would.commit, delivery))
         except (PlatformError, StillWorking) as error:
             return Rehearsed(delivery_id, delivery.label, f"it would not go out now: {error}")
+        except NotOurs:
+            return Rehearsed(delivery_id, delivery.label, "it is being published right now")
         except OutcomeUnknown:
             pass
         return Rehearsed(delivery_id, delivery.label, "it is out, or may be; nothing would be sent")

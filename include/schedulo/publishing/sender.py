@@ -22,8 +22,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+
 from schedulo.delivery.commits import Fenced, Intent, Outcome
-from schedulo.errors import Kind, PlatformError
+from schedulo.errors import Diagnosis, Kind, PlatformError
 from schedulo.flow import Read, Request, Response
 from schedulo.model import WriteState
 from schedulo.publishing.desk import Desk
@@ -61,9 +63,13 @@ class Order:
     read: Read
     live: bool
     snapshot: Mapping[str, Any]
+    version: int
     fire_ms: int
     tried_before: bool
     """An earlier request of this commit may have arrived: a duplicate refusal then proves nothing."""
+
+
+_STOPPING = Verdict(Result.LOST, note="the process is stopping")
 
 
 @dataclass(slots=True)
@@ -73,6 +79,8 @@ class _Waiting:
     future: Future[Verdict]
     prepared: Prepared | None = None
     withdrawn: bool = False
+    fencing: bool = False
+    """Its fence is being asked for, or was: it can no longer be withdrawn."""
     answered: bool = field(default=False)
 
     def answer(self, verdict: Verdict) -> None:
@@ -107,17 +115,25 @@ class Sender:
         """Fire at the order's instant. One order a delivery: a second one joins the first."""
         future: Future[Verdict] = Future()
         future.set_running_or_notify_cancel()
-        self._loop.call_soon_threadsafe(self._take, order, future)
+        if self._stopping:
+            future.set_result(_STOPPING)
+        else:
+            self._loop.call_soon_threadsafe(self._take, order, future)
         return future
 
     def withdraw(self, delivery_id: str) -> None:
         """Take back an order that is not being fenced yet; its future then says LOST."""
-        self._loop.call_soon_threadsafe(self._drop, delivery_id)
+        with contextlib.suppress(RuntimeError):  # the loop has ended: nothing waits any more
+            self._loop.call_soon_threadsafe(self._drop, delivery_id)
+
+    def expected(self) -> dict[str, tuple[int, int]]:
+        """The version and the instant at which each waiting order is to be fired."""
+        return {id_: (item.order.version, item.order.fire_ms) for id_, item in list(self._waiting.items())}
 
     def busy(self, ahead_s: float = 0.5) -> bool:
         """Commits are in flight, or due within `ahead_s`."""
-        queue = self._queue
-        return self._in_flight > 0 or bool(queue and queue[0][0] <= time.time() * 1000 + ahead_s * 1000)
+        first = next(iter(list(self._queue)), None)
+        return self._in_flight > 0 or (first is not None and first[0] <= (time.time() + ahead_s) * 1000)
 
     def stop(self, patience_s: float = 15.0) -> None:
         """Fence nothing more, finish what is open, end the thread. What waits is answered LOST."""
@@ -145,8 +161,8 @@ class Sender:
                 batches.add(task)
                 task.add_done_callback(batches.discard)
         for waiting in list(self._waiting.values()):
-            if waiting.prepared is None or any(entry is waiting for *_, entry in self._queue):
-                self._finish(waiting, Verdict(Result.LOST, note="the process is stopping"))
+            if not waiting.fencing:
+                self._finish(waiting, _STOPPING)
         if batches:
             await asyncio.wait(batches)
         await self._committer.close()
@@ -168,11 +184,15 @@ class Sender:
         while self._queue and self._queue[0][0] <= limit_ms and not self._stopping:
             waiting = heapq.heappop(self._queue)[2]
             if not waiting.withdrawn:
+                waiting.fencing = True
                 due.append(waiting)
         return due
 
     def _take(self, order: Order, future: Future[Verdict]) -> None:
         known = self._waiting.get(order.delivery_id)
+        if self._stopping:
+            future.set_result(_STOPPING)
+            return
         if known is not None:
             known.future.add_done_callback(lambda done: future.set_result(done.result()))
             return
@@ -188,15 +208,23 @@ class Sender:
             self._finish(waiting, Verdict(Result.UNSENT, error=error, note=error.sentence()))
             return
         except Exception as error:
-            self._finish(waiting, Verdict(Result.LOST, note=f"its body could not be read: {error}"))
+            away = isinstance(error, OSError | SQLAlchemyError)
+            found = PlatformError(
+                waiting.order.request.service,
+                Diagnosis(Kind.NETWORK if away else Kind.CONFIGURATION, refusal=True),
+                message=f"its request could not be put together: {type(error).__name__}",
+            )
+            self._finish(waiting, Verdict(Result.UNSENT, error=found, note=found.sentence()))
+            return
+        if waiting.withdrawn:
             return
         heapq.heappush(self._queue, (waiting.order.fire_ms, next(self._numbers), waiting))
 
     def _drop(self, delivery_id: str) -> None:
-        for *_, waiting in self._queue:
-            if waiting.order.delivery_id == delivery_id and not waiting.withdrawn:
-                waiting.withdrawn = True
-                self._finish(waiting, Verdict(Result.LOST, note="withdrawn"))
+        waiting = self._waiting.get(delivery_id)
+        if waiting is not None and not waiting.fencing:
+            waiting.withdrawn = True
+            self._finish(waiting, Verdict(Result.LOST, note="withdrawn"))
 
     def _finish(self, waiting: _Waiting, verdict: Verdict) -> None:
         if self._waiting.get(waiting.order.delivery_id) is waiting:
@@ -223,16 +251,17 @@ class Sender:
         intents = [self._intent(waiting) for waiting in batch]
         try:
             return await self._desk.fence(intents)
+        except (OperationalError, InterfaceError):
+            # Whether the fences were committed is not known. Nothing is sent; those that are there learn it.
+            note = "nothing was sent: the ledger broke while the fence was taken"
+            await asyncio.gather(
+                *(self._keep(Outcome(waiting.write_id, WriteState.UNSENT, note)) for waiting in batch)
+            )
+            return [None] * len(batch)
         except Exception:
+            # The database refused the statement as a whole: one of them must not keep the others back.
             if len(batch) > 1:
                 return [fence for waiting in batch for fence in await self._fence([waiting])]
-            # Whether it was committed is not known. Nothing is sent: if the write is there, it says so.
-            with contextlib.suppress(Exception):
-                await self._desk.settle(
-                    Outcome(
-                        batch[0].write_id, WriteState.UNSENT, "the ledger broke while the fence was taken"
-                    )
-                )
             return [None]
 
     def _intent(self, waiting: _Waiting) -> Intent:
@@ -268,15 +297,19 @@ class Sender:
         self._finish(waiting, verdict)
 
     async def _store(self, waiting: _Waiting, verdict: Verdict, status: int | None) -> None:
-        """Write the outcome down; a ledger that is away for a moment must not lose it."""
-        outcome = Outcome(
-            write_id=waiting.write_id,
-            state=WriteState(verdict.result),
-            note=verdict.note,
-            status=status,
-            value=verdict.value,
-            answered_ms=int(time.time() * 1000),
+        await self._keep(
+            Outcome(
+                write_id=waiting.write_id,
+                state=WriteState(verdict.result),
+                note=verdict.note,
+                status=status,
+                value=verdict.value,
+                answered_ms=int(time.time() * 1000),
+            )
         )
+
+    async def _keep(self, outcome: Outcome) -> None:
+        """Write an outcome down; a ledger that is away for a moment must not lose it."""
         for wait_s in (0.2, 0.5, 1, 2, 5, 10, 30):
             try:
                 await self._desk.settle(outcome)

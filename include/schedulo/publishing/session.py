@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from sqlalchemy.exc import InterfaceError, OperationalError
+
 from schedulo.delivery import claims, endings
 from schedulo.delivery.endings import Armed
 from schedulo.delivery.rows import Delivery, Write
@@ -25,7 +27,7 @@ from schedulo.flow import Request as FlowRequest
 from schedulo.model import Content, Media, Platform, Published, State, WriteState
 from schedulo.platforms.base import Conversation
 from schedulo.publishing.desk import Case, Desk
-from schedulo.publishing.driver import Driver, OutcomeUnknown, StillWorking, Work
+from schedulo.publishing.driver import Driver, NotOurs, OutcomeUnknown, StillWorking, Work
 from schedulo.publishing.sender import Order, Result, Sender
 from schedulo.settings import Settings
 
@@ -34,8 +36,11 @@ HERE_S = 60.0
 TASK_S = 600.0
 """Waits up to this long are a retry of the same task; longer ones go back to the ledger."""
 _NETWORK = Diagnosis(Kind.NETWORK, refusal=True)
+_BUG = Diagnosis(Kind.BUG, refusal=False)
 ROUNDS = 60
 """A session that has not come to an end after so many looks at the ledger gives the delivery back."""
+FAR_S = 60.0
+"""What is due later than the horizon and this is left to a later run."""
 
 
 class End(StrEnum):
@@ -89,28 +94,59 @@ class Session:
 
     async def run(self, wish: claims.Wish, delivery_id: str) -> Ending:
         """Work on a delivery that this process holds, until it rests or is given back."""
-        for _ in range(ROUNDS):
-            case = await self._desk.case(delivery_id)
-            delivery = case.delivery
-            if delivery.holder != wish.holder and delivery.state not in OUT:
-                return ending_of(delivery)
-            match delivery.state:
-                case State.CLAIMED | State.ARMED | State.PROCESSING | State.PUBLISHED:
-                    ending = await self._publish(case, wish)
-                case State.REFUSED:
-                    ending = await self._give_back(delivery, 1.0, delivery.reason, attempt=False)
-                case State.UNKNOWN:
-                    ending = await self._look_up(case)
-                case State.SENDING:
-                    await asyncio.sleep(1.0)
-                    ending = None
-                case _:
-                    return ending_of(delivery)
+        case: Case | None = None
+        for number in range(ROUNDS):
+            # The first look anew comes at once; who has to look often has time.
+            await asyncio.sleep(0 if number < 2 else min(2.0, 0.02 * 2**number))
+            try:
+                case = await self._desk.case(delivery_id)
+                ending = await self._round(case, wish)
+            except (OperationalError, InterfaceError):
+                continue  # a ledger that is away for a moment knows as much afterwards
+            except Exception as error:
+                if case is None:
+                    raise
+                said = PlatformError(case.delivery.account.platform, _BUG, message=type(error).__name__)
+                ending = await self._after_error(case.delivery, said, taken=False)
             if ending is not None:
                 return ending
-        return await self._give_back(
-            delivery, 5.0, "it changed too often while it was prepared", attempt=True
-        )
+        if case is None:
+            return Ending(End.SKIPPED, "the ledger could not be reached; a later run takes it", delivery_id)
+        reason = "it changed too often while it was prepared"
+        return await self._give_back(case.delivery, 5.0, reason, attempt=True) or ending_of(case.delivery)
+
+    async def _round(self, case: Case, wish: claims.Wish) -> Ending | None:
+        """What the ledger's word asks for. None: look there again."""
+        delivery = case.delivery
+        if delivery.holder != wish.holder and delivery.state not in OUT:
+            return ending_of(delivery)
+        match delivery.state:
+            case State.CLAIMED | State.ARMED:
+                return await self._not_now(case) or await self._publish(case, wish)
+            case State.PROCESSING | State.PUBLISHED:
+                return await self._publish(case, wish)
+            case State.REFUSED:
+                return await self._give_back(delivery, 1.0, delivery.reason, attempt=False)
+            case State.UNKNOWN:
+                return await self._look_up(case)
+            case State.SENDING:
+                await asyncio.sleep(1.0)
+                return None
+            case _:
+                return ending_of(delivery)
+
+    async def _not_now(self, case: Case) -> Ending | None:
+        """Give back what the fence would refuse whenever it is asked; None: work on it."""
+        delivery = case.delivery
+        if delivery.not_after_ms <= case.now_ms:
+            reason = "its time is over"
+        elif case.held and delivery.fire_ms <= case.now_ms + self._settings.fence_lead_s * 1000:
+            reason = "a hold is in force"
+        elif delivery.fire_ms > case.now_ms + (self._settings.horizon_s + FAR_S) * 1000:
+            reason = "it is due later than this run reaches"
+        else:
+            return None
+        return await self._give_back(delivery, 0.0, reason, attempt=False)
 
     # --- publishing -----------------------------------------------------------------------------------
 
@@ -121,7 +157,7 @@ class Session:
         if any(write.state is not WriteState.ACCEPTED for write in live.values()):
             return None if delivery.state is State.UNKNOWN else await self._doubt(delivery)
         if not live and delivery.armed_version not in (None, delivery.version):
-            await self._desk.do(endings.rearm, delivery.id, "its content changed; prepared again")
+            await self._desk.do(endings.rearm, delivery, "its content changed; prepared again")
             return None
         content = Content.from_json(next(iter(live.values())).snapshot) if live else delivery.content
         conversation = self._conversations[delivery.account.platform]
@@ -130,7 +166,7 @@ class Session:
             published: Published = await self._driver.run(
                 conversation.publish(self._job(delivery, content)), work
             )
-        except (_Changed, OutcomeUnknown):
+        except (_Changed, NotOurs, OutcomeUnknown):
             return None
         except _NothingSent as nothing:
             return await self._unsent(delivery, str(nothing))
@@ -164,6 +200,7 @@ class Session:
                 read=commit.read,
                 live=commit.live,
                 snapshot=delivery.content.to_json(),
+                version=delivery.version,
                 fire_ms=delivery.fire_ms,
                 tried_before=any(write.name == commit.name for write in case.writes),
             )
@@ -190,12 +227,13 @@ class Session:
             self._settings.arm_patience_s,
             until_due,
             fire,
+            delivery.holder,
         )
 
     def _job(self, delivery: Delivery, content: Content) -> Job:
         return Job(delivery.account, content, self._media_url, platform_options(self._settings))
 
-    async def _doubt(self, delivery: Delivery) -> Ending:
+    async def _doubt(self, delivery: Delivery) -> Ending | None:
         """A write is open although nobody is sending: only its own sender or the sweep may say more."""
         reason = "an earlier request is still open; looked at again"
         return await self._give_back(delivery, 15.0, reason, attempt=False)
@@ -204,7 +242,7 @@ class Session:
         error = PlatformError(delivery.account.platform, _NETWORK, message=note)
         return await self._after_error(delivery, error, taken=False)
 
-    async def _still_working(self, delivery: Delivery, working: StillWorking) -> Ending:
+    async def _still_working(self, delivery: Delivery, working: StillWorking) -> Ending | None:
         current = (await self._desk.case(delivery.id)).delivery
         wait_s = max(working.wait_s, 15.0)
         if current.state is State.PROCESSING:
@@ -231,7 +269,8 @@ class Session:
                 return await self._look_again(current, max(error.wait_s or 0, 30.0), error.sentence())
             if error.info.strategy is Strategy.STOP:
                 return await self._fail(current, error)
-            await self._desk.do(endings.start_over, current.id, error.sentence())
+            if not await self._desk.do(endings.start_over, current, error.sentence()):
+                return None
         info = error.info
         if info.strategy is Strategy.STOP:
             return await self._fail(current, error)
@@ -241,7 +280,7 @@ class Session:
         if current.attempts + 1 >= info.max_attempts:
             return await self._fail(current, error)
         if info.strategy is Strategy.REARM:
-            await self._desk.do(endings.rearm, current.id, error.sentence())
+            await self._desk.do(endings.rearm, current, error.sentence())
         wait_s = max(error.wait_s or 0, info.base_wait_s * 2**current.attempts * random.uniform(0.5, 1.0))
         return await self._wait(current, wait_s, error, attempt=True)
 
@@ -253,41 +292,45 @@ class Session:
             return await self._give_back(delivery, wait_s, error.sentence(), attempt=attempt, kind=error.kind)
         fire_ms = int((time.time() + wait_s) * 1000)
         reason = f"{error.sentence()}; tried again in {wait_s:.0f} s"
-        await self._desk.do(
-            endings.again, delivery.id, fire_ms=max(fire_ms, delivery.fire_ms), reason=reason, attempt=attempt
-        )
-        await asyncio.sleep(max(0.0, wait_s - 0.5))
+        if await self._desk.do(
+            endings.again, delivery, fire_ms=max(fire_ms, delivery.fire_ms), reason=reason, attempt=attempt
+        ):
+            await asyncio.sleep(max(0.0, wait_s - 0.5))
         return None
 
     async def _give_back(
         self, delivery: Delivery, wait_s: float, reason: str, *, attempt: bool, kind: str = ""
-    ) -> Ending:
-        """Put it back, to a retry of the task or to the ledger."""
+    ) -> Ending | None:
+        """Put it back, to a retry of the task or to the ledger. None: it is no longer ours to put back."""
         fire_ms = max(int((time.time() + wait_s) * 1000), delivery.fire_ms)
         by_task = bool(kind) and wait_s <= TASK_S
         until = time.strftime("%H:%M:%S UTC", time.gmtime(fire_ms / 1000))
         sentence = f"waiting until {until}: {reason}"
-        await self._desk.do(
+        done = await self._desk.do(
             endings.put_back,
-            delivery.id,
+            delivery,
             fire_ms=fire_ms,
             reason=sentence,
             attempt=attempt,
             state=State.CLAIMED if by_task else State.SCHEDULED,
         )
+        if not done:
+            return None
         end = End.RETRY if by_task else End.SKIPPED
         return Ending(end, sentence, delivery.id, delivery.label, kind, wait_s)
 
-    async def _look_again(self, delivery: Delivery, wait_s: float, note: str) -> Ending:
+    async def _look_again(self, delivery: Delivery, wait_s: float, note: str) -> Ending | None:
         fire_ms = int((time.time() + wait_s) * 1000)
         reason = f"the platform is working on it: {note}"
-        await self._desk.do(endings.look_later, delivery.id, fire_ms=fire_ms, reason=reason)
+        if not await self._desk.do(endings.look_later, delivery, fire_ms=fire_ms, reason=reason):
+            return None
         return Ending(
             End.SKIPPED, f"{reason}; looked at again in {wait_s:.0f} s", delivery.id, delivery.label
         )
 
-    async def _fail(self, delivery: Delivery, error: PlatformError) -> Ending:
-        await self._desk.do(endings.fail, delivery.id, error)
+    async def _fail(self, delivery: Delivery, error: PlatformError) -> Ending | None:
+        if not await self._desk.do(endings.fail, delivery, error):
+            return None
         sentence = f"{error.sentence()}; {error.info.actor} must act"
         return Ending(End.FAILED, sentence, delivery.id, delivery.label, error.kind)
 
@@ -301,18 +344,19 @@ class Session:
             None,
         )
         if write is None:
-            return await self._look_again(delivery, 30.0, "no open write was found")
+            await self._desk.do(endings.no_doubt_left, delivery)
+            return None
         content = Content.from_json(write.snapshot)
         sent = Sent(write.name, FlowRequest.from_json(write.request), content, case.steps, write.opened_ms)
         conversation = self._conversations[delivery.account.platform]
-        work = Work(delivery.id, delivery.account.key, {}, {}, patience_s=10.0)
+        work = Work(delivery.id, delivery.account.key, {}, {}, 10.0, holder=delivery.holder)
         try:
             finding = await self._driver.run(conversation.reconcile(self._job(delivery, content), sent), work)
         except StillWorking as working:
             finding = Finding(Look.UNCLEAR, note=working.note)
         except PlatformError as error:
             finding = Finding(Look.UNCLEAR, note=f"the look failed: {error.sentence()}")
-        state = await self._desk.do(endings.conclude, write, finding, self._settings)
+        state = await self._desk.do(endings.conclude, delivery, write, finding, self._settings)
         if state is State.UNKNOWN:
             return Ending(
                 End.SKIPPED, f"not known yet whether it went out: {finding.note}", delivery.id, delivery.label

@@ -15,7 +15,7 @@ import aiohttp
 
 from schedulo.flow import Request, Response
 from schedulo.transport.window import Window, WindowSpent
-from schedulo.transport.wire import Wire, answer_of, body_of, socket_that_gives_up
+from schedulo.transport.wire import Wire, answer_of, body_of, headers_of, socket_that_gives_up
 
 IDLE_S = 4.0
 """How long a connection may have been idle and still carry a commit."""
@@ -95,10 +95,10 @@ class Committer:
                 timeout=aiohttp.ClientTimeout(total=request.timeout_s, sock_connect=window.limit_s),
                 trace_request_ctx=progress,
             ) as response:
-                return await answer_of(response)
+                return await _as_far_as_it_came(response)
         except WindowSpent as spent:
             raise NotSent(str(spent)) from None
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except Exception as error:  # whatever broke: what counts is whether it may have left
             if progress.in_hand:
                 raise NoAnswer(
                     f"the connection broke before an answer came ({type(error).__name__})"
@@ -107,6 +107,14 @@ class Committer:
 
     async def close(self) -> None:
         await self._session.close()
+
+
+async def _as_far_as_it_came(response: aiohttp.ClientResponse) -> Response:
+    """The answer. A status that came says what was done, even where the text after it broke off."""
+    try:
+        return await answer_of(response)
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return Response(response.status, headers_of(response))
 
 
 async def _connection_in_hand(

@@ -125,7 +125,12 @@ async def answer_of(response: aiohttp.ClientResponse) -> Response:
         more := await response.content.read(MAX_ANSWER_BYTES - len(body))
     ):
         body += more
-    return Response(response.status, {name.lower(): value for name, value in response.headers.items()}, body)
+    return Response(response.status, headers_of(response), body)
+
+
+def headers_of(response: aiohttp.ClientResponse) -> dict[str, str]:
+    """An answer's headers, names in lower case."""
+    return {name.lower(): value for name, value in response.headers.items()}
 
 
 def socket_that_gives_up(kernel_s: float) -> Callable[[aiohttp.AddrInfoType], socket.socket]:
