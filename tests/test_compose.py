@@ -40,7 +40,14 @@ for line in json.loads(sys.argv[1]):
         get_parser().parse_args(line)
     except SystemExit as end:
         refused.append([line, end.code])
-print("ANSWER" + json.dumps({"options": options, "refused": refused}))
+try:
+    from airflow.executors.executor_loader import ExecutorLoader
+    executor = ExecutorLoader.get_default_executor_name().module_path
+    ExecutorLoader.import_executor_cls(ExecutorLoader.get_default_executor_name())
+    broken = ""
+except ImportError as error:
+    broken = str(error)
+print("ANSWER" + json.dumps({"options": options, "refused": refused, "executor": executor, "broken": broken}))
 """
 
 
@@ -158,6 +165,11 @@ def test_schedulo_accepts_the_settings_that_the_example_shows() -> None:
 
 def test_every_airflow_command_line_is_understood(airflow: dict[str, Any]) -> None:
     assert airflow["refused"] == []
+
+
+def test_the_executor_fits_the_installed_celery(airflow: dict[str, Any]) -> None:
+    assert airflow["executor"].endswith(".CeleryExecutor")
+    assert airflow["broken"] == ""
 
 
 def test_every_schedulo_command_line_is_understood() -> None:
