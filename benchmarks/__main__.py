@@ -1,0 +1,92 @@
+"""`python -m benchmarks`: everything in one run, about half an hour; see README.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from benchmarks import bare, burst, idle, naive, parse, report, steady
+from benchmarks.plans import accounts, connect
+from benchmarks.rig import Ground, Rig, ground, say
+from sandbox.stack import Stack
+from schedulo.ledger.database import Ledger
+
+PARTS = ("idle", "burst", "steady", "naive", "parse")
+
+
+def arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--posts", type=int, default=1000, help="posts of the burst")
+    parser.add_argument("--quick", action="store_true", help="fewer minutes and rounds; nothing is written")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="nothing is written")
+    return parser.parse_args(argv)
+
+
+@contextmanager
+def installation(base: Ground) -> Iterator[Rig]:
+    """Schedulo on an Airflow that runs."""
+    stack = Stack(
+        base.folder / "home",
+        base.sandbox.url,
+        metadata_url=base.database("airflow"),
+        ledger_url=base.database("ledger"),
+        environment={"AIRFLOW__CORE__PARALLELISM": "16"},
+    )
+    ledger = Ledger(stack.ledger)
+    try:
+        stack.prepare()
+        yield Rig(base.sandbox, stack, ledger)
+    finally:
+        stack.close()
+        ledger.close()
+
+
+def main(argv: list[str] | None = None) -> int:
+    options = arguments(argv)
+    figures: dict[str, Any] = {}
+    with ground() as base:
+        figures["machine"] = report.machine(base.postgres_version())
+        if set(options.only) - {"naive"}:
+            with installation(base) as rig:
+                measure(rig, options, figures)
+        if "naive" in options.only:
+            compared = naive.measure(base, accounts(60 if options.quick else 200))
+            figures.setdefault("steady", {})["naive_cpu_s_per_post"] = compared.pop("naive_cpu_s_per_post")
+            figures["burst"] = figures.get("burst", {}) | compared
+    report.show(figures)
+    if options.quick or set(options.only) != set(PARTS):
+        say(f"not written: {json.dumps(figures, default=str)}")
+    else:
+        report.write(figures)
+    return 0
+
+
+def measure(rig: Rig, options: argparse.Namespace, figures: dict[str, Any]) -> None:
+    """The parts that need Schedulo itself."""
+    if "parse" in options.only:
+        figures["parse_s"] = parse.measure(rig.stack)
+    if not {"idle", "burst", "steady"} & set(options.only):
+        return
+    people = accounts(options.posts + burst.STRAGGLERS)
+    rows = connect(rig, people)
+    rig.stack.up()
+    say(f"Airflow is up, {len(people)} accounts connected")
+    if {"idle", "steady"} & set(options.only):
+        figures["idle"] = idle.measure(rig, 2 if options.quick or "idle" not in options.only else 10)
+    if "burst" in options.only:
+        found = burst.measure(rig, people, rows)
+        rig.settle("all of the burst told")
+        found |= bare.measure(rig, people[: options.posts], 1 if options.quick else 3)
+        found["ratio"] = found["drain_s"] / found["bare_drain_s"]
+        figures["burst"] = found
+    if "steady" in options.only:
+        idle_cpu = figures["idle"]["cpu_s_per_minute"] / 60
+        figures["steady"] = steady.measure(rig, people[:300], rows, idle_cpu)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
