@@ -1,0 +1,1 @@
+"""The demo: real posts, planned in Airtable, go out through Airflow to stand-ins of the platforms."""
