@@ -13,5 +13,4 @@ from tests.schedulo.publishing.stage import Stage
 def stage(ledger: Ledger, sandbox: RunningSandbox) -> Iterator[Stage]:
     stage = Stage(ledger, sandbox)
     yield stage
-    for publisher in stage.publishers:
-        publisher.close()
+    stage.close()
