@@ -23,6 +23,7 @@ class Settings:
     ledger_url: str = ""
     """SQLAlchemy URL of the ledger; empty: SQLite in `home`."""
     home: str = field(default_factory=lambda: str(Path.home() / ".schedulo"))
+    """The folder of what has no other place."""
     media_dir: str = ""
     """Where media are kept by hash; empty: `home`/media."""
     media_base_url: str = ""
@@ -31,7 +32,6 @@ class Settings:
     """Secret that signs media addresses."""
     vault_key: str = ""
     """Fernet key(s) for tokens at rest, newest first, separated by commas."""
-    airtable_conn_id: str = "airtable_default"
     airtable_mapping: str = ""
     """Path of a JSON file that maps our field names to the base's own."""
 
@@ -57,6 +57,7 @@ class Settings:
     holder_silent_s: float = 30.0
     """A process silent this long has lost its claims."""
     beat_s: float = 5.0
+    """How often a process says that it lives."""
     known_copy_max_s: float = 86400.0
     """How old the ledger's copy of a post may be and still go out while Airtable cannot be reached."""
     account_gap_s: float = 1.0
@@ -68,6 +69,7 @@ class Settings:
     connections: int = 200
     """Open connections of one sender at the most."""
     arm_parallel: int = 64
+    """Requests that prepare posts, at once in one process at the most."""
     content_guard_s: float = 86400.0
     """The same content on one account within this time, from another record, is held."""
 
@@ -85,6 +87,7 @@ class Settings:
     facebook_two_phase: bool = True
     """Text and links are drafted first and switched to public at the due second."""
     meta_version: str = "v25.0"
+    """Version of Meta's Graph API in every path."""
     tiktok_chunk_bytes: int = 5 * 1024 * 1024
     tiktok_source: str = "file"
     """How TikTok gets videos: `file` (we upload) or `pull` (it fetches from `media_base_url`)."""
