@@ -25,7 +25,11 @@ def find_binaries() -> Path | None:
     if on_path := shutil.which("initdb"):
         candidates.append(Path(on_path).resolve().parent)
     return next(
-        (path for path in reversed(candidates) if (path / "initdb").exists() and (path / "postgres").exists()),
+        (
+            path
+            for path in reversed(candidates)
+            if (path / "initdb").exists() and (path / "postgres").exists()
+        ),
         None,
     )
 
@@ -46,14 +50,28 @@ def running_postgres(**settings: str) -> Iterator[str]:
         run = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
         data = str(Path(folder) / "data")
         subprocess.run(
-            [binaries / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync", "--encoding=UTF8"],
+            [
+                binaries / "initdb",
+                "-D",
+                data,
+                "-U",
+                "postgres",
+                "--auth=trust",
+                "--no-sync",
+                "--encoding=UTF8",
+            ],
             check=True,
             stdout=subprocess.DEVNULL,
             cwd="/",
             **run,
         )
         port = _free_port()
-        options = {"listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": folder, **settings}
+        options = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(port),
+            "unix_socket_directories": folder,
+            **settings,
+        }
         command = [binaries / "postgres", "-D", data, *(f"--{key}={value}" for key, value in options.items())]
         with (Path(folder) / "log").open("wb") as log:
             server = subprocess.Popen(command, stdout=log, stderr=log, cwd="/", **run)

@@ -49,8 +49,8 @@ class DeliveryRetryPolicy(RetryPolicy):
 def publish_options() -> dict[str, Any]:
     """How often a publish task tries again, and what it is called.
 
-    For `partial`: of a mapped task Airflow keeps only what is given there. The policy decides, so `retries` is
-    above what it ever asks for.
+    For `partial`: of a mapped task Airflow keeps only what is given there. The policy decides, so `retries`
+    is above what it ever asks for.
     """
     return {
         "retries": 3,

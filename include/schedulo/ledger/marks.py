@@ -25,14 +25,18 @@ def read(connection: sa.Connection, name: str) -> tuple[str | None, int]:
 
 def lease(connection: sa.Connection, now_ms: int, name: str, holder: str, seconds: float) -> bool:
     """Take a lease unless somebody else holds it. Leases compare the database's time only."""
-    statement = upsert(connection, marks)
-    statement = statement.on_conflict_do_update(
-        index_elements=["name"],
-        set_={"value": holder, "at_ms": now_ms + int(seconds * 1000)},
-        where=sa.or_(marks.c.at_ms <= now_ms, marks.c.value.in_(("", holder))),
-    )
     row = {"name": name, "value": holder, "at_ms": now_ms + int(seconds * 1000)}
-    return connection.execute(statement, [row]).rowcount == 1
+    statement = (
+        upsert(connection, marks)
+        .values(**row)
+        .on_conflict_do_update(
+            index_elements=["name"],
+            set_={"value": holder, "at_ms": row["at_ms"]},
+            where=sa.or_(marks.c.at_ms <= now_ms, marks.c.value.in_(("", holder))),
+        )
+        .returning(marks.c.name)
+    )
+    return connection.execute(statement).first() is not None
 
 
 def release(connection: sa.Connection, now_ms: int, name: str, holder: str) -> None:

@@ -1,0 +1,140 @@
+"""Ticks against a real base in the sandbox, on a ledger of each database."""
+
+from __future__ import annotations
+
+import base64
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from pyairtable import Api
+
+from sandbox.running import RunningSandbox
+from schedulo.airtable.base import create_base
+from schedulo.airtable.client import AirtableClient
+from schedulo.delivery.claims import Claim
+from schedulo.ledger.database import Ledger
+from schedulo.ledger.tables import deliveries
+from schedulo.media import MediaStore
+from schedulo.planning.tick import Tick
+from schedulo.platforms import CONVERSATIONS
+from schedulo.settings import Settings
+from tests.schedulo.publishing.stage import QUICK, Stage
+
+TOKEN = "patPlanning"
+BASE = "appPlanning000001"
+SCOPES = ["data.records:read", "data.records:write", "schema.bases:read", "schema.bases:write"]
+
+
+@dataclass
+class Office:
+    """A base that people work in, and the ticks that read it."""
+
+    sandbox: RunningSandbox
+    ledger: Ledger
+    store: MediaStore
+    settings: Settings
+    runs: int = 0
+
+    def tick(self) -> list[Claim]:
+        self.runs += 1
+        self.last = Tick(
+            self.ledger,
+            self.store,
+            self.settings,
+            CONVERSATIONS,
+            lambda: AirtableClient(self.api(), BASE),
+            allowed_hosts=frozenset({self.sandbox.url.removeprefix("http://")}),
+        )
+        return self.last.run(f"run-{self.runs}")
+
+    def api(self) -> Api:
+        return Api(TOKEN, retry_strategy=None, endpoint_url=self.sandbox.service("airtable"))
+
+    def add(self, table: str, **cells: Any) -> str:
+        return str(self.api().table(BASE, table).create(cells, typecast=True)["id"])
+
+    def change(self, table: str, record_id: str, **cells: Any) -> None:
+        self.api().table(BASE, table).update(record_id, cells, typecast=True)
+
+    def delete(self, record_id: str) -> None:
+        self.api().table(BASE, "Posts").delete(record_id)
+
+    def account(self, account_id: str, platform: str = "X", **cells: Any) -> str:
+        row = {"Name": f"Acme {account_id}", "Platform": platform, "Account ID": account_id, "Active": True}
+        return self.add("Accounts", **row | {"Username": f"user{account_id}"} | cells)
+
+    def post(self, account: str, text: str = "hello", due_in_s: float = 30, **cells: Any) -> str:
+        row = {
+            "Title": text,
+            "Text": text,
+            "Accounts": [account],
+            "Publish at": _in(due_in_s),
+            "Status": "Ready",
+        }
+        return self.add("Posts", **{k: v for k, v in (row | cells).items() if v is not None})
+
+    def attach(self, record_id: str, filename: str, content_type: str, content: bytes) -> None:
+        """Attach a file as people do."""
+        body = {"contentType": content_type, "filename": filename, "file": base64.b64encode(content).decode()}
+        url = f"{self.sandbox.service('airtable')}/v0/{BASE}/{record_id}/Media/uploadAttachment"
+        answer = self.api().session.post(url, json=body, timeout=10)
+        assert answer.ok, answer.text
+
+    def told(self) -> dict[str, dict[str, Any]]:
+        """The rows of Deliveries by the title of their post."""
+        return {
+            row["fields"]["Delivery"]: row["fields"] for row in self.api().table(BASE, "Deliveries").all()
+        }
+
+    def rows(self) -> list[Any]:
+        with self.ledger.read() as connection:
+            return list(connection.execute(sa.select(deliveries).order_by(deliveries.c.title)))
+
+    def one(self) -> Any:
+        (row,) = self.rows()
+        return row
+
+    def stage(self) -> Stage:
+        return Stage(self.ledger, self.sandbox, self.settings)
+
+
+def _in(seconds: float) -> str:
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
+
+
+@pytest.fixture
+def office(sandbox: RunningSandbox, ledger: Ledger, tmp_path: Path) -> Office:
+    sandbox.seed(
+        {
+            "airtable": {
+                "tokens": [{"token": TOKEN, "scopes": SCOPES, "bases": "*"}],
+                "bases": [
+                    {
+                        "id": BASE,
+                        "name": "Planning",
+                        "tables": [{"name": "Start", "fields": [{"name": "Name", "type": "singleLineText"}]}],
+                    }
+                ],
+            }
+        }
+    )
+    sandbox.switch(airtable_requests_per_s="0")
+    settings = replace(QUICK, airtable_poll_s=0.0, airtable_budget_s=20.0)
+    office = Office(sandbox, ledger, MediaStore(tmp_path / "media"), settings)
+    create_base(office.api(), BASE)
+    return office
+
+
+def wait_until(condition: Any, patience_s: float = 15.0) -> bool:
+    """Look until it is so, or patience is over."""
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return bool(condition())
