@@ -28,7 +28,7 @@ CREATE_ADMIN = (
 CONNECTIONS = {
     f"{name}_default": {"conn_type": name} for name in ("airtable", "instagram", "facebook", "x", "tiktok")
 }
-"""The engine asks for all of them; an empty one means the platform's own address."""
+"""For people to fill in. An empty one means the platform's own address, and no token."""
 
 
 def run(*command: str, answers: str = "") -> None:

@@ -1,0 +1,179 @@
+"""The rules that every DAG of ours keeps, and those of the tasks that publish."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from schedulo.errors import KINDS, Strategy
+from schedulo.publishing.session import HERE_S, TASK_S
+
+if TYPE_CHECKING:
+    from airflow.dag_processing.dagbag import DagBag
+    from airflow.sdk import DAG
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = sorted((ROOT / "dags").glob("*.py"))
+PUBLISHING = ("publish_due_posts", "publish_now")
+TAGS = {"publishing", "accounts", "maintenance", "reports"}
+LONGEST = 80
+
+# What Airflow's own names need is loaded first; the rest is the DAG file's doing.
+IMPORTS = """
+import json, runpy, sys
+from airflow.sdk import *
+from airflow.sdk import Asset, BaseOperator, DAG, DeadlineAlert, DeadlineReference, Param, SyncCallback
+import airflow.sdk.definitions.mappedoperator, airflow.sdk.definitions.retry_policy, airflow.triggers.base
+
+class Probe(BaseOperator):
+    def __init__(self, *, item="", **kwargs):
+        super().__init__(**kwargs)
+
+with DAG("probe", schedule="* * * * *"):
+    Probe.partial(task_id="many").expand(item=Probe(task_id="one").output)
+before = set(sys.modules)
+runpy.run_path(sys.argv[1])
+print("ANSWER" + json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+
+@pytest.fixture(scope="module")
+def bag() -> DagBag:
+    from airflow.dag_processing.dagbag import DagBag
+
+    return DagBag(str(ROOT / "dags"))
+
+
+@pytest.fixture(params=[file.stem for file in FILES])
+def dag(request: pytest.FixtureRequest, bag: DagBag) -> DAG:
+    return bag.dags[request.param]
+
+
+@pytest.fixture(params=PUBLISHING)
+def publishing(request: pytest.FixtureRequest, bag: DagBag) -> DAG:
+    return bag.dags[request.param]
+
+
+def as_the_scheduler_sees(dag: DAG, task_id: str) -> dict[str, Any]:
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    tasks = DagSerialization.to_dict(dag)["dag"]["tasks"]
+    [found] = [task["__var"] for task in tasks if task["__var"]["task_id"] == task_id]
+    return dict(found)
+
+
+# --- every DAG ------------------------------------------------------------------------------------------
+
+
+def test_every_file_imports_without_errors(bag: DagBag) -> None:
+    assert FILES
+    assert bag.import_errors == {}
+
+
+def test_every_file_holds_the_one_dag_that_it_is_named_after(bag: DagBag) -> None:
+    assert {dag.dag_id: Path(dag.fileloc) for dag in bag.dags.values()} == {file.stem: file for file in FILES}
+
+
+def test_dag_tells_whose_it_is_and_what_to_do_when_it_fails(dag: DAG) -> None:
+    assert {task.owner for task in dag.tasks} == {"schedulo"}
+    assert dag.tags
+    assert set(dag.tags) <= TAGS, "a new tag is a decision: add it to TAGS"
+    assert dag.doc_md
+    assert len(dag.doc_md) > 100
+
+
+def test_dag_works_from_the_first_start_and_makes_up_for_nothing(dag: DAG) -> None:
+    assert dag.is_paused_upon_creation is False
+    assert dag.catchup is False
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_file_reads_like_a_table_of_contents(file: Path) -> None:
+    assert len(file.read_text().splitlines()) <= LONGEST
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_file_imports_nothing_heavy(file: Path, tmp_path: Path) -> None:
+    """Airflow parses it again and again, and for each post that went out once more."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
+        "PYTHONPATH": f"{ROOT / 'include'}:{ROOT / 'plugins'}",
+    }
+    asked = subprocess.run(
+        [sys.executable, "-c", IMPORTS, str(file)],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert asked.returncode == 0, asked.stderr[-2000:]
+    new = json.loads(asked.stdout.rpartition("ANSWER")[2])
+    light = {"operators", *sys.stdlib_module_names}
+    assert [name for name in new if name.partition(".")[0] not in light] == []
+
+
+# --- DAGs that publish ----------------------------------------------------------------------------------
+
+
+def test_no_time_limit_cuts_a_publishing_task(publishing: DAG) -> None:
+    """Airflow would count it from preparing on, fail a task whose post went out, and end the triggers of
+    posts that are on their way."""
+    assert publishing.dagrun_timeout is None
+    assert publishing.get_task("publish").execution_timeout is None
+    assert publishing.get_task("publish").start_trigger_args.timeout is None
+
+
+def test_publishing_is_a_leaf_so_that_a_failed_post_makes_its_run_red(publishing: DAG) -> None:
+    assert publishing.get_task("publish").downstream_task_ids == set()
+
+
+def test_the_scheduler_starts_publishing_in_the_triggerer_with_nothing_to_read(publishing: DAG) -> None:
+    """Arguments of a trigger would be read from XCom, one by one."""
+    task = as_the_scheduler_sees(publishing, "publish")
+    assert task["start_from_trigger"] is True
+    arguments = task["start_trigger_args"]
+    assert arguments["trigger_kwargs"]["__var"] == {}
+    assert arguments["next_method"] == "resume"
+
+
+def test_the_trigger_and_the_method_that_are_named_exist(publishing: DAG) -> None:
+    from airflow.sdk import module_loading
+
+    arguments = publishing.get_task("publish").start_trigger_args
+    assert callable(module_loading.import_string(arguments.trigger_cls))
+    assert callable(getattr(publishing.get_task("publish").operator_class, arguments.next_method))
+
+
+def test_the_policy_decides_about_retries(publishing: DAG) -> None:
+    assert as_the_scheduler_sees(publishing, "publish")["partial_kwargs"]["has_retry_policy"] is True
+
+
+def test_a_platform_that_is_down_uses_up_its_attempts_before_the_tasks_retries(publishing: DAG) -> None:
+    """At its last retry Airflow fails a task without asking the policy."""
+
+    def by_task(kind: Any) -> int:
+        longest = [kind.base_wait_s * 2**attempt for attempt in range(kind.max_attempts - 1)]
+        return sum(1 for wait_s in longest if wait_s > HERE_S and wait_s / 2 <= TASK_S)
+
+    most = max(by_task(kind) for kind in KINDS.values() if kind.strategy is not Strategy.WAIT)
+    assert 0 < most <= publishing.get_task("publish").retries
+
+
+def test_runs_that_wait_do_not_stop_the_next(publishing: DAG) -> None:
+    assert publishing.max_active_runs == 60
+
+
+def test_publishing_uses_no_pool_and_no_limit_of_its_own(publishing: DAG) -> None:
+    task = publishing.get_task("publish")
+    assert task.pool == "default_pool"
+    assert (task.max_active_tis_per_dag, task.max_active_tis_per_dagrun) == (None, None)
+    assert publishing.fail_fast is False
