@@ -1,0 +1,430 @@
+"""Writes the reference pages that are facts of the code: `python docs/generate.py`.
+
+What a page says comes from the tables that the program itself works by, so it cannot say anything else. Only
+what no table holds (what proves that a post is out) is written here; a format without it is an error.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import pairwise
+from pathlib import Path
+from textwrap import dedent
+
+from schedulo.airtable import schema
+from schedulo.airtable.base import NEEDED_SCOPES
+from schedulo.delivery.transitions import OUT, RESTING, TRANSITIONS
+from schedulo.errors import KINDS, Rule, Strategy
+from schedulo.errors import airtable as airtable_errors
+from schedulo.errors.meta import META_RULES
+from schedulo.errors.tiktok import TIKTOK_RULES
+from schedulo.errors.x import X_RULES
+from schedulo.model import Format, MediaKind, Platform, State
+from schedulo.platforms import facebook_limits, instagram, tiktok, x_accepts
+from schedulo.settings import Settings
+from schedulo.text import X_MAX_WEIGHTED_LENGTH
+
+REFERENCE = Path(__file__).resolve().parent / "reference"
+NOTE = "<!-- Written by docs/generate.py from {source}. Change that, then run it again. -->\n"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; a cell may hold any text."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(_cell(cell) for cell in line)} |\n" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def page(title: str, source: str, *parts: str) -> str:
+    return "\n".join([f"# {title}", "", NOTE.format(source=source), *(part.strip() + "\n" for part in parts)])
+
+
+# --- the base -------------------------------------------------------------------------------------------
+
+
+def base_schema() -> str:
+    parts = [
+        "What `schedulo airtable create` makes and `schedulo airtable check` looks for. People and their "
+        "apps write *Accounts* and *Posts*; Schedulo writes *Deliveries* and nothing else, and there people "
+        "write the two requests. Other names: a [mapping file](../how-to/connect-a-real-base-and-accounts.md"
+        "#other-names).",
+        f"The token needs the scopes {', '.join(f'`{scope}`' for scope in NEEDED_SCOPES)}; to create tables, "
+        "`schema.bases:write` as well.",
+    ]
+    for each in schema.TABLES:
+        rows = [
+            (
+                field.name + ("" if field.required else " (optional)"),
+                f"`{field.type}`" + (f" to {field.link}" if field.link else ""),
+                field.by,
+                field.description,
+                ", ".join(field.choices),
+            )
+            for field in each.fields
+        ]
+        parts += [f"## {each.name}", each.description, table(_BASE_HEAD, rows)]
+    accepted = sorted(
+        {
+            (str(f.type), f.by.value, ", ".join(f"`{t}`" for t in f.accepted))
+            for t in schema.TABLES
+            for f in t.fields
+        }
+    )
+    parts += [
+        "## Types that serve as well",
+        "A base of your own may use another type, where Schedulo can work with it.",
+        table(
+            ("type", "written by", "these serve"), [(f"`{kind}`", by, types) for kind, by, types in accepted]
+        ),
+        "## What the States mean",
+        f"The words of the field *State*, and *{schema.NOT_PLANNED}* for a post with a problem: "
+        "[states](states.md).",
+    ]
+    return page("The base", "include/schedulo/airtable/schema.py", *parts)
+
+
+_BASE_HEAD = ("field", "type", "written by", "what it is", "choices")
+
+
+# --- settings -------------------------------------------------------------------------------------------
+
+
+def settings_page() -> str:
+    parts = [
+        "Read once at the start of each process from the environment: `SCHEDULO_` and the name in capitals. "
+        "Durations are seconds. A value that cannot be read, or breaks a rule, ends the process with a "
+        "sentence that names it.",
+        "Rules: `QUIET_S` must be greater than `WINDOW_S + KERNEL_S + LATE_S + LAG_S` "
+        "([why](../explanation/why-once.md#the-window)); `HORIZON_S` at least 60; `FENCE_LEAD_S` smaller "
+        "than `WINDOW_S`.",
+    ]
+    for section, names in _settings_sections().items():
+        rows = [(f"`SCHEDULO_{name.upper()}`", _default(name), _SETTING_TEXT[name]) for name in names]
+        parts += [f"## {section}", table(("variable", "default", "meaning"), rows)]
+    return page("Settings", "include/schedulo/settings.py", *parts)
+
+
+def _settings_sections() -> dict[str, list[str]]:
+    """The settings in their order, by the comments that head them in the class."""
+    found: dict[str, list[str]] = {}
+    section = ""
+    for line in inspect.getsource(Settings).splitlines():
+        text = line.strip()
+        if text.startswith("# "):
+            section = text[2:].partition(":")[0]
+        elif (name := text.partition(":")[0]) in {item.name for item in fields(Settings)}:
+            found.setdefault(section, []).append(name)
+    return found
+
+
+def _setting_texts() -> dict[str, str]:
+    """The string under each field of the class."""
+    (body,) = (
+        node.body
+        for node in ast.parse(dedent(inspect.getsource(Settings))).body
+        if isinstance(node, ast.ClassDef)
+    )
+    texts = {item.name: "" for item in fields(Settings)}
+    for field, after in pairwise(body):
+        if isinstance(field, ast.AnnAssign) and isinstance(after, ast.Expr):
+            assert isinstance(field.target, ast.Name)
+            texts[field.target.id] = str(ast.literal_eval(after.value))
+    return texts
+
+
+_SETTING_TEXT = _setting_texts()
+
+
+def _default(name: str) -> str:
+    value = {"home": "~/.schedulo"}.get(name, getattr(Settings(home="/"), name))
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`" if value != "" else "(empty)"
+
+
+# --- states ---------------------------------------------------------------------------------------------
+
+
+def states_page() -> str:
+    rows = [
+        (
+            f"`{state}`",
+            schema.STATE_WORDS[state],
+            "resting" if state in RESTING else "",
+            "yes" if state in OUT else "",
+            ", ".join(f"`{target}`" for target in State if target in TRANSITIONS[state]),
+        )
+        for state in State
+    ]
+    return page(
+        "States of a delivery",
+        "include/schedulo/delivery/transitions.py",
+        "One post on one account is a *delivery*. Every change of its state is a move of this table, made "
+        "by one function, `move`. Two things follow: `unknown` and `sending` never become `missed` or "
+        "`cancelled`, because what may be out must be looked up first; and a late answer may lead to "
+        "`published` from anywhere, because evidence counts whenever it comes.",
+        table(("state", "word in Airtable", "", "the platform took it", "may become"), rows),
+        "*Resting*: nobody works on it until a person asks.",
+        f"*{schema.NOT_PLANNED}* in Airtable is `cancelled` with the problem of the post as its reason; it "
+        "is planned again when the post is mended ([why](../decisions/0011-not-planned-is-cancelled.md)).",
+    )
+
+
+# --- errors ---------------------------------------------------------------------------------------------
+
+_STRATEGY = {
+    Strategy.RETRY: "again, with growing pauses",
+    Strategy.WAIT: "again when the limit is over; not an attempt",
+    Strategy.REARM: "prepare anew",
+    Strategy.RECONCILE: "look what became of it",
+    Strategy.STOP: "stop: a person acts",
+}
+
+
+def errors_page() -> str:
+    kinds = [
+        (
+            f"`{kind}`",
+            _STRATEGY[info.strategy],
+            str(info.max_attempts or "no limit"),
+            f"{info.base_wait_s:g} s",
+            info.actor,
+            info.sentence.format(platform="the platform"),
+        )
+        for kind, info in KINDS.items()
+    ]
+    parts = [
+        "Every answer that is not a success becomes one of these kinds, and the kind decides. The pause is "
+        "the first one, or the one taken where the platform names no end of its limit.",
+        table(("kind", "what is done", "attempts", "pause", "who acts", "what people read"), kinds),
+        "## What each service's answers mean",
+        "The most specific row that fits wins. *Refusal*: even as the answer to the request that publishes, "
+        "it proves that nothing was published. Every other answer to that request, and every one that no row "
+        "knows, is `outcome_unknown` there: the post is looked up, not sent again.",
+    ]
+    for name, rules in _TABLES.items():
+        parts += [f"### {name}", table(_RULE_HEAD, [_rule(rule) for rule in rules])]
+    return page("Errors", "include/schedulo/errors", *parts)
+
+
+_TABLES: Mapping[str, Sequence[Rule]] = {
+    "Instagram and Facebook": META_RULES,
+    "X": X_RULES,
+    "TikTok": TIKTOK_RULES,
+    "Airtable": airtable_errors.RULES,
+}
+_RULE_HEAD = ("status", "code", "subcode", "text", "phase", "kind", "refusal", "source")
+
+
+def _rule(rule: Rule) -> tuple[str, ...]:
+    return (
+        str(rule.status or ""),
+        rule.code,
+        rule.subcode,
+        rule.text,
+        rule.phase or "",
+        f"`{rule.kind}`",
+        "yes" if rule.refusal else "",
+        rule.source,
+    )
+
+
+# --- formats --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a format goes out. No table of the program says it in words."""
+
+    commit: str
+    """The one request that cannot be taken back."""
+    proof: str
+    """How a post is found when the answer to that request was lost."""
+
+
+_CONTAINER = Way(
+    "`media_publish` of the prepared container",
+    "the container says PUBLISHED; else the one post with this caption on the account",
+)
+_CHUNK = Way("the last chunk of the file", "the status of the publish id, and how many bytes arrived")
+_X_TEXT = Way("`POST /2/tweets`", "the one newer post of the account with this text")
+_X_MEDIA = Way(
+    "`POST /2/tweets` with the uploaded media", "the newer post with these media keys, else this text"
+)
+_DRAFT = Way("`is_published=true` on the unpublished post", "the post says whether it is public")
+_PHOTOS = Way("a feed post with the unpublished photos", "the public post with these photos")
+_VIDEO = Way("`finish` of the upload session", "the status of the video")
+
+WAYS: Mapping[tuple[Platform, Format], Way] = {
+    (Platform.INSTAGRAM, Format.IMAGE): _CONTAINER,
+    (Platform.INSTAGRAM, Format.REEL): _CONTAINER,
+    (Platform.TIKTOK, Format.VIDEO): _CHUNK,
+    (Platform.TIKTOK, Format.DRAFT): _CHUNK,
+    (Platform.X, Format.TEXT): _X_TEXT,
+    (Platform.X, Format.IMAGE): _X_MEDIA,
+    (Platform.X, Format.IMAGES): _X_MEDIA,
+    (Platform.X, Format.VIDEO): _X_MEDIA,
+    (Platform.X, Format.GIF): _X_MEDIA,
+    (Platform.FACEBOOK, Format.TEXT): _DRAFT,
+    (Platform.FACEBOOK, Format.LINK): _DRAFT,
+    (Platform.FACEBOOK, Format.IMAGE): _PHOTOS,
+    (Platform.FACEBOOK, Format.IMAGES): _PHOTOS,
+    (Platform.FACEBOOK, Format.VIDEO): _VIDEO,
+    (Platform.FACEBOOK, Format.REEL): _VIDEO,
+}
+
+
+def formats_page() -> str:
+    limits = {
+        Platform.INSTAGRAM: _instagram(),
+        Platform.TIKTOK: _tiktok(),
+        Platform.X: _x(),
+        Platform.FACEBOOK: _facebook(),
+    }
+    names = {key: word for word, key in schema.PLATFORMS.items()}
+    parts = [
+        "What goes out in this release, what is checked before a post is planned, which request publishes "
+        "it, and how it is found again when the answer to that request was lost "
+        "([why once](../explanation/why-once.md)). MB is 1,000,000 bytes.",
+    ]
+    for platform, lines in limits.items():
+        rows = [(f"`{kind}`", what, *_way(platform, kind)) for kind, what in lines.items()]
+        parts += [
+            f"## {names[platform]}",
+            table(("format", "checked", "the request that publishes", "what proves that it is out"), rows),
+            _MORE[platform],
+        ]
+    missing = set(WAYS) - {(platform, kind) for platform, lines in limits.items() for kind in lines}
+    assert not missing, f"{missing} are described and no longer there"
+    parts += ["## Not yet", _NOT_YET]
+    return page("Formats", "include/schedulo/platforms", *parts)
+
+
+def _way(platform: Platform, kind: Format) -> tuple[str, str]:
+    way = WAYS[platform, kind]
+    return way.commit, way.proof
+
+
+def _mb(size_bytes: int) -> str:
+    return f"{size_bytes / 1_000_000:,.1f}".removesuffix(".0") + " MB"
+
+
+def _types(names: Iterable[str]) -> str:
+    return " or ".join(name.partition("/")[2].replace("quicktime", "mov").upper() for name in names)
+
+
+def _instagram() -> dict[Format, str]:
+    i = instagram
+    caption = (
+        f"caption {i.CAPTION_CHARS:,} UTF-16 units, {i.CAPTION_HASHTAGS} hashtags, "
+        f"{i.CAPTION_MENTIONS} mentions"
+    )
+    flattest, tallest = f"{i.IMAGE_ASPECT[1]}:1", f"{i.IMAGE_ASPECT[0]}:1"
+    checked = {
+        Format.IMAGE: f"one JPEG, at most {_mb(i.IMAGE_BYTES)}, {tallest} to {flattest}; "
+        f"alt text {i.ALT_TEXT_CHARS:,} characters",
+        Format.REEL: f"one {_types(i.REEL_TYPES)}, at most {_mb(i.REEL_BYTES)}, {i.REEL_MS[0] // 1000} s "
+        f"to {i.REEL_MS[1] // 60_000} min, at most {i.REEL_COLUMNS} pixels wide, {i.REEL_ASPECT[0]}:1 to "
+        f"{i.REEL_ASPECT[1]:g}:1",
+    }
+    return {kind: f"{checked[kind]}; {caption}" for kind in i.KINDS}
+
+
+def _tiktok() -> dict[Format, str]:
+    t = tiktok
+    video = (
+        f"one {_types(t.TYPES)}, at most {_mb(t.MAX_BYTES)}, {t.MAX_DURATION_S} s, "
+        f"{t.MIN_SIDE} to {t.MAX_SIDE} pixels a side"
+    )
+    choices = (
+        f"text {t.MAX_TITLE_UNITS:,} UTF-16 units; a privacy level is chosen; what this account may do is "
+        "asked again while the post is prepared"
+    )
+    return {
+        Format.VIDEO: f"{video}; {choices}",
+        Format.DRAFT: f"{video}; text and settings are chosen in the app",
+    }
+
+
+def _x() -> dict[Format, str]:
+    text = (
+        f"text of weight {X_MAX_WEIGHTED_LENGTH} (Premium {x_accepts.MAX_WEIGHT_PREMIUM:,}), a link counts "
+        "23; one cashtag"
+    )
+    extra = {
+        MediaKind.IMAGE: f"; alt text {x_accepts.MAX_ALT_CHARACTERS:,} characters",
+        MediaKind.GIF: f"; at most {x_accepts.MAX_GIF_SIDES[0]}x{x_accepts.MAX_GIF_SIDES[1]}",
+        MediaKind.VIDEO: f"; {x_accepts.MIN_VIDEO_MS / 1000:g} to {x_accepts.MAX_VIDEO_MS // 1000} s "
+        f"(Premium {x_accepts.PREMIUM_VIDEO_MS // 60_000} min, {_mb(x_accepts.PREMIUM_VIDEO_BYTES)}), "
+        "1:3 to 3:1",
+    }
+    found = {}
+    for kind, (media, least, most) in x_accepts.SHAPES.items():
+        if media is None:
+            found[kind] = f"no media; {text}"
+            continue
+        limit = x_accepts.LIMITS[media]
+        number = "one" if most == 1 else f"{least} to {most}"
+        each = "" if most == 1 else " each"
+        found[kind] = (
+            f"{number} {_types(limit.types)}, at most {_mb(limit.max_bytes)}{each}{extra[media]}; {text}"
+        )
+    return found
+
+
+def _facebook() -> dict[Format, str]:
+    f = facebook_limits
+    media = {
+        f.PHOTOS: f"{_types(f.PHOTO_TYPES)}, at most {_mb(f.PHOTO_BYTES)} each",
+        f.VIDEOS: "video",
+        (): "no media",
+    }
+    reel = (
+        f"; {f.REEL_MS[0] // 1000} to {f.REEL_MS[1] // 1000} s, 9:16, "
+        f"at least {f.REEL_PIXELS[0]}x{f.REEL_PIXELS[1]}"
+    )
+    found = {}
+    for kind, (least, most, kinds) in f.MEDIA.items():
+        number = "" if most == 0 else "one " if most == 1 else f"{least} or more "
+        found[kind] = f"{number}{media[kinds]}" + (reel if kind is Format.REEL else "")
+        found[kind] += f"; text {f.MESSAGE_CHARS:,} UTF-16 units"
+    return found
+
+
+_MORE = {
+    Platform.INSTAGRAM: "Images, and reels of accounts with Instagram Login, are fetched by Instagram from "
+    "`SCHEDULO_MEDIA_BASE_URL`. With Facebook Login reels may be uploaded instead (`SCHEDULO_IG_UPLOAD="
+    "resumable`, or no media address).",
+    Platform.TIKTOK: "`draft` is *Draft to inbox* in Posts: it ends as *Waiting for you in the app*. With "
+    "`SCHEDULO_TIKTOK_SOURCE=pull` TikTok fetches the video; then the request that begins the post publishes "
+    "it, its answer is the only handle, and it is never sent twice: a doubt goes to a person.",
+    Platform.X: "A link of the row is put at the end of the text.",
+    Platform.FACEBOOK: "With `SCHEDULO_FACEBOOK_TWO_PHASE=false` text and links go out with one request and "
+    "are found again by their text or link.",
+}
+_NOT_YET = (
+    "Carousels, stories and first comments (Instagram); photo posts (TikTok); threads and polls (X); stories "
+    "and comments (Facebook). Several images for Instagram, or images for TikTok, make a post *Not planned*, "
+    "with a sentence; the others have no field in the base."
+)
+
+PAGES = {
+    "base-schema.md": base_schema,
+    "settings.md": settings_page,
+    "states.md": states_page,
+    "errors.md": errors_page,
+    "formats.md": formats_page,
+}
+
+
+def main() -> None:
+    for name, make in PAGES.items():
+        (REFERENCE / name).write_text(make(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
