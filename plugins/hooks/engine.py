@@ -6,9 +6,12 @@ sender, which has threads of its own, cannot ask Airflow at all. It gets plain d
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
+
+from airflow.configuration import conf
 
 from hooks.airtable import AirtableHook
 from hooks.facebook import FacebookHook
@@ -17,6 +20,7 @@ from hooks.ledger import LedgerHook
 from hooks.platform import PlatformHook
 from hooks.tiktok import TikTokHook
 from hooks.x import XHook
+from schedulo.delivery.news import incident
 from schedulo.errors.airtable import AirtableSetupError
 from schedulo.ledger.database import Ledger
 from schedulo.media import MediaLinks, MediaStore
@@ -32,6 +36,8 @@ from schedulo.vault import Vault, no_token
 HOOKS: tuple[type[PlatformHook], ...] = (InstagramHook, FacebookHook, TikTokHook, XHook)
 
 
+SPARE_FILES = 200
+"""What a triggerer opens besides: databases, sockets, libraries."""
 TOKEN_S = 30.0
 """How long a token from the vault is kept in memory; a new one counts after that at the latest."""
 
@@ -69,6 +75,7 @@ def _tokens(ledger: Ledger, alone: dict[str, str]) -> Callable[[str], str]:
 async def make_publisher() -> Publisher:
     """The publisher of a triggerer."""
     ledger = await LedgerHook().aget_conn()
+    _check_open_files(ledger)
     endpoints = [(hook.conn_type, await hook().aendpoint()) for hook in HOOKS]
     return _publisher(ledger, endpoints)
 
@@ -77,6 +84,20 @@ async def rehearse_here(ledger: Ledger, delivery_ids: list[str]) -> list[Rehears
     """A dry run on a worker."""
     wire = wire_of([(hook.conn_type, hook().endpoint()) for hook in HOOKS], ledger)
     return await rehearse(ledger, wire, settings(), CONVERSATIONS, _links().url, delivery_ids)
+
+
+def _check_open_files(ledger: Ledger) -> None:
+    """A triggerer holds one open file for each waiting post and dies above its limit: say so in time."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    capacity = conf.getint("triggerer", "capacity")
+    if limit != resource.RLIM_INFINITY and capacity > limit - SPARE_FILES:
+        sentence = (
+            f"this triggerer may open {limit} files and takes up to {capacity} waiting posts; it would die of "
+            f"more than {limit - SPARE_FILES}. The operator raises its limit of open files (nofile) or lowers "
+            "AIRFLOW__TRIGGERER__CAPACITY."
+        )
+        with ledger.begin() as connection:
+            incident(connection, ledger.now_ms(connection), "triggerer:nofile", "configuration", sentence)
 
 
 def _publisher(ledger: Ledger, endpoints: Iterable[tuple[str, Endpoint]]) -> Publisher:
