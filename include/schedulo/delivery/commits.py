@@ -159,6 +159,7 @@ def settle(connection: sa.Connection, now_ms: int, found: Sequence[Outcome]) -> 
             .where(writes.c.id.in_([item.write_id for item in found]))
         )
     }
+    doubled = _doubled(connection, [item.write_id for item in found if item.state is WriteState.ACCEPTED])
     answers: list[State | None] = []
     settled: list[dict[str, Any]] = []
     groups: dict[State, dict[str, dict[str, Any]]] = {}
@@ -173,7 +174,7 @@ def settle(connection: sa.Connection, now_ms: int, found: Sequence[Outcome]) -> 
         if not _says_more(item.state, write):
             answers.append(None)
             continue
-        if item.state is WriteState.ACCEPTED and _other_copy(connection, write):
+        if item.state is WriteState.ACCEPTED and item.write_id in doubled:
             _report_twice(connection, now_ms, write)
             answers.append(None)
             continue
@@ -242,15 +243,19 @@ def _arrive(
         )
 
 
-def _other_copy(connection: sa.Connection, write: Any) -> bool:
-    """Another write of the same name was accepted, or is on its way."""
-    query = sa.select(sa.func.count()).where(
-        writes.c.delivery_id == write.delivery_id,
-        writes.c.name == write.name,
-        writes.c.id != write.id,
-        writes.c.state.in_((WriteState.OPEN, WriteState.ACCEPTED, WriteState.UNKNOWN)),
+def _doubled(connection: sa.Connection, write_ids: Sequence[str]) -> set[str]:
+    """Those writes beside which another of the same name was accepted, or is on its way."""
+    if not write_ids:
+        return set()
+    other = writes.alias("other")
+    beside = sa.exists().where(
+        other.c.delivery_id == writes.c.delivery_id,
+        other.c.name == writes.c.name,
+        other.c.id != writes.c.id,
+        other.c.state.in_((WriteState.OPEN, WriteState.ACCEPTED, WriteState.UNKNOWN)),
     )
-    return bool(connection.execute(query).scalar_one())
+    query = sa.select(writes.c.id).where(writes.c.id.in_(write_ids), beside)
+    return set(connection.execute(query).scalars())
 
 
 def _report_twice(connection: sa.Connection, now_ms: int, write: Any) -> None:
