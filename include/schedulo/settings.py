@@ -62,7 +62,7 @@ class Settings:
     """How old the ledger's copy of a post may be and still go out while Airtable cannot be reached."""
     account_gap_s: float = 1.0
     """Least time between two posts on one account."""
-    fence_lead_s: float = 0.25
+    fence_lead_s: float = 0.5
     """The fence is taken this long before the due instant, for all that are due by then at once."""
     arm_patience_s: float = 60.0
     """How long a delivery may wait for a platform's processing inside its process."""

@@ -75,7 +75,8 @@ _STOPPING = Verdict(Result.LOST, note="the process is stopping")
 @dataclass(slots=True)
 class _Waiting:
     order: Order
-    write_id: str
+    intent: Intent
+    """Made ahead: many due together have no time for it later."""
     future: Future[Verdict]
     prepared: Prepared | None = None
     withdrawn: bool = False
@@ -196,7 +197,7 @@ class Sender:
         if known is not None:
             known.future.add_done_callback(lambda done: future.set_result(done.result()))
             return
-        waiting = _Waiting(order, secrets.token_hex(12), future)
+        waiting = _Waiting(order, self._intent(order), future)
         self._waiting[order.delivery_id] = waiting
         task = self._loop.create_task(self._prepare(waiting))
         task.add_done_callback(lambda _done: self._wake.set())
@@ -248,14 +249,13 @@ class Sender:
             self._in_flight -= len(batch)
 
     async def _fence(self, batch: Sequence[_Waiting]) -> list[Fenced | None]:
-        intents = [self._intent(waiting) for waiting in batch]
         try:
-            return await self._desk.fence(intents)
+            return await self._desk.fence([waiting.intent for waiting in batch])
         except (OperationalError, InterfaceError):
             # Whether the fences were committed is not known. Nothing is sent; those that are there learn it.
             note = "nothing was sent: the ledger broke while the fence was taken"
             await asyncio.gather(
-                *(self._keep(Outcome(waiting.write_id, WriteState.UNSENT, note)) for waiting in batch)
+                *(self._keep(Outcome(waiting.intent.write_id, WriteState.UNSENT, note)) for waiting in batch)
             )
             return [None] * len(batch)
         except Exception:
@@ -264,10 +264,9 @@ class Sender:
                 return [fence for waiting in batch for fence in await self._fence([waiting])]
             return [None]
 
-    def _intent(self, waiting: _Waiting) -> Intent:
-        order = waiting.order
+    def _intent(self, order: Order) -> Intent:
         return Intent(
-            write_id=waiting.write_id,
+            write_id=secrets.token_hex(12),
             delivery_id=order.delivery_id,
             name=order.name,
             holder=self._holder,
@@ -299,7 +298,7 @@ class Sender:
     async def _store(self, waiting: _Waiting, verdict: Verdict, status: int | None) -> None:
         await self._keep(
             Outcome(
-                write_id=waiting.write_id,
+                write_id=waiting.intent.write_id,
                 state=WriteState(verdict.result),
                 note=verdict.note,
                 status=status,
