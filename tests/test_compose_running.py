@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -205,6 +206,33 @@ def test_a_planned_post_goes_out_and_its_run_succeeds(
     path = f"/dags/publish_due_posts/dagRuns/{instance['dag_run_id']}"
     until(lambda: stack.api("GET", path)["state"] == "success", 60.0, "the success of its run")
     assert len(sandbox_server.posts()) == 1
+
+
+def test_a_login_through_the_proxy_gets_cookies_for_https_alone(stack: Composed) -> None:
+    headers = {"X-Forwarded-Proto": "https", "Referer": f"{stack.values['PUBLIC_URL']}/auth/login/"}
+    form = requests.get(f"{stack.url}/auth/login/", headers=headers, timeout=60)
+    session = form.headers["Set-Cookie"]
+    token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', form.text)
+    assert token is not None
+
+    def log_in(password: str) -> requests.Response:
+        return requests.post(
+            f"{stack.url}/auth/login/",
+            data={
+                "username": stack.values["AIRFLOW_ADMIN_USER"],
+                "password": password,
+                "csrf_token": token[1],
+            },
+            headers=headers | {"Cookie": session.partition(";")[0]},
+            allow_redirects=False,
+            timeout=60,
+        )
+
+    answer = log_in(stack.password)
+    [issued] = [cookie for cookie in answer.raw.headers.getlist("Set-Cookie") if cookie.startswith("_token=")]
+    assert "; Secure" in session
+    assert "; Secure" in issued
+    assert "_token=" not in str(log_in("wrong").headers)
 
 
 @pytest.mark.parametrize("service", ["postgres", "redis", *RUNNING])
