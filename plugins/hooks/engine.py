@@ -92,9 +92,9 @@ def _check_open_files(ledger: Ledger) -> None:
     capacity = conf.getint("triggerer", "capacity")
     if limit != resource.RLIM_INFINITY and capacity > limit - SPARE_FILES:
         sentence = (
-            f"this triggerer may open {limit} files and takes up to {capacity} waiting posts; it would die of "
-            f"more than {limit - SPARE_FILES}. The operator raises its limit of open files (nofile) or lowers "
-            "AIRFLOW__TRIGGERER__CAPACITY."
+            f"this triggerer may open {limit} files and takes up to {capacity} waiting posts; "
+            f"it would die of more than {limit - SPARE_FILES}. The operator raises its limit of open files "
+            "(nofile) or lowers AIRFLOW__TRIGGERER__CAPACITY."
         )
         with ledger.begin() as connection:
             incident(connection, ledger.now_ms(connection), "triggerer:nofile", "configuration", sentence)

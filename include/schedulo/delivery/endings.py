@@ -45,6 +45,8 @@ def arm(connection: sa.Connection, now_ms: int, armed: Sequence[Armed]) -> list[
             .values(state=State.ARMED, armed_version=item.version, updated_ms=now_ms)
         )
         answers.append(moved.rowcount == 1)
+    ready = [item.delivery_id for item, mine in zip(armed, answers, strict=True) if mine]
+    tell_story(connection, now_ms, ((id_, "prepared; it waits for its second") for id_ in ready))
     return answers
 
 

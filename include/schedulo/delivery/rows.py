@@ -160,6 +160,11 @@ def tell_story(connection: sa.Connection, now_ms: int, lines: Iterable[tuple[str
         connection.execute(sa.insert(events), rows)
 
 
+def note_in_story(connection: sa.Connection, now_ms: int, delivery_id: str, sentence: str) -> None:
+    """Append one sentence to a delivery's story."""
+    tell_story(connection, now_ms, [(delivery_id, sentence)])
+
+
 def story_of(connection: sa.Connection, _now_ms: int, delivery_id: str) -> list[tuple[int, str]]:
     """The delivery's story so far: (milliseconds, sentence), oldest first."""
     query = (

@@ -10,11 +10,11 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from schedulo.delivery.commits import Kept
-from schedulo.delivery.rows import Write
+from schedulo.delivery.rows import Write, note_in_story
 from schedulo.errors import PlatformError, Strategy
 from schedulo.flow import All, Commit, Due, Effect, Flow, NotReady, Step
 from schedulo.model import WriteState
@@ -57,7 +57,6 @@ class Work:
     """Awaited for a commit; answers its value or raises."""
     holder: str | None = None
     """Who holds the delivery; what steps answer is kept for nobody else."""
-    notes: list[str] = field(default_factory=list)
 
 
 class Driver:
@@ -140,7 +139,8 @@ class Driver:
                     or spent_s + wait_s > work.patience_s
                 ):
                     raise
-                work.notes.append(f"{step.name}: {error.sentence()}; again in {wait_s:.0f} s")
+                note = f"{step.name}: {error.sentence()}; again in {wait_s:.0f} s"
+                await self._desk.do(note_in_story, work.delivery_id, note)
             await asyncio.sleep(wait_s)
 
 

@@ -69,6 +69,9 @@ class Order:
     """An earlier request of this commit may have arrived: a duplicate refusal then proves nothing."""
 
 
+LULL_S = 0.2
+"""How long an outcome waits, at the most, while other posts are on their way."""
+
 _STOPPING = Verdict(Result.LOST, note="the process is stopping")
 
 
@@ -106,6 +109,8 @@ class Sender:
         self._numbers = itertools.count()
         self._waiting: dict[str, _Waiting] = {}
         self._in_flight = 0
+        self._unanswered = 0
+        self._lull: asyncio.Task[None] | None = None
         self._stopping = False
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._live, name="schedulo-sender", daemon=True)
@@ -278,6 +283,7 @@ class Sender:
 
     async def _send(self, waiting: _Waiting, window: Window) -> None:
         assert waiting.prepared is not None
+        self._unanswered += 1
         while (ahead_s := waiting.order.fire_ms / 1000 - time.time()) > 0:
             await asyncio.sleep(min(ahead_s, 1.0))
         began = time.time()
@@ -292,20 +298,28 @@ class Sender:
         else:
             verdict = _judge(waiting.order, response, time.time() - began)
             status = response.status
+        self._unanswered -= 1
         await self._store(waiting, verdict, status)
         self._finish(waiting, verdict)
 
     async def _store(self, waiting: _Waiting, verdict: Verdict, status: int | None) -> None:
-        await self._keep(
-            Outcome(
-                write_id=waiting.intent.write_id,
-                state=WriteState(verdict.result),
-                note=verdict.note,
-                status=status,
-                value=verdict.value,
-                answered_ms=int(time.time() * 1000),
-            )
+        outcome = Outcome(
+            write_id=waiting.intent.write_id,
+            state=WriteState(verdict.result),
+            note=verdict.note,
+            status=status,
+            value=verdict.value,
+            answered_ms=int(time.time() * 1000),
         )
+        if self._unanswered:
+            await self._wait_for_others()
+        await self._keep(outcome)
+
+    async def _wait_for_others(self) -> None:
+        """Posts that are due go first; outcomes are then written together."""
+        if self._lull is None or self._lull.done():
+            self._lull = asyncio.create_task(asyncio.sleep(LULL_S))
+        await self._lull
 
     async def _keep(self, outcome: Outcome) -> None:
         """Write an outcome down; a ledger that is away for a moment must not lose it."""
