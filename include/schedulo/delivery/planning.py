@@ -17,8 +17,8 @@ from schedulo.delivery.news import changed, incident
 from schedulo.delivery.rows import tell_story
 from schedulo.delivery.transitions import OUT, move
 from schedulo.ledger.database import upsert
-from schedulo.ledger.tables import accounts, claims, deliveries, posts
-from schedulo.model import Account, Content, State
+from schedulo.ledger.tables import accounts, claims, deliveries, posts, writes
+from schedulo.model import Account, Content, State, WriteState
 
 _D = deliveries.c
 NOT_PLANNED = "not_planned"
@@ -123,7 +123,7 @@ def plan_post(connection: sa.Connection, now_ms: int, post: PostPlan, guard_ms: 
         if row is None:
             _insert(connection, now_ms, post, plan, guard_ms)
         else:
-            _update(connection, now_ms, post, plan, row)
+            _update(connection, now_ms, post, plan, row, guard_ms)
     reason = "the post is no longer Ready" if not post.wanted else "the account was taken off the post"
     for row in known.values():
         _withdraw(connection, now_ms, row, reason)
@@ -208,7 +208,20 @@ def _same_content(
     return connection.execute(query.limit(1)).scalar_one_or_none()
 
 
-def _update(connection: sa.Connection, now_ms: int, post: PostPlan, plan: Plan, row: Any) -> None:
+def _frozen(connection: sa.Connection, delivery_id: str) -> bool:
+    """Its last request was looked for in vain: what is sent once more must be the same to the byte."""
+    query = (
+        sa.select(writes.c.state)
+        .where(writes.c.delivery_id == delivery_id, writes.c.state != WriteState.UNSENT)
+        .order_by(writes.c.fence.desc())
+        .limit(1)
+    )
+    return connection.execute(query).scalar_one_or_none() == WriteState.ABSENT
+
+
+def _update(
+    connection: sa.Connection, now_ms: int, post: PostPlan, plan: Plan, row: Any, guard_ms: int
+) -> None:
     state = State(row.state)
     if plan.problem or not post.wanted:
         _withdraw(connection, now_ms, row, plan.problem or "the post is no longer Ready")
@@ -229,6 +242,11 @@ def _update(connection: sa.Connection, now_ms: int, post: PostPlan, plan: Plan, 
         if same:
             connection.execute(sa.update(deliveries).where(_D.id == row.id).values(seen_ms=now_ms))
             return
+        if row.resends and _frozen(connection, row.id):
+            # The platform's own filter of duplicates is on our side only while the text is the same.
+            connection.execute(sa.update(deliveries).where(_D.id == row.id).values(seen_ms=now_ms))
+            tell_story(connection, now_ms, [(row.id, "changed too late: it was sent, and is sent once more")])
+            return
         if row.due_ms == values["due_ms"]:
             del values["fire_ms"]  # what waits for a limit or a slot goes on waiting
         if row.fingerprint != plan.fingerprint:
@@ -240,6 +258,11 @@ def _update(connection: sa.Connection, now_ms: int, post: PostPlan, plan: Plan, 
         if moved.rowcount:
             tell_story(connection, now_ms, [(row.id, "the post was changed; the new version goes out")])
             changed(connection, now_ms, [row.id])
+        if (
+            row.error_kind == CONTENT_GUARD
+            and _same_content(connection, now_ms, post, plan, guard_ms) is None
+        ):
+            move(connection, [row.id], State.SCHEDULED, reason=plan.note, error_kind="", updated_ms=now_ms)
         return
     again = row.error_kind == NOT_PLANNED or (
         state in (State.FAILED, State.MISSED) and not same and plan.due_ms > now_ms
