@@ -209,7 +209,10 @@ def test_a_planned_post_goes_out_and_its_run_succeeds(
 
 
 def test_a_login_through_the_proxy_gets_cookies_for_https_alone(stack: Composed) -> None:
-    headers = {"X-Forwarded-Proto": "https", "Referer": f"{stack.values['PUBLIC_URL']}/auth/login/"}
+    public = stack.values["PUBLIC_URL"]
+    # The form is refused where the page that sends it is not on the host that gets it.
+    headers = {"Host": public.removeprefix("https://"), "Referer": f"{public}/auth/login/"}
+    headers["X-Forwarded-Proto"] = "https"
     form = requests.get(f"{stack.url}/auth/login/", headers=headers, timeout=60)
     session = form.headers["Set-Cookie"]
     token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', form.text)
@@ -229,6 +232,7 @@ def test_a_login_through_the_proxy_gets_cookies_for_https_alone(stack: Composed)
         )
 
     answer = log_in(stack.password)
+    assert answer.is_redirect, answer.text[:500]
     [issued] = [cookie for cookie in answer.raw.headers.getlist("Set-Cookie") if cookie.startswith("_token=")]
     assert "; Secure" in session
     assert "; Secure" in issued
