@@ -69,7 +69,7 @@ class Order:
     """An earlier request of this commit may have arrived: a duplicate refusal then proves nothing."""
 
 
-LULL_S = 0.2
+LULL_S = 0.5
 """How long an outcome waits, at the most, while other posts are on their way."""
 
 _STOPPING = Verdict(Result.LOST, note="the process is stopping")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import aiohttp
+from yarl import URL
 
 from schedulo.flow import Request, Response
 from schedulo.transport.window import Window, WindowSpent
@@ -42,6 +43,7 @@ class Prepared:
     """A commit whose body and token are in memory: no disk stands between the fence and the wire."""
 
     request: Request
+    url: URL = field(repr=False)
     headers: dict[str, str] = field(repr=False)
     body: bytes | None = field(repr=False)
 
@@ -51,6 +53,9 @@ class Committer:
 
     def __init__(self, wire: Wire, connections: int, kernel_s: float) -> None:
         self._wire = wire
+        # aiohttp has a queue for connections too, but prepares each request before it queues it: with a
+        # thousand due at once the first would leave after the last was prepared.
+        self._free = asyncio.Semaphore(connections)
         trace = aiohttp.TraceConfig()
         trace.on_connection_create_end.append(_connection_in_hand)
         trace.on_connection_reuseconn.append(_connection_in_hand)
@@ -73,28 +78,32 @@ class Committer:
         return await asyncio.to_thread(self._prepare, request, account_key)
 
     def _prepare(self, request: Request, account_key: str) -> Prepared:
+        url = self._wire.url(request)
         headers = self._wire.headers(request, account_key)
         body = body_of(request)
         if body is None:
             headers["Content-Length"] = "0"
-            return Prepared(request, headers, None)
+            return Prepared(request, url, headers, None)
         headers.setdefault("Content-Type", body.content_type)
-        return Prepared(request, headers, body.whole(self._wire.open_slice))
+        return Prepared(request, url, headers, body.whole(self._wire.open_slice))
 
     async def commit(self, prepared: Prepared, window: Window) -> Response:
         """Send it, once. Raises `NotSent` or `NoAnswer`; any answer is returned, whatever its status."""
         request = prepared.request
         progress = _Progress(window)
         try:
-            async with self._session.request(
-                request.method,
-                self._wire.url(request),
-                headers=prepared.headers,
-                data=prepared.body,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=request.timeout_s, sock_connect=window.limit_s),
-                trace_request_ctx=progress,
-            ) as response:
+            async with (
+                self._free,
+                self._session.request(
+                    request.method,
+                    prepared.url,
+                    headers=prepared.headers,
+                    data=prepared.body,
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(total=request.timeout_s, sock_connect=window.limit_s),
+                    trace_request_ctx=progress,
+                ) as response,
+            ):
                 return await _as_far_as_it_came(response)
         except WindowSpent as spent:
             raise NotSent(str(spent)) from None
