@@ -1,6 +1,7 @@
 """The yardstick: how fast a bare client gets the same irreversible requests to the same stand-ins.
 
-One aiohttp session with 200 warm connections, no ledger, no fence, no outcome kept. Containers, drafts and
+One aiohttp session with 200 warm connections, no ledger, no fence, no outcome kept. Its instant is a full
+minute's too: then the same tick competes for the processors. Containers, drafts and
 uploads are prepared afresh before, by the platforms' own flows; only the commits are timed. Texts carry new
 marks, since X refuses what was posted before; otherwise the bodies are those of the burst.
 """
@@ -32,7 +33,8 @@ from schedulo.transport.wire import Wire, body_of
 CONNECTIONS = 200
 PREPARED_AT_ONCE = 32
 POLL_S = 0.5
-LEAD_S = 2.0
+WARM_S = 2.0
+"""Connections are opened so long before the instant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +140,9 @@ async def _send(wire: Wire, ready: Sequence[Ready], url: str) -> float:
                 await answer.read()
                 return answer.status
 
+        due_s = ((time.time() + WARM_S) // 60 + 1) * 60
+        await asyncio.sleep(due_s - WARM_S - time.time())
         await asyncio.gather(*(get() for _ in range(CONNECTIONS)))
-        due_s = time.time() + LEAD_S
         statuses = await asyncio.gather(*(send(item) for item in ready))
     if refused := sum(status >= 300 for status in statuses):
         raise RuntimeError(f"{refused} of the bare client's requests were refused")

@@ -62,7 +62,8 @@ def show(figures: Mapping[str, Any]) -> None:
 def goals(figures: Mapping[str, Any]) -> list[tuple[str, bool]]:
     """(sentence, met) for each goal whose figure was measured."""
     found = []
-    if burst := figures.get("burst"):
+    burst = figures.get("burst", {})
+    if "posts" in burst:
         once, posts = burst["received_once"], burst["posts"]
         found.append((f"burst: {once} of {posts} received once", once == posts))
     for part, figure, says, limit in GOALS:

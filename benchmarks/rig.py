@@ -125,11 +125,12 @@ class Rig:
 
 def cpu_s(stack: Stack) -> float:
     """Seconds of processor time that the processes of an installation have used so far, their ended children
-    included. They are known by the home in their environment."""
+    included. Each of them leads, or is in, a session of its own."""
+    leaders = {process.pid for process in stack.processes.values()}
     spent = 0.0
     for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if process.environ().get("SCHEDULO_HOME") == str(stack.home):
+        with contextlib.suppress(psutil.Error, ProcessLookupError):
+            if os.getsid(process.pid) in leaders or leaders & {above.pid for above in process.parents()}:
                 times = process.cpu_times()
                 spent += times.user + times.system + times.children_user + times.children_system
     return spent
