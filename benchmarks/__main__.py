@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,6 +48,7 @@ def installation(base: Ground) -> Iterator[Rig]:
 
 def main(argv: list[str] | None = None) -> int:
     options = arguments(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is stopped all the same
     figures: dict[str, Any] = {}
     with ground() as base:
         figures["machine"] = report.machine(base.postgres_version())
