@@ -5,6 +5,7 @@ Only here is the environment read. Durations are seconds unless the name says ot
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -95,6 +96,13 @@ class Settings:
     """How Instagram gets reels: `url`, or `resumable` (uploaded; accounts with Facebook Login only)."""
 
     def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, float) and not 0 <= value < math.inf:  # NaN would keep every law
+                raise SettingsError(
+                    f"SCHEDULO_{item.name.upper()} is {value:g}: it must be a length of time, 0 or more seconds. "
+                    "The operator sets it."
+                )
         law = self.window_s + self.kernel_s + self.late_s + self.lag_s
         if self.quiet_s <= law:
             raise SettingsError(

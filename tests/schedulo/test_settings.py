@@ -1,0 +1,78 @@
+"""The settings: read once, checked at start."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schedulo.settings import Settings, SettingsError
+
+SECONDS = st.floats(0.01, 1000)
+
+
+def test_the_defaults_keep_the_law() -> None:
+    ours = Settings()
+    assert ours.quiet_s > ours.window_s + ours.kernel_s + ours.late_s + ours.lag_s
+
+
+@given(SECONDS, SECONDS, SECONDS, SECONDS, SECONDS)
+def test_absence_is_never_concluded_while_a_request_may_still_be_done(
+    window: float, kernel: float, late: float, lag: float, quiet: float
+) -> None:
+    values = {"window_s": window, "kernel_s": kernel, "late_s": late, "lag_s": lag, "quiet_s": quiet}
+    if quiet > window + kernel + late + lag:
+        Settings(**values, fence_lead_s=0.001)
+    else:
+        with pytest.raises(SettingsError, match="SCHEDULO_QUIET_S"):
+            Settings(**values, fence_lead_s=0.001)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("quiet_s", 255.0), ("horizon_s", 59.0), ("fence_lead_s", 5.0), ("window_s", 60.0), ("late_s", 166.0)],
+)
+def test_a_setting_that_breaks_a_rule_is_named_with_who_can_mend_it(name: str, value: float) -> None:
+    with pytest.raises(SettingsError, match=r"SCHEDULO_[A-Z_]+ is"):
+        replace(Settings(), **{name: value})
+
+
+def test_the_environment_is_read_by_name_and_kind() -> None:
+    env = {
+        "SCHEDULO_WINDOW_S": "2.5",
+        "SCHEDULO_MAX_CLAIMS": "7",
+        "SCHEDULO_FACEBOOK_TWO_PHASE": "No",
+        "SCHEDULO_LEDGER_URL": "sqlite:////tmp/x",
+        "SCHEDULO_SOMETHING_ELSE": "ignored",
+        "WINDOW_S": "9",
+    }
+    ours = Settings.from_env(env)
+    assert (ours.window_s, ours.max_claims, ours.facebook_two_phase) == (2.5, 7, False)
+    assert ours.ledger == "sqlite:////tmp/x"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("WINDOW_S", "soon"), ("MAX_CLAIMS", "1.5"), ("FACEBOOK_TWO_PHASE", "perhaps")]
+)
+def test_a_value_that_cannot_be_read_is_named(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"SCHEDULO_{name} is '{value}'"):
+        Settings.from_env({f"SCHEDULO_{name}": value})
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1"])
+def test_a_number_that_is_no_length_of_time_is_refused(value: str) -> None:
+    for name in ("WINDOW_S", "KERNEL_S", "LATE_S", "LAG_S", "QUIET_S", "BEAT_S", "HOLDER_SILENT_S"):
+        with pytest.raises(SettingsError, match=f"SCHEDULO_{name} is"):
+            Settings.from_env({f"SCHEDULO_{name}": value})
+
+
+def test_every_setting_has_a_kind_that_can_be_read() -> None:
+    assert {str(item.type) for item in fields(Settings)} <= {"str", "int", "float", "bool"}
+
+
+def test_without_settings_everything_is_in_one_folder() -> None:
+    ours = Settings(home="/somewhere")
+    assert ours.ledger == "sqlite:////somewhere/ledger.db"
+    assert str(ours.media) == "/somewhere/media"
