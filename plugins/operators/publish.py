@@ -94,10 +94,10 @@ class PublishOperator(BaseOperator):
         :raises DeliveryWaits: the same task tries again after a pause.
         :raises DeliveryFailed: a person must act.
         """
+        context["label"] = self.delivery  # type: ignore[typeddict-unknown-key]
         if not isinstance(event, dict):  # dag.test hands the events that end a task to here
             self.log.info("the delivery ended as %s", event)
             return
-        context["label"] = event["label"]  # type: ignore[typeddict-unknown-key]
         for line in event["story"]:
             self.log.info(line)
         if event["end"] == "retry":

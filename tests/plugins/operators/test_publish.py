@@ -24,7 +24,7 @@ STORY = ["x @acme: Hello", "12:00:00.000 UTC sent", "12:00:01.000 UTC X refused 
 
 @pytest.fixture
 def operator() -> PublishOperator:
-    return PublishOperator(task_id="publish")
+    return PublishOperator(task_id="publish", delivery="x @acme: Hello")
 
 
 def event(end: End, **more: Any) -> dict[str, Any]:
@@ -32,7 +32,6 @@ def event(end: End, **more: Any) -> dict[str, Any]:
     return {
         "end": end,
         "sentence": "X is down",
-        "label": "x @acme: Hello",
         "story": STORY,
         "wait_s": 0.0,
     } | more
@@ -95,8 +94,12 @@ def test_the_label_is_there_for_airflow_to_render(operator: PublishOperator) -> 
     assert context["label"] == "x @acme: Hello"
 
 
-def test_an_event_that_ends_the_task_by_itself_raises_nothing(operator: PublishOperator) -> None:
-    operator.resume({}, "success")  # type: ignore[arg-type]
+def test_an_event_that_ends_the_task_by_itself_raises_nothing_and_leaves_a_label(
+    operator: PublishOperator,
+) -> None:
+    context: dict[str, Any] = {}
+    operator.resume(context, "success")  # type: ignore[arg-type]
+    assert context["label"] == "x @acme: Hello"
 
 
 # --- a late run -----------------------------------------------------------------------------------------
