@@ -100,7 +100,7 @@ class Settings:
             value = getattr(self, item.name)
             if isinstance(value, float) and not 0 <= value < math.inf:  # NaN would keep every law
                 raise SettingsError(
-                    f"SCHEDULO_{item.name.upper()} is {value:g}: it must be a length of time, 0 or more seconds. "
+                    f"SCHEDULO_{item.name.upper()} is {value:g}: it must be 0 or more seconds. "
                     "The operator sets it."
                 )
         law = self.window_s + self.kernel_s + self.late_s + self.lag_s
