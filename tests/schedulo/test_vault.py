@@ -51,7 +51,7 @@ def test_a_wrong_key_says_so_without_any_secret(ledger: Ledger) -> None:
     assert caught.value.__suppress_context__
 
 
-@pytest.mark.parametrize("keys", ["", "not a key", f"{OLD},short"])
+@pytest.mark.parametrize("keys", ["", "not a key", f"{OLD},short"], ids=["empty", "no key", "one too short"])
 def test_keys_that_are_none_are_refused_without_showing_them(ledger: Ledger, keys: str) -> None:
     with pytest.raises(VaultError, match="SCHEDULO_VAULT_KEY") as caught:
         Vault(ledger, keys)
