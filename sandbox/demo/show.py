@@ -126,6 +126,7 @@ class Show:
         self._rows: list[dict[str, Any]] = []
         self._rows_at = 0.0
         self._said: dict[int, str] = {}
+        self._named: set[str] = set()
 
     def watch(self) -> Outcome:
         """Show what happens until every row in Airtable has come to rest."""
@@ -151,6 +152,10 @@ class Show:
                     clock = datetime.now(UTC).strftime("%H:%M:%S")
                     name = f"{PLATFORMS[result.platform]} {result.account}: {result.title}"
                     self._console.print(f"{clock} UTC  {name}: {word}", highlight=False)
+            for title, problem in outcome.problems.items():
+                if problem and title not in self._named:
+                    self._named.add(title)
+                    self._console.print(f"{title}: {NOT_PLANNED.lower()}: {problem}", highlight=False)
             if self._at_rest(outcome) or time.time() > deadline:
                 return outcome
             time.sleep(LOOK_S)
@@ -222,12 +227,14 @@ class Show:
     # --- showing --------------------------------------------------------------------------------------
 
     def _progress(self, outcome: Outcome) -> Table:
-        table = Table("due", "platform", "account", "title", "", box=None, title_justify="left")
+        table = Table("due", "platform", "account", "title", "state", box=None, title_justify="left")
         table.title = f"{datetime.now(UTC):%H:%M:%S} UTC"
         for result in outcome.results:
             due = datetime.fromtimestamp(result.due, ZoneInfo(result.zone))
             platform = PLATFORMS[result.platform]
             table.add_row(f"{due:%H:%M:%S %Z}", platform, result.account, result.title, _word(result))
+        for title, problem in outcome.problems.items():
+            table.add_row("", "", "", title, NOT_PLANNED.lower() if problem else "")
         return table
 
 
