@@ -79,17 +79,11 @@ def _hook(conn_id: str) -> Iterator[AirtableHook]:
     since that takes seconds."""
     # Without this Airflow's SDK looks for Connections in the environment alone, not in its database.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
-    from airflow.sdk.exceptions import AirflowNotFoundException
-
     from hooks.airtable import AirtableHook
     from schedulo.errors.airtable import AirtableError
     from schedulo.settings import SettingsError
 
     try:
         yield AirtableHook(conn_id)
-    except AirflowNotFoundException:
-        raise CommandError(
-            f"There is no Connection {conn_id}; the operator makes one of the type Airtable."
-        ) from None
     except (AirtableError, SettingsError) as error:
         raise CommandError(str(error)) from None

@@ -82,7 +82,7 @@ def test_a_wrong_token_is_told_in_one_line_without_it(
 
 def test_a_missing_connection_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["airtable", "check", "--conn-id", "nowhere"]) == 1
-    assert "There is no Connection nowhere" in capsys.readouterr().err
+    assert "Connection nowhere: there is none" in capsys.readouterr().err
 
 
 def test_base_and_workspace_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
