@@ -107,7 +107,9 @@ def upsert(connection: sa.Connection, table: sa.Table) -> postgresql.Insert | sq
 def _engine_options(url: sa.URL) -> dict[str, Any]:
     if url.get_backend_name() == "sqlite":
         return {"connect_args": {"timeout": 30, "check_same_thread": False}}
-    return {"pool_size": 5, "max_overflow": 5, "pool_pre_ping": True}
+    # One thread writes: a server that went away without a word must not hold it up for long.
+    patience = {"connect_timeout": 5, "tcp_user_timeout": 10_000, "keepalives_idle": 10}
+    return {"pool_size": 5, "max_overflow": 5, "pool_pre_ping": True, "connect_args": patience}
 
 
 def _prepare_sqlite(engine: sa.Engine) -> None:

@@ -42,6 +42,17 @@ def test_a_transaction_that_reads_before_it_writes_is_not_refused_on_sqlite(tmp_
     ledger.close()
 
 
+@pytest.mark.postgres
+def test_a_postgresql_that_went_away_without_a_word_is_given_up_soon(fresh_postgres: str) -> None:
+    ledger = Ledger(fresh_postgres)
+    with ledger.engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        told = driver.info.get_parameters()
+    ledger.close()
+    assert (told["connect_timeout"], told["tcp_user_timeout"]) == ("5", "10000")
+
+
 def test_the_migrations_lead_to_the_schema_that_the_program_knows(ledger: Ledger) -> None:
     with ledger.engine.connect() as connection:
         context = MigrationContext.configure(
