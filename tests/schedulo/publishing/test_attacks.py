@@ -81,7 +81,7 @@ def in_overlapping_runs(stage: Stage, broken: set[str]) -> int:
     """The second run's tick finds the first run's process silent and claims the post as well."""
     stage.settings = SEEMS_DEAD
     prepare(stage, broken)
-    id_ = stage.plan("one post", due_in_s=2.0)
+    id_ = stage.plan("one post", due_in_s=4.0)
     assert stage.tick("run-1") == [id_]
     first = stage.publisher(broken=frozenset(broken)).work_on("run-1", 0, "ti-1")
     stage.wait_for(id_, "armed")
@@ -105,7 +105,7 @@ def in_two_processes(stage: Stage, broken: set[str]) -> int:
         ready(first)
         ready(second)
         now_ms = int(time.time() * 1000)
-        stage.change(id_, fire_ms=now_ms + 2500, due_ms=now_ms + 2500)
+        stage.change(id_, fire_ms=now_ms + 5000, due_ms=now_ms + 5000)
         go(first)
         stage.wait_for(id_, "armed")
         time.sleep(0.3)
@@ -188,7 +188,7 @@ def test_the_index_alone_keeps_two_from_sending(stage: Stage) -> None:
     stage.settings = SEEMS_DEAD
     stage.seed_x("1")
     stage.sandbox.switch(x_duplicate_hours="0")
-    id_ = stage.plan("index", due_in_s=2.0)
+    id_ = stage.plan("index", due_in_s=4.0)
     stage.tick("run-1")
     first = stage.publisher(broken=frozenset({"fence"})).work_on("run-1", 0, "ti-1")
     stage.wait_for(id_, "armed")

@@ -75,7 +75,7 @@ def test_a_process_that_stops_finishes_what_is_on_its_way_and_lets_go_of_the_res
 
 def test_a_process_that_is_stopping_fences_nothing_more(stage: Stage) -> None:
     stage.seed_x("1")
-    id_ = stage.plan("too late for this process", due_in_s=0.7)
+    id_ = stage.plan("too late for this process", due_in_s=3.0)
     stage.tick("run-1")
     publisher = stage.publisher()
     publisher.work_on("run-1", 0, "ti-1")
@@ -103,7 +103,7 @@ def test_what_a_process_that_died_held_is_taken_over_by_the_one_that_stands_by(s
 
 def test_a_caller_that_is_cancelled_leaves_its_session_at_work(stage: Stage) -> None:
     stage.seed_x("1")
-    id_ = stage.plan("cleared while it waits", due_in_s=1.5)
+    id_ = stage.plan("cleared while it waits", due_in_s=3.0)
     stage.tick("run-1")
     publisher = stage.publisher()
     first = publisher.work_on("run-1", 0, "ti-1")
@@ -155,7 +155,7 @@ def test_a_ledger_that_is_away_while_a_post_waits_delays_it_and_no_more(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage.seed_x("1")
-    id_ = stage.plan("patience", due_in_s=1.5)
+    id_ = stage.plan("patience", due_in_s=3.0)
     stage.tick("run-1")
     with ledger_away(monkeypatch) as away:
         future = stage.publisher().work_on("run-1", 0, "ti-1")
@@ -172,7 +172,7 @@ def test_a_fence_of_which_it_is_not_known_whether_it_was_committed_sends_nothing
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage.seed_x("1")
-    id_ = stage.plan("ambiguous fence", due_in_s=1.5)
+    id_ = stage.plan("ambiguous fence", due_in_s=3.0)
     stage.tick("run-1")
     with ledger_away(monkeypatch, after_commit=True) as away:
         future = stage.publisher().work_on("run-1", 0, "ti-1")
