@@ -59,7 +59,8 @@ class AirtableHook(BaseHook):
             return self.get_connection(self.airtable_conn_id)
         except AirflowNotFoundException:
             raise AirtableSetupError(
-                f"Connection {self.airtable_conn_id}: there is none; the operator makes one of the type Airtable."
+                f"Connection {self.airtable_conn_id}: there is none; "
+                "the operator makes one of the type Airtable."
             ) from None
 
     def host(self) -> str:
