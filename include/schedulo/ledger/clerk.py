@@ -1,7 +1,7 @@
 """One thread a process that writes to the ledger, many small wishes in one transaction.
 
 A thousand posts due in one second mean thousands of small writes. Each alone costs a commit (and on SQLite an
-fsync); the clerk takes all that is waiting for the same operation and does it at once. Urgent operations (the
+fsync); the clerk takes many that wait for the same operation and does them at once. Urgent operations (the
 fence) go before all others.
 """
 
@@ -17,6 +17,9 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from schedulo.ledger.database import Ledger
+
+MOST_AT_ONCE = 50
+"""Wishes in one transaction at the most: what is urgent waits for the end of the one before it."""
 
 Wish = TypeVar("Wish")
 Answer = TypeVar("Answer")
@@ -67,8 +70,9 @@ class Clerk:
             if not waiting:
                 continue
             first = next((asked for asked in waiting if asked.urgent), waiting[0])
-            batch = [asked for asked in waiting if asked.operation is first.operation]
-            waiting = [asked for asked in waiting if asked.operation is not first.operation]
+            alike = [asked for asked in waiting if asked.operation is first.operation]
+            batch, later = alike[:MOST_AT_ONCE], alike[MOST_AT_ONCE:]
+            waiting = [asked for asked in waiting if asked.operation is not first.operation] + later
             wanted = [asked for asked in batch if asked.future.set_running_or_notify_cancel()]
             if wanted:
                 self._do(wanted)
