@@ -18,7 +18,7 @@ from schedulo.delivery.rows import Delivery, Write, tell_story
 from schedulo.delivery.transitions import move, sources
 from schedulo.errors import PlatformError
 from schedulo.flow import Finding, Look
-from schedulo.ledger.tables import deliveries, outcomes, steps, writes
+from schedulo.ledger.tables import deliveries, instances, outcomes, steps, writes
 from schedulo.model import Published, State, WriteState
 from schedulo.settings import Settings
 
@@ -59,6 +59,10 @@ def rearm(connection: sa.Connection, now_ms: int, delivery: Delivery, note: str)
     return True
 
 
+TASK_TRIES = 3
+"""So often the same task may try again; Airflow's own limit is one above it."""
+
+
 def put_back(
     connection: sa.Connection,
     now_ms: int,
@@ -67,9 +71,11 @@ def put_back(
     fire_ms: int,
     reason: str,
     attempt: bool,
-    state: State = State.SCHEDULED,
-) -> bool:
-    """Give it back until `fire_ms`: to the ledger (SCHEDULED), or to a retry of the same task (CLAIMED)."""
+    by_task: bool = False,
+) -> State | None:
+    """Give it back until `fire_ms`: to a retry of the same task (CLAIMED), if that is wished and the task has
+    one left, else to the ledger (SCHEDULED). Answers which; None where it is no longer ours."""
+    state = State.CLAIMED if by_task and _tries(connection, delivery) < TASK_TRIES else State.SCHEDULED
     values = {
         "fire_ms": fire_ms,
         "reason": reason,
@@ -77,7 +83,18 @@ def put_back(
         "updated_ms": now_ms,
         "attempts": _D.attempts + int(attempt),
     }
-    return _move_mine(connection, delivery, state, values) and _tell(connection, now_ms, delivery.id, reason)
+    if not _move_mine(connection, delivery, state, values):
+        return None
+    _tell(connection, now_ms, delivery.id, reason)
+    return state
+
+
+def _tries(connection: sa.Connection, delivery: Delivery) -> int:
+    """How often the task of the run that claimed it has tried."""
+    query = sa.select(sa.func.count()).where(
+        instances.c.delivery_id == delivery.id, instances.c.run_id == delivery.run_id
+    )
+    return int(connection.execute(query).scalar_one())
 
 
 def _move_mine(

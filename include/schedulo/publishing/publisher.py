@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import gc
 import os
 import secrets
 import socket
@@ -38,6 +39,9 @@ STANDBY_S = 2.0
 """How often an instance whose delivery another process holds looks how it goes."""
 STANDBY_LIMIT_S = 900.0
 CALM_LIMIT_S = 10.0
+TIDY_S = 20.0
+TIDY_AHEAD_S = 3.0
+"""Nothing is tidied up when a commit is due within this time."""
 
 
 class Publisher:
@@ -120,7 +124,7 @@ class Publisher:
         self._calm_event = asyncio.Event()
         self._calm_event.set()
         await self._desk.do(claims.beat, self.holder, f"process {os.getpid()}")
-        helpers = [asyncio.create_task(work()) for work in (self._beat, self._watch_calm)]
+        helpers = [asyncio.create_task(work()) for work in (self._beat, self._watch_calm, self._tidy)]
         self._ready.set()
         await self._stopped.wait()
         for task in [*helpers, *self._sessions.values()]:
@@ -236,6 +240,16 @@ class Publisher:
         """Wait until no commit is in flight or about to be, but not for long."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._calm_event.wait(), CALM_LIMIT_S)
+
+    async def _tidy(self) -> None:
+        """Collect garbage when nothing is due. A full collection stops all threads, for a second where a
+        thousand posts wait; what has been through one is left out of those that Python begins by itself."""
+        while True:
+            await asyncio.sleep(TIDY_S)
+            if self._sessions and not self._sender.busy(TIDY_AHEAD_S):
+                gc.unfreeze()
+                gc.collect()
+                gc.freeze()
 
     async def _watch_calm(self) -> None:
         while True:

@@ -19,7 +19,7 @@ from schedulo.model import Media, Platform
 from schedulo.platforms.base import Conversation
 from schedulo.publishing.desk import Desk
 from schedulo.publishing.driver import Driver, NotOurs, OutcomeUnknown, StillWorking, Work
-from schedulo.publishing.session import platform_options
+from schedulo.publishing.session import live_writes, platform_options
 from schedulo.settings import Settings
 from schedulo.transport.calls import Caller
 from schedulo.transport.wire import Wire
@@ -64,7 +64,7 @@ async def rehearse(
             delivery_id,
             delivery.account.key,
             dict(case.steps),
-            {write.name: write for write in case.writes},
+            live_writes(case.writes),
             settings.arm_patience_s,
             _not_waiting,
             _not_sending,

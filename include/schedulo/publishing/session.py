@@ -153,7 +153,7 @@ class Session:
     async def _publish(self, case: Case, wish: claims.Wish) -> Ending | None:
         """One run of the flow. None: look at the ledger again."""
         delivery = case.delivery
-        live = _live_writes(case.writes)
+        live = live_writes(case.writes)
         if any(write.state is not WriteState.ACCEPTED for write in live.values()):
             return None if delivery.state is State.UNKNOWN else await self._doubt(delivery)
         if not live and delivery.armed_version not in (None, delivery.version):
@@ -306,17 +306,11 @@ class Session:
         by_task = bool(kind) and wait_s <= TASK_S
         until = time.strftime("%H:%M:%S UTC", time.gmtime(fire_ms / 1000))
         sentence = f"waiting until {until}: {reason}"
-        done = await self._desk.do(
-            endings.put_back,
-            delivery,
-            fire_ms=fire_ms,
-            reason=sentence,
-            attempt=attempt,
-            state=State.CLAIMED if by_task else State.SCHEDULED,
-        )
-        if not done:
+        options = {"fire_ms": fire_ms, "reason": sentence, "attempt": attempt, "by_task": by_task}
+        state = await self._desk.do(endings.put_back, delivery, **options)
+        if state is None:
             return None
-        end = End.RETRY if by_task else End.SKIPPED
+        end = End.RETRY if state is State.CLAIMED else End.SKIPPED
         return Ending(end, sentence, delivery.id, delivery.label, kind, wait_s)
 
     async def _look_again(self, delivery: Delivery, wait_s: float, note: str) -> Ending | None:
@@ -364,7 +358,7 @@ class Session:
         return None
 
 
-def _live_writes(writes: Any) -> dict[str, Write]:
+def live_writes(writes: Any) -> dict[str, Write]:
     """The write of each name that may be out."""
     return {
         write.name: write

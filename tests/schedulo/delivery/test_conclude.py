@@ -12,7 +12,7 @@ from schedulo.delivery.commits import Kept, Outcome, keep_steps
 from schedulo.delivery.rows import Delivery, kept_steps
 from schedulo.errors import Diagnosis, Kind, PlatformError
 from schedulo.flow import Finding, Look
-from schedulo.ledger.tables import steps
+from schedulo.ledger.tables import instances, steps
 from schedulo.model import Published, State, WriteState
 from tests.schedulo.delivery.conftest import ME, Books, intent
 
@@ -224,3 +224,15 @@ def test_a_doubt_that_a_late_answer_ended_is_worked_on_again(books: Books) -> No
     books.change(id_, state=S.UNKNOWN)
     assert books.do(endings.no_doubt_left, books.delivery(id_))
     assert books.row(id_).state == S.CLAIMED
+
+
+def test_the_same_task_has_three_tries_and_then_a_later_run_takes_it(books: Books) -> None:
+    states = []
+    for number in range(4):
+        id_ = books.add(S.CLAIMED, holder=ME, run_id="run") if number == 0 else id_
+        books.change(id_, holder=ME)
+        try_of_it = {"ti_id": f"ti-{number}", "run_id": "run", "map_index": 0, "delivery_id": id_}
+        books.run(sa.insert(instances).values(**try_of_it, started_ms=0))
+        options = {"fire_ms": 1, "reason": "busy", "attempt": False, "by_task": True}
+        states.append(books.do(endings.put_back, books.delivery(id_), **options))
+    assert states == [S.CLAIMED, S.CLAIMED, S.SCHEDULED, S.SCHEDULED]
