@@ -227,9 +227,9 @@ def test_a_doubt_that_a_late_answer_ended_is_worked_on_again(books: Books) -> No
 
 
 def test_the_same_task_has_three_tries_and_then_a_later_run_takes_it(books: Books) -> None:
+    id_ = books.add(S.CLAIMED, run_id="run")
     states = []
     for number in range(4):
-        id_ = books.add(S.CLAIMED, holder=ME, run_id="run") if number == 0 else id_
         books.change(id_, holder=ME)
         try_of_it = {"ti_id": f"ti-{number}", "run_id": "run", "map_index": 0, "delivery_id": id_}
         books.run(sa.insert(instances).values(**try_of_it, started_ms=0))
