@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: everything in one run, about half an hour; see README.md."""
+"""`python -m benchmarks`: everything in one run, about 45 minutes; see README.md."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """The yardstick: how fast a bare client gets the same irreversible requests to the same stand-ins.
 
 One aiohttp session with 200 warm connections, no ledger, no fence, no outcome kept. Its instant is a full
-minute's too: then the same tick competes for the processors. Containers, drafts and
-uploads are prepared afresh before, by the platforms' own flows; only the commits are timed. Texts carry new
-marks, since X refuses what was posted before; otherwise the bodies are those of the burst.
+minute's too: then the same tick competes for the processors. Containers, drafts and uploads are prepared
+afresh before, by the platforms' own flows; only the commits are timed. Texts carry new marks, since X refuses
+what was posted before; otherwise the bodies are those of the burst.
 """
 
 from __future__ import annotations
