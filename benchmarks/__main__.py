@@ -86,8 +86,7 @@ def measure(rig: Rig, options: argparse.Namespace, figures: dict[str, Any]) -> N
         found["ratio"] = found["drain_s"] / found["bare_drain_s"]
         figures["burst"] = found
     if "steady" in options.only:
-        idle_cpu = figures["idle"]["cpu_s_per_minute"] / 60
-        figures["steady"] = steady.measure(rig, people[:300], rows, idle_cpu)
+        figures["steady"] = steady.measure(rig, people[:300], rows, figures["idle"])
 
 
 if __name__ == "__main__":
