@@ -1,8 +1,8 @@
 """A minute with its posts spread evenly over it: what one post costs.
 
 Counted from the moment when people have typed the posts until Airtable has been told of the last one, less
-what the installation uses when it has nothing to do: processor time for all of it, Airtable calls for all but one
-minute, since in a steady stream each minute's look at Airtable serves that minute's posts.
+what the installation uses when it has nothing to do: processor time for all of it, Airtable calls for all but
+one minute, since in a steady stream each minute's look at Airtable serves that minute's posts.
 """
 
 from __future__ import annotations
