@@ -41,8 +41,8 @@ test: lint ## everything that must pass
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 	$(BIN)/python -m pytest -m slow
 
-test-fast: $(READY) ## without real Airflow processes and long scripts; under 2 minutes
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+test-fast: $(READY) ## on SQLite, without real Airflow processes and long scripts; under 2 minutes
+	$(BIN)/python -m pytest -n 2 -m "not slow and not postgres"
 
 test-all: test ## all there is
 

@@ -194,6 +194,7 @@ def test_with_airtable_down_what_is_known_goes_out_and_is_told_later(office: Off
     for account in ("1", "2"):
         office.post(office.account(account), f"through the outage {account}", due_in_s=4)
     office.tick()
+    office.settings = replace(office.settings, airtable_budget_s=0.5)
     office.sandbox.fault(service="airtable", mode="status:503", times=-1)
     publisher = stage.publisher()
     try:
@@ -206,6 +207,7 @@ def test_with_airtable_down_what_is_known_goes_out_and_is_told_later(office: Off
         publisher.close()
     assert len(office.sandbox.posts()) == 2
     office.sandbox.world.faults.clear()
+    office.settings = replace(office.settings, airtable_budget_s=20.0)
     assert wait_until(
         lambda: office.tick() == [] and {"Published"} == {row["State"] for row in office.told().values()}
     )
@@ -215,6 +217,7 @@ def test_with_airtable_down_what_is_known_goes_out_and_is_told_later(office: Off
 def test_posts_due_in_the_outage_are_claimed_by_ticks_that_cannot_read(office: Office) -> None:
     office.post(office.account("1"), due_in_s=400)
     assert office.tick() == []
+    office.settings = replace(office.settings, airtable_budget_s=0.5)
     office.sandbox.fault(service="airtable", mode="drop_before", times=-1)
     with office.ledger.begin() as connection:  # four minutes pass
         connection.execute(
