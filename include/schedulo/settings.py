@@ -114,12 +114,6 @@ class Settings:
                 f"SCHEDULO_HORIZON_S is {self.horizon_s:g}: it must be at least 60, "
                 "because the tick runs once a minute. The operator sets it."
             )
-        if self.holder_silent_s < 2 * self.beat_s:
-            raise SettingsError(
-                f"SCHEDULO_HOLDER_SILENT_S is {self.holder_silent_s:g}: it must be at least twice "
-                f"SCHEDULO_BEAT_S ({self.beat_s:g}), or a process that lives would lose its posts. "
-                "The operator sets it."
-            )
         if not self.fence_lead_s < self.window_s:
             raise SettingsError(
                 f"SCHEDULO_FENCE_LEAD_S is {self.fence_lead_s:g}: it must be smaller than SCHEDULO_WINDOW_S "
