@@ -188,6 +188,7 @@ def seed(sandbox: RunningSandbox) -> None:
 def test_a_planned_post_goes_out_and_its_run_succeeds(
     stack: Composed, sandbox_server: RunningSandbox
 ) -> None:
+    sandbox_server.reset()  # other tests used it before
     seed(sandbox_server)
     connect(stack, sandbox_server)
     due = (datetime.now(UTC) + timedelta(seconds=100)).replace(microsecond=0)

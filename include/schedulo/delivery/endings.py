@@ -232,7 +232,7 @@ def cancel(connection: sa.Connection, now_ms: int, delivery_id: str, reason: str
 
 
 def reopen(
-    connection: sa.Connection, now_ms: int, delivery_id: str, run_id: str, holder: str, who: str
+    connection: sa.Connection, now_ms: int, delivery_id: str, run_id: str, holder: str, why: str
 ) -> bool:
     """Try a failed delivery again in the instance that asks; False where it did not fail."""
     moved = move(
@@ -250,7 +250,7 @@ def reopen(
         updated_ms=now_ms,
     )
     if moved:
-        tell_story(connection, now_ms, [(delivery_id, f"tried again: {who} asked")])
+        tell_story(connection, now_ms, [(delivery_id, f"tried again: {why}")])
         changed(connection, now_ms, moved)
     return bool(moved)
 

@@ -173,7 +173,7 @@ class Publisher:
         if state is State.FAILED:
             return bool(
                 await self._desk.do(
-                    endings.reopen, delivery_id, wish.run_id, wish.holder, "the task was cleared"
+                    endings.reopen, delivery_id, wish.run_id, wish.holder, "its task was cleared"
                 )
             )
         if state is State.SCHEDULED:

@@ -293,10 +293,11 @@ class Sender:
             verdict = Verdict(Result.UNSENT, note=f"nothing was sent: {nothing}")
             status = None
         except NoAnswer as silence:
-            verdict = Verdict(Result.UNKNOWN, note=f"{silence}; whether it arrived is not known")
+            note = f"{_sent(waiting.order, began)}; {silence}; whether it arrived is not known"
+            verdict = Verdict(Result.UNKNOWN, note=note)
             status = None
         else:
-            verdict = _judge(waiting.order, response, time.time() - began)
+            verdict = _judge(waiting.order, response, began)
             status = response.status
         self._unanswered -= 1
         await self._store(waiting, verdict, status)
@@ -332,9 +333,17 @@ class Sender:
                 return
 
 
-def _judge(order: Order, response: Response, took_s: float) -> Verdict:
+def _sent(order: Order, began: float) -> str:
+    """What was sent where and when; no address that the platform signed for us."""
+    what = f"{order.request.path} to {order.request.service}" if order.request.service else "the upload"
+    late_ms = began * 1000 - order.fire_ms
+    return f"{order.request.method} {what} was sent {late_ms:.0f} ms after its instant"
+
+
+def _judge(order: Order, response: Response, began: float) -> Verdict:
     """What an answer says about a commit."""
-    heard = f"{order.request.service or 'the upload server'} answered {response.status} after {took_s:.2f} s"
+    took_s = time.time() - began
+    heard = f"{_sent(order, began)} and answered {response.status} after {took_s:.2f} s"
     try:
         value = order.read(response)
     except PlatformError as error:

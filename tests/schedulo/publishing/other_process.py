@@ -10,9 +10,9 @@ itself (SIGSTOP) between the fence and the first byte, where a process may lose 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,8 @@ _really_commit = Committer.commit
 
 
 async def _frozen_before(committer: Committer, prepared: Prepared, window: Window) -> Response:
-    os.kill(os.getpid(), signal.SIGSTOP)
+    # To this very thread: one sent to the process may reach another first, and this one would go on.
+    signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
     return await _really_commit(committer, prepared, window)
 
 
