@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 from airflow.configuration import conf
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 from hooks.airtable import AirtableHook
 from hooks.facebook import FacebookHook
@@ -45,11 +46,14 @@ TOKEN_S = 30.0
 def wire_of(endpoints: Iterable[tuple[str, Endpoint]], ledger: Ledger) -> Wire:
     """Addresses and tokens: those in the vault, and that of a Connection that names its one account."""
     bases: dict[str, str] = {}
+    own: dict[str, str] = {}
     alone: dict[str, str] = {}
     for platform, endpoint in endpoints:
-        bases = {**endpoint.bases, **bases}
+        bases |= endpoint.bases
+        own[platform] = endpoint.bases[platform]
         if endpoint.token and endpoint.account_id:
             alone[f"{platform}:{endpoint.account_id}"] = endpoint.token
+    bases |= own  # Instagram's Connection names Facebook's address too; Facebook's own knows better
     return Wire(bases, _tokens(ledger, alone), MediaStore(settings().media).open_slice)
 
 
@@ -76,14 +80,27 @@ async def make_publisher() -> Publisher:
     """The publisher of a triggerer."""
     ledger = await LedgerHook().aget_conn()
     _check_open_files(ledger)
-    endpoints = [(hook.conn_type, await hook().aendpoint()) for hook in HOOKS]
-    return _publisher(ledger, endpoints)
+    return _publisher(ledger, [(hook.conn_type, await _aendpoint(hook)) for hook in HOOKS])
 
 
 async def rehearse_here(ledger: Ledger, delivery_ids: list[str]) -> list[Rehearsed]:
     """A dry run on a worker."""
-    wire = wire_of([(hook.conn_type, hook().endpoint()) for hook in HOOKS], ledger)
+    wire = wire_of([(hook.conn_type, _endpoint(hook)) for hook in HOOKS], ledger)
     return await rehearse(ledger, wire, settings(), CONVERSATIONS, _links().url, delivery_ids)
+
+
+async def _aendpoint(hook: type[PlatformHook]) -> Endpoint:
+    try:
+        return await hook().aendpoint()
+    except AirflowNotFoundException:
+        return hook.own_addresses()
+
+
+def _endpoint(hook: type[PlatformHook]) -> Endpoint:
+    try:
+        return hook().endpoint()
+    except AirflowNotFoundException:
+        return hook.own_addresses()
 
 
 def _check_open_files(ledger: Ledger) -> None:

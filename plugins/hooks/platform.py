@@ -82,6 +82,11 @@ class PlatformHook(BaseHook):
         # `extra_dejson` would speak to the supervisor from within the loop that answers for it.
         return self._endpoint(connection, await connection.aextra_dejson())
 
+    @classmethod
+    def own_addresses(cls) -> Endpoint:
+        """The platform's own addresses, for an installation that has no Connection to it."""
+        return Endpoint({service: base.default for service, base in cls.bases.items()})
+
     def _endpoint(self, connection: Any, extra: dict[str, Any]) -> Endpoint:
         bases = {}
         for service, base in self.bases.items():

@@ -51,6 +51,8 @@ class Tick:
     """Made only when Airtable is to be asked; may raise."""
     allowed_hosts: frozenset[str] = frozenset()
     lines: list[str] = field(default_factory=list)
+    _account_rows: Sequence[AccountRow] = field(default=(), init=False)
+    """The Accounts table where this tick has read it: it says why an account cannot be used."""
 
     def run(self, run_id: str) -> list[Claim]:
         """All of it; answers the run's claims. Airtable's troubles never keep posts from going out."""
@@ -187,8 +189,6 @@ class Tick:
             plan_anew(connection, changed)
             marks.mark(connection, now_ms, "airtable:accounts")
         self._account_rows = found
-
-    _account_rows: Sequence[AccountRow] = ()
 
     def plan_rows(self, client: AirtableClient, rows: Sequence[PostRow]) -> None:
         """Bring the ledger in line with these rows, and with the accounts they name."""
