@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from airflow.sdk import BaseHook
+import sqlalchemy as sa
+from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from schedulo.ledger.database import Ledger
@@ -33,7 +34,7 @@ class LedgerHook(BaseHook):
 
     async def aget_conn(self) -> Ledger:
         """The same, from a trigger."""
-        url = settings().ledger_url
+        url: str | sa.URL = settings().ledger_url
         if not url:
             try:
                 url = _url(await self.aget_connection(self.schedulo_conn_id))
@@ -41,19 +42,28 @@ class LedgerHook(BaseHook):
                 url = settings().ledger
         return self._open(url)
 
-    def _from_connection(self) -> str:
+    def _from_connection(self) -> str | sa.URL:
         try:
             return _url(self.get_connection(self.schedulo_conn_id))
         except AirflowNotFoundException:
             return settings().ledger
 
     @staticmethod
-    def _open(url: str) -> Ledger:
+    def _open(url: str | sa.URL) -> Ledger:
         ledger = Ledger(url)
         ledger.check()
         return ledger
 
 
-def _url(connection: object) -> str:
-    scheme, _, rest = str(connection.get_uri()).partition("://")  # type: ignore[attr-defined]
-    return f"{_SCHEMES.get(scheme, scheme)}://{rest}"
+def _url(connection: Connection) -> sa.URL:
+    """The Connection as SQLAlchemy wants it; for SQLite its host is the file."""
+    if connection.conn_type == "sqlite":
+        return sa.URL.create("sqlite", database=connection.host)
+    return sa.URL.create(
+        _SCHEMES.get(connection.conn_type, connection.conn_type),
+        username=connection.login,
+        password=connection.password,
+        host=connection.host,
+        port=connection.port,
+        database=connection.schema,
+    )

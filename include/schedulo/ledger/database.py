@@ -35,7 +35,7 @@ class LedgerError(RuntimeError):
 class Ledger:
     """A handle on the database. Cheap to share between threads; every use takes its own connection."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | sa.URL) -> None:
         parsed = sa.make_url(url)
         if parsed.drivername in ("postgresql", "postgres"):
             parsed = parsed.set(drivername="postgresql+psycopg")
