@@ -105,10 +105,3 @@ def _told(connection: sa.Connection, item: Written, version: int) -> None:
     if item.record_id is not None:
         values["record_id"] = item.record_id
     connection.execute(sa.update(outbox).where(outbox.c.key == item.key).values(**values))
-
-
-def age_s(connection: sa.Connection, now_ms: int) -> float:
-    """How long the oldest untold change has been waiting, in seconds; 0 where there is none."""
-    query = sa.select(sa.func.min(outbox.c.changed_ms)).where(outbox.c.version > outbox.c.told_version)
-    oldest = connection.execute(query).scalar_one()
-    return 0.0 if oldest is None else max(0.0, (now_ms - oldest) / 1000)

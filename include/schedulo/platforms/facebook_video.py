@@ -12,13 +12,11 @@ from typing import Any
 
 from schedulo.errors import Phase, PlatformError
 from schedulo.flow import (
-    Auth,
     Finding,
     Flow,
     Job,
     Look,
     NotReady,
-    Request,
     Response,
     Slice,
     commit,
@@ -136,20 +134,7 @@ def publish_reel(job: Job) -> Flow:
         lambda response: {"video_id": GRAPH.text(response, "video_id")},
         keep_s=graph.HANDLE_KEEP_S,
     )
-    yield from step(
-        f"upload-{start['video_id']}",
-        Request(
-            "rupload",
-            "POST",
-            f"/video-upload/{page.version}/{start['video_id']}",
-            auth=Auth.OAUTH,
-            raw=graph.whole(media),
-            headers=(("offset", "0"), ("file_size", str(media.size_bytes))),
-            timeout_s=graph.UPLOAD_TIMEOUT_S,
-        ),
-        GRAPH.success,
-        keep_s=graph.HANDLE_KEEP_S,
-    )
+    yield from graph.upload(GRAPH, f"/video-upload/{page.version}", start["video_id"], media)
     yield from due()
     request = page.commit(
         edge,

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from schedulo.errors import Diagnosis, Kind, Phase, PlatformError, diagnose
 from schedulo.errors.meta import META_RULES
-from schedulo.flow import FilePart, Flow, Pairs, Request, Response, Slice, step
+from schedulo.flow import Auth, FilePart, Flow, Pairs, Request, Response, Slice, step
 from schedulo.model import Media, Platform
 
 HANDLE_KEEP_S = 23 * 3600.0
@@ -227,6 +227,23 @@ def post(service: str, path: str, timeout_s: float = 30.0, **form: str | int | b
 
 def whole(media: Media) -> Slice:
     return Slice(media.sha256, 0, media.size_bytes)
+
+
+def upload(graph: Graph, edge: str, handle: str, media: Media) -> Flow:
+    """Send a whole file to the upload host, for the container or video `handle`.
+
+    The step is named after the handle: bytes that one got say nothing of the next.
+    """
+    request = Request(
+        "rupload",
+        "POST",
+        f"{edge}/{handle}",
+        auth=Auth.OAUTH,
+        raw=whole(media),
+        headers=(("offset", "0"), ("file_size", str(media.size_bytes))),
+        timeout_s=UPLOAD_TIMEOUT_S,
+    )
+    return (yield from step(f"upload-{handle}", request, graph.success, keep_s=HANDLE_KEEP_S))
 
 
 def multipart(request: Request, name: str, media: Media, content: Slice) -> Request:

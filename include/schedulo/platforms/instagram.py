@@ -16,7 +16,6 @@ from typing import Any
 
 from schedulo.errors import Phase, PlatformError
 from schedulo.flow import (
-    Auth,
     Finding,
     Flow,
     Job,
@@ -189,21 +188,7 @@ def _container(job: Job, place: Place) -> Flow:
         keep_s=graph.HANDLE_KEEP_S,
     )
     if by_bytes:
-        # Named after the container: bytes that one container got say nothing of the next.
-        yield from step(
-            f"upload-{container['id']}",
-            Request(
-                "rupload",
-                "POST",
-                f"/ig-api-upload/{place.version}/{container['id']}",
-                auth=Auth.OAUTH,
-                raw=graph.whole(media),
-                headers=(("offset", "0"), ("file_size", str(media.size_bytes))),
-                timeout_s=graph.UPLOAD_TIMEOUT_S,
-            ),
-            GRAPH.success,
-            keep_s=graph.HANDLE_KEEP_S,
-        )
+        yield from graph.upload(GRAPH, f"/ig-api-upload/{place.version}", container["id"], media)
     return container
 
 
