@@ -57,6 +57,9 @@ credentials = sa.Table(
     _text("account_key", primary_key=True),
     _text("secret", comment="Fernet token of the JSON of what the platform gave"),
     _instant("updated_ms", nullable=False),
+    _text("refresher", "", comment="the process that refreshes it now"),
+    sa.Column("refresher_until_ms", sa.BigInteger, comment="until then nobody else may refresh it"),
+    _instant("refreshed_ms"),
 )
 
 posts = sa.Table(
@@ -116,6 +119,9 @@ deliveries = sa.Table(
     _instant("published_ms"),
     _text("error_kind", ""),
     _text("error_code", ""),
+    sa.Column(
+        "trouble_since_ms", sa.BigInteger, comment="it has been failing since; empty while all is well"
+    ),
     _instant("commanded_ms"),
     sa.Column("asked_ms", sa.BigInteger, comment="a person asked to publish it then, whatever its row says"),
     _instant("seen_ms", nullable=False),
@@ -193,6 +199,7 @@ holds = sa.Table(
     _text("key", "", comment="the platform or the account's key"),
     _text("reason"),
     _text("author"),
+    _text("error_kind", "", comment="the kind of error that set it; empty where a person did"),
     _instant("from_ms", nullable=False),
     _instant("until_ms"),
     _instant("lifted_ms"),
@@ -235,11 +242,24 @@ incidents = sa.Table(
     _text("key", primary_key=True, comment="one incident a cause"),
     _text("kind"),
     _text("sentence"),
+    _text("actor", "", comment="who must act"),
     _text("delivery_id", nullable=True),
     _count("times", 1),
     _instant("opened_ms", nullable=False),
     _instant("last_ms", nullable=False),
     _instant("closed_ms"),
+    sa.Column("told_ms", sa.BigInteger, comment="people were told last"),
+    _count("told_times"),
+    sa.Column("end_told_ms", sa.BigInteger, comment="people were told that it is over"),
+)
+
+incident_cases = sa.Table(
+    "incident_cases",
+    metadata,
+    _text("incident_key", primary_key=True),
+    _text("delivery_id", primary_key=True),
+    _instant("at_ms", nullable=False),
+    sa.Index("ix_incident_cases_delivery", "delivery_id"),
 )
 
 outbox = sa.Table(

@@ -1,0 +1,72 @@
+"""What recovery needs: troubles with their beginning, holds by errors, who refreshes, incidents and their cases."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column(
+        "credentials",
+        sa.Column(
+            "refresher",
+            sa.Text(),
+            server_default="",
+            nullable=False,
+            comment="the process that refreshes it now",
+        ),
+    )
+    op.add_column(
+        "credentials",
+        sa.Column(
+            "refresher_until_ms",
+            sa.BigInteger(),
+            nullable=True,
+            comment="until then nobody else may refresh it",
+        ),
+    )
+    op.add_column("credentials", sa.Column("refreshed_ms", sa.BigInteger(), nullable=True))
+    op.add_column(
+        "deliveries",
+        sa.Column(
+            "trouble_since_ms",
+            sa.BigInteger(),
+            nullable=True,
+            comment="it has been failing since; empty while all is well",
+        ),
+    )
+    op.add_column(
+        "holds",
+        sa.Column(
+            "error_kind",
+            sa.Text(),
+            server_default="",
+            nullable=False,
+            comment="the kind of error that set it; empty where a person did",
+        ),
+    )
+    op.add_column(
+        "incidents",
+        sa.Column("actor", sa.Text(), server_default="", nullable=False, comment="who must act"),
+    )
+    op.add_column(
+        "incidents",
+        sa.Column("told_ms", sa.BigInteger(), nullable=True, comment="people were told last"),
+    )
+    op.add_column("incidents", sa.Column("told_times", sa.Integer(), server_default="0", nullable=False))
+    op.add_column(
+        "incidents",
+        sa.Column("end_told_ms", sa.BigInteger(), nullable=True, comment="people were told that it is over"),
+    )
+    op.create_table(
+        "incident_cases",
+        sa.Column("incident_key", sa.Text(), nullable=False),
+        sa.Column("delivery_id", sa.Text(), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("incident_key", "delivery_id", name=op.f("pk_incident_cases")),
+    )
+    op.create_index("ix_incident_cases_delivery", "incident_cases", ["delivery_id"], unique=False)
