@@ -191,6 +191,7 @@ def errors_page() -> str:
             f"`{kind}`",
             _STRATEGY[info.strategy],
             str(info.max_attempts or "no limit"),
+            f"{info.max_elapsed_s / 60:g} min" if info.max_elapsed_s else "",
             f"{info.base_wait_s:g} s",
             info.actor,
             info.sentence.format(platform="the platform"),
@@ -200,7 +201,7 @@ def errors_page() -> str:
     parts = [
         "Every answer that is not a success becomes one of these kinds, and the kind decides. The pause is "
         "the first one, or the one taken where the platform names no end of its limit.",
-        table(("kind", "what is done", "attempts", "pause", "who acts", "what people read"), kinds),
+        table(("kind", "what is done", "attempts", "for", "pause", "who acts", "what people read"), kinds),
         "## What each service's answers mean",
         "The most specific row that fits wins. *Refusal*: even as the answer to the request that publishes, "
         "it proves that nothing was published. Every other answer to that request, and every one that no row "

@@ -52,8 +52,12 @@ class Actor(StrEnum):
 class KindInfo:
     strategy: Strategy
     max_attempts: int
-    """How often a delivery may meet this kind before it fails (waits never count)."""
+    """How often a delivery may meet this kind before it fails (waits never count). 0: no limit."""
+    max_elapsed_s: float
+    """How long a delivery may keep meeting trouble, of which this kind is the latest, before it fails. 0: no
+    limit of its own, because the platform says when its limit ends; the delivery's `not_after_ms` bounds it."""
     base_wait_s: float
+    """The first pause, or the one taken where the platform names no end of its limit."""
     actor: Actor
     sentence: str
     """What people read; `{platform}` is filled in."""
@@ -63,12 +67,14 @@ KINDS: dict[Kind, KindInfo] = {
     Kind.RATE_LIMITED: KindInfo(
         Strategy.WAIT,
         0,
+        0,
         900,
         Actor.NOBODY,
         "{platform} asks us to slow down; the post goes out when its limit is over",
     ),
     Kind.QUOTA_EXHAUSTED: KindInfo(
         Strategy.WAIT,
+        0,
         0,
         3600,
         Actor.NOBODY,
@@ -77,26 +83,34 @@ KINDS: dict[Kind, KindInfo] = {
     Kind.PLATFORM_DOWN: KindInfo(
         Strategy.RETRY,
         8,
+        3600,
         5,
         Actor.NOBODY,
         "{platform} is not answering properly; tried again with growing pauses",
     ),
     Kind.NETWORK: KindInfo(
-        Strategy.RETRY, 8, 1, Actor.NOBODY, "{platform} could not be reached; nothing was sent; tried again"
+        Strategy.RETRY,
+        8,
+        3600,
+        1,
+        Actor.NOBODY,
+        "{platform} could not be reached; nothing was sent; tried again",
     ),
     Kind.OUTCOME_UNKNOWN: KindInfo(
         Strategy.RECONCILE,
         1,
         0,
+        0,
         Actor.NOBODY,
         "it is not known whether {platform} took the post; being looked up",
     ),
     Kind.STILL_PROCESSING: KindInfo(
-        Strategy.WAIT, 0, 15, Actor.NOBODY, "{platform} is still working on the media"
+        Strategy.WAIT, 0, 0, 15, Actor.NOBODY, "{platform} is still working on the media"
     ),
     Kind.HANDLE_EXPIRED: KindInfo(
         Strategy.REARM,
         3,
+        3600,
         1,
         Actor.NOBODY,
         "what was prepared at {platform} is no longer valid; prepared again",
@@ -104,6 +118,7 @@ KINDS: dict[Kind, KindInfo] = {
     Kind.TOKEN_EXPIRED: KindInfo(
         Strategy.STOP,
         2,
+        0,
         1,
         Actor.OWNER,
         "the login of this account at {platform} has expired; connect it again",
@@ -112,12 +127,14 @@ KINDS: dict[Kind, KindInfo] = {
         Strategy.STOP,
         1,
         0,
+        0,
         Actor.OWNER,
         "{platform} no longer accepts this account's login; connect it again",
     ),
     Kind.PERMISSION: KindInfo(
         Strategy.STOP,
         1,
+        0,
         0,
         Actor.OWNER,
         "the account lacks a permission at {platform}; connect it again and allow everything asked",
@@ -126,28 +143,31 @@ KINDS: dict[Kind, KindInfo] = {
         Strategy.STOP,
         1,
         0,
+        0,
         Actor.OWNER,
         "{platform} has restricted this account; open the app and follow what it asks",
     ),
     Kind.BILLING: KindInfo(
-        Strategy.STOP, 1, 0, Actor.OPERATOR, "{platform} wants to be paid before it takes more posts"
+        Strategy.STOP, 1, 0, 0, Actor.OPERATOR, "{platform} wants to be paid before it takes more posts"
     ),
     Kind.CONTENT_REJECTED: KindInfo(
         Strategy.STOP,
         1,
         0,
+        0,
         Actor.AUTHOR,
         "{platform} does not accept this text or these settings; change the post",
     ),
     Kind.MEDIA_REJECTED: KindInfo(
-        Strategy.STOP, 1, 0, Actor.AUTHOR, "{platform} does not accept this image or video; replace it"
+        Strategy.STOP, 1, 0, 0, Actor.AUTHOR, "{platform} does not accept this image or video; replace it"
     ),
     Kind.MEDIA_UNREACHABLE: KindInfo(
-        Strategy.REARM, 3, 10, Actor.OPERATOR, "{platform} could not fetch the media from our address"
+        Strategy.REARM, 3, 3600, 10, Actor.OPERATOR, "{platform} could not fetch the media from our address"
     ),
     Kind.DUPLICATE: KindInfo(
         Strategy.STOP,
         1,
+        0,
         0,
         Actor.AUTHOR,
         "{platform} says that the account posted the same before; look at the account first",
@@ -156,15 +176,17 @@ KINDS: dict[Kind, KindInfo] = {
         Strategy.STOP,
         1,
         0,
+        0,
         Actor.AUTHOR,
         "the post was cancelled at {platform}; publish it again if it is still wanted",
     ),
     Kind.CONFIGURATION: KindInfo(
-        Strategy.STOP, 1, 0, Actor.OPERATOR, "the connection to {platform} is not set up right"
+        Strategy.STOP, 1, 0, 0, Actor.OPERATOR, "the connection to {platform} is not set up right"
     ),
     Kind.BUG: KindInfo(
         Strategy.STOP,
         1,
+        0,
         0,
         Actor.OPERATOR,
         "{platform} did not understand our request; this is a fault of the program",

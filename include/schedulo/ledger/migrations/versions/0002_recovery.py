@@ -1,4 +1,4 @@
-"""What recovery needs: troubles with their beginning, holds by errors, who refreshes, incidents and their cases."""
+"""What recovery needs: troubles with their beginning, holds by errors, who refreshes, incidents and cases."""
 
 import sqlalchemy as sa
 from alembic import op
