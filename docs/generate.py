@@ -193,6 +193,7 @@ def errors_page() -> str:
             str(info.max_attempts or "no limit"),
             f"{info.max_elapsed_s / 60:g} min" if info.max_elapsed_s else "",
             f"{info.base_wait_s:g} s",
+            info.scope,
             info.actor,
             info.sentence.format(platform="the platform"),
         )
@@ -200,8 +201,13 @@ def errors_page() -> str:
     ]
     parts = [
         "Every answer that is not a success becomes one of these kinds, and the kind decides. The pause is "
-        "the first one, or the one taken where the platform names no end of its limit.",
-        table(("kind", "what is done", "attempts", "for", "pause", "who acts", "what people read"), kinds),
+        "the first one, or the one taken where the platform names no end of its limit. *About* says what is "
+        "held until that end, or until a person has acted: the post alone fails or waits; an account or a "
+        "platform is held, and its posts go out when the hold ends.",
+        table(
+            ("kind", "what is done", "attempts", "for", "pause", "about", "who acts", "what people read"),
+            kinds,
+        ),
         "## What each service's answers mean",
         "The most specific row that fits wins. *Refusal*: even as the answer to the request that publishes, "
         "it proves that nothing was published. Every other answer to that request, and every one that no row "
@@ -218,7 +224,7 @@ _TABLES: Mapping[str, Sequence[Rule]] = {
     "TikTok": TIKTOK_RULES,
     "Airtable": airtable_errors.RULES,
 }
-_RULE_HEAD = ("status", "code", "subcode", "text", "phase", "kind", "refusal", "source")
+_RULE_HEAD = ("status", "code", "subcode", "text", "phase", "kind", "about", "refusal", "source")
 
 
 def _rule(rule: Rule) -> tuple[str, ...]:
@@ -229,6 +235,7 @@ def _rule(rule: Rule) -> tuple[str, ...]:
         rule.text,
         rule.phase or "",
         f"`{rule.kind}`",
+        rule.scope or "",
         "yes" if rule.refusal else "",
         rule.source,
     )

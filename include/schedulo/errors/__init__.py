@@ -4,7 +4,7 @@
 answers to a kind. `diagnose` looks an answer up. Other modules raise and catch; they never decide by code.
 """
 
-from schedulo.errors.kinds import KINDS, Actor, Diagnosis, Kind, KindInfo, PlatformError, Strategy
+from schedulo.errors.kinds import KINDS, Actor, Diagnosis, Kind, KindInfo, PlatformError, Scope, Strategy
 from schedulo.errors.lookup import Phase, Rule, diagnose
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Phase",
     "PlatformError",
     "Rule",
+    "Scope",
     "Strategy",
     "diagnose",
 ]

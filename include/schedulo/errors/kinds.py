@@ -48,6 +48,17 @@ class Actor(StrEnum):
     OPERATOR = "the operator"
 
 
+class Scope(StrEnum):
+    """What an error says something about, and so what is held where a person must act or a limit must end."""
+
+    DELIVERY = "delivery"
+    """This post alone: others of the account may go out."""
+    ACCOUNT = "account"
+    """Every post on the account."""
+    PLATFORM = "platform"
+    """Every post on the platform: it is about our app there."""
+
+
 @dataclass(frozen=True, slots=True)
 class KindInfo:
     strategy: Strategy
@@ -61,6 +72,8 @@ class KindInfo:
     actor: Actor
     sentence: str
     """What people read; `{platform}` is filled in."""
+    scope: Scope = Scope.DELIVERY
+    """What the kind is about, where no rule knows better."""
 
 
 KINDS: dict[Kind, KindInfo] = {
@@ -71,6 +84,7 @@ KINDS: dict[Kind, KindInfo] = {
         900,
         Actor.NOBODY,
         "{platform} asks us to slow down; the post goes out when its limit is over",
+        scope=Scope.ACCOUNT,
     ),
     Kind.QUOTA_EXHAUSTED: KindInfo(
         Strategy.WAIT,
@@ -79,6 +93,7 @@ KINDS: dict[Kind, KindInfo] = {
         3600,
         Actor.NOBODY,
         "the account has used up what {platform} allows; the post waits for the next window",
+        scope=Scope.ACCOUNT,
     ),
     Kind.PLATFORM_DOWN: KindInfo(
         Strategy.RETRY,
@@ -122,6 +137,7 @@ KINDS: dict[Kind, KindInfo] = {
         1,
         Actor.OWNER,
         "the login of this account at {platform} has expired; connect it again",
+        scope=Scope.ACCOUNT,
     ),
     Kind.RECONNECT: KindInfo(
         Strategy.STOP,
@@ -130,6 +146,7 @@ KINDS: dict[Kind, KindInfo] = {
         0,
         Actor.OWNER,
         "{platform} no longer accepts this account's login; connect it again",
+        scope=Scope.ACCOUNT,
     ),
     Kind.PERMISSION: KindInfo(
         Strategy.STOP,
@@ -138,6 +155,7 @@ KINDS: dict[Kind, KindInfo] = {
         0,
         Actor.OWNER,
         "the account lacks a permission at {platform}; connect it again and allow everything asked",
+        scope=Scope.ACCOUNT,
     ),
     Kind.ACCOUNT_RESTRICTED: KindInfo(
         Strategy.STOP,
@@ -146,9 +164,16 @@ KINDS: dict[Kind, KindInfo] = {
         0,
         Actor.OWNER,
         "{platform} has restricted this account; open the app and follow what it asks",
+        scope=Scope.ACCOUNT,
     ),
     Kind.BILLING: KindInfo(
-        Strategy.STOP, 1, 0, 0, Actor.OPERATOR, "{platform} wants to be paid before it takes more posts"
+        Strategy.STOP,
+        1,
+        0,
+        0,
+        Actor.OPERATOR,
+        "{platform} wants to be paid before it takes more posts",
+        scope=Scope.PLATFORM,
     ),
     Kind.CONTENT_REJECTED: KindInfo(
         Strategy.STOP,
@@ -181,7 +206,13 @@ KINDS: dict[Kind, KindInfo] = {
         "the post was cancelled at {platform}; publish it again if it is still wanted",
     ),
     Kind.CONFIGURATION: KindInfo(
-        Strategy.STOP, 1, 0, 0, Actor.OPERATOR, "the connection to {platform} is not set up right"
+        Strategy.STOP,
+        1,
+        0,
+        0,
+        Actor.OPERATOR,
+        "the connection to {platform} is not set up right",
+        scope=Scope.PLATFORM,
     ),
     Kind.BUG: KindInfo(
         Strategy.STOP,
@@ -201,6 +232,8 @@ class Diagnosis:
     kind: Kind
     refusal: bool
     """True: even at a commit this answer proves that nothing was published."""
+    scope: Scope | None = None
+    """What it is about, where that is known better than by its kind."""
 
 
 def _storable(text: str) -> str:
@@ -240,6 +273,10 @@ class PlatformError(Exception):
     @property
     def info(self) -> KindInfo:
         return KINDS[self.kind]
+
+    @property
+    def scope(self) -> Scope:
+        return self.diagnosis.scope or self.info.scope
 
     def sentence(self) -> str:
         said = ", ".join(part for part in (str(self.status or ""), self.code, self.message) if part)

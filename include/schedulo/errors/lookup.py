@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from schedulo.errors.kinds import Diagnosis, Kind
+from schedulo.errors.kinds import Diagnosis, Kind, Scope
 
 
 class Phase(StrEnum):
@@ -33,6 +33,8 @@ class Rule:
     phase: Phase | None = None
     refusal: bool = False
     """True: this answer at a commit proves that nothing was published."""
+    scope: Scope | None = None
+    """What it is about, where that is another thing than its kind says."""
 
     def weight(self) -> tuple[bool, bool, bool, bool, bool]:
         return (
@@ -63,7 +65,7 @@ def diagnose(
         rule = max(matching, key=Rule.weight)
         if phase is Phase.COMMIT and not rule.refusal:
             return Diagnosis(Kind.OUTCOME_UNKNOWN, refusal=False)
-        return Diagnosis(rule.kind, rule.refusal)
+        return Diagnosis(rule.kind, rule.refusal, rule.scope)
     if phase is Phase.COMMIT:
         return Diagnosis(Kind.OUTCOME_UNKNOWN, refusal=False)
     return Diagnosis(Kind.PLATFORM_DOWN if status >= 500 else Kind.BUG, refusal=False)

@@ -7,7 +7,7 @@ set only where the answer proves that nothing was published; errors that others 
 
 from __future__ import annotations
 
-from schedulo.errors.kinds import Kind
+from schedulo.errors.kinds import Kind, Scope
 from schedulo.errors.lookup import Phase, Rule
 
 _GRAPH = "Meta: Graph API, handling errors"
@@ -21,12 +21,18 @@ _INSIGHTS = "Meta: insights references"
 _PROOF = "Meta: securing Graph API requests"
 
 
-def _codes(kind: Kind, source: str, *codes: int, refusal: bool = False) -> tuple[Rule, ...]:
-    return tuple(Rule(kind, source, code=str(code), refusal=refusal) for code in codes)
+def _codes(
+    kind: Kind, source: str, *codes: int, refusal: bool = False, scope: Scope | None = None
+) -> tuple[Rule, ...]:
+    return tuple(Rule(kind, source, code=str(code), refusal=refusal, scope=scope) for code in codes)
 
 
-def _subcodes(kind: Kind, source: str, *subcodes: int, refusal: bool = False) -> tuple[Rule, ...]:
-    return tuple(Rule(kind, source, subcode=str(subcode), refusal=refusal) for subcode in subcodes)
+def _subcodes(
+    kind: Kind, source: str, *subcodes: int, refusal: bool = False, scope: Scope | None = None
+) -> tuple[Rule, ...]:
+    return tuple(
+        Rule(kind, source, subcode=str(subcode), refusal=refusal, scope=scope) for subcode in subcodes
+    )
 
 
 _GENERAL = (
@@ -46,7 +52,7 @@ _GENERAL = (
     ),
     # Where no code is told, as on the upload host.
     Rule(Kind.TOKEN_EXPIRED, _GRAPH, status=401),
-    Rule(Kind.PERMISSION, _GRAPH, status=403),
+    Rule(Kind.PERMISSION, _GRAPH, status=403, scope=Scope.DELIVERY),
     *_codes(Kind.ACCOUNT_RESTRICTED, _GRAPH, 368),
     *_subcodes(Kind.RATE_LIMITED, _SEEN, 1390008),
     *_subcodes(Kind.ACCOUNT_RESTRICTED, _SEEN, 4854002),
@@ -55,7 +61,9 @@ _GENERAL = (
 )
 
 _RATE_LIMITS = (
-    *_codes(Kind.RATE_LIMITED, _LIMITS, 4, 17, 32, 341, 613, 80001, 80002, 80006, refusal=True),
+    *_codes(Kind.RATE_LIMITED, _LIMITS, 17, 32, 613, 80001, 80002, 80006, refusal=True),
+    # What the app does for all its accounts together.
+    *_codes(Kind.RATE_LIMITED, _LIMITS, 4, 341, refusal=True, scope=Scope.PLATFORM),
     *_codes(Kind.RATE_LIMITED, _LIMITS, 80000, 80003, 80004, refusal=True),
     Rule(Kind.RATE_LIMITED, _LIMITS, status=429, refusal=True),
 )
@@ -84,9 +92,9 @@ _PUBLISHING = (
     *_subcodes(Kind.MEDIA_REJECTED, _INSTAGRAM, 2207004, 2207005, 2207009, 2207026, refusal=True),
     *_codes(Kind.MEDIA_REJECTED, _INSTAGRAM, 352, 36000, 36001, 36003, refusal=True),
     Rule(Kind.CONTENT_REJECTED, _INSTAGRAM, text="instagram_platform_api__invalid_location_id", refusal=True),
-    Rule(Kind.PERMISSION, _INSTAGRAM, text="instagram_platform_api__permission"),
+    Rule(Kind.PERMISSION, _INSTAGRAM, text="instagram_platform_api__permission", scope=Scope.DELIVERY),
     Rule(Kind.CONTENT_REJECTED, _INSTAGRAM, text="instagram_platform_api__invalid_param", refusal=True),
-    *_subcodes(Kind.CONFIGURATION, _SEEN, 2207013),
+    *_subcodes(Kind.CONFIGURATION, _SEEN, 2207013, scope=Scope.ACCOUNT),
     *_subcodes(Kind.BUG, _SEEN, 2207073, 2207086),
     *_subcodes(Kind.MEDIA_UNREACHABLE, _SEEN, 2207077),
     *_subcodes(Kind.HANDLE_EXPIRED, _SEEN, 2207076, 2207082, 2207085),

@@ -6,7 +6,7 @@ its rows carry the code `upload`. A `fail_reason` proves that nothing is public:
 
 from __future__ import annotations
 
-from schedulo.errors.kinds import Kind
+from schedulo.errors.kinds import Kind, Scope
 from schedulo.errors.lookup import Phase, Rule
 
 POST = "TikTok: Content Posting API, direct post"
@@ -37,12 +37,19 @@ TIKTOK_RULES: tuple[Rule, ...] = (
         GUIDELINES,
         code="unaudited_client_can_only_post_to_private_accounts",
         refusal=True,
+        scope=Scope.ACCOUNT,
     ),
     Rule(Kind.CONFIGURATION, TRANSFER, code="url_ownership_unverified", refusal=True),
     # Limits: per minute, and per day
     Rule(Kind.RATE_LIMITED, GENERAL, code="rate_limit_exceeded", refusal=True),
     Rule(Kind.QUOTA_EXHAUSTED, GUIDELINES, code="spam_risk_too_many_posts", refusal=True),
-    Rule(Kind.QUOTA_EXHAUSTED, INBOX, code="spam_risk_too_many_pending_share", refusal=True),
+    Rule(
+        Kind.QUOTA_EXHAUSTED,
+        INBOX,
+        code="spam_risk_too_many_pending_share",
+        refusal=True,
+        scope=Scope.DELIVERY,
+    ),
     Rule(Kind.QUOTA_EXHAUSTED, GUIDELINES, code="reached_active_user_cap", refusal=True),
     # Why a post failed (`fail_reason`)
     Rule(Kind.MEDIA_REJECTED, STATUS, code="file_format_check_failed", refusal=True),
@@ -66,7 +73,7 @@ TIKTOK_RULES: tuple[Rule, ...] = (
     # Without a code that is known
     Rule(Kind.BUG, GENERAL, status=400, refusal=True),
     Rule(Kind.TOKEN_EXPIRED, GENERAL, status=401, refusal=True),
-    Rule(Kind.PERMISSION, POST, status=403, refusal=True),
+    Rule(Kind.PERMISSION, POST, status=403, refusal=True, scope=Scope.DELIVERY),
     Rule(Kind.RATE_LIMITED, GENERAL, status=429, refusal=True),
     Rule(Kind.PLATFORM_DOWN, GENERAL, code="internal_error"),
     Rule(Kind.PLATFORM_DOWN, GENERAL, status=500),

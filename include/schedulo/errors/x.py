@@ -7,7 +7,7 @@ A body that is HTML or empty is judged by its status.
 
 from __future__ import annotations
 
-from schedulo.errors.kinds import Kind
+from schedulo.errors.kinds import Kind, Scope
 from schedulo.errors.lookup import Phase, Rule
 
 STATUSES = "X: response codes and errors"
@@ -39,7 +39,7 @@ X_RULES: tuple[Rule, ...] = (
     Rule(Kind.BILLING, BILLING, code="credits", refusal=True),
     Rule(Kind.BILLING, BILLING, text="creditsdepleted", refusal=True),
     # 403: only type and text tell one from another
-    Rule(Kind.PERMISSION, STATUSES, status=403, refusal=True),
+    Rule(Kind.PERMISSION, STATUSES, status=403, refusal=True, scope=Scope.DELIVERY),
     Rule(Kind.DUPLICATE, POSTS, status=403, text="duplicate content", refusal=True),
     Rule(Kind.DUPLICATE, STATUSES, status=403, code="187", refusal=True),
     Rule(Kind.CONTENT_REJECTED, POSTS, status=403, text="not permitted to perform this action", refusal=True),
@@ -47,13 +47,20 @@ X_RULES: tuple[Rule, ...] = (
     Rule(Kind.CONTENT_REJECTED, POSTS, status=403, text="cashtag", refusal=True),
     Rule(Kind.CONTENT_REJECTED, POSTS, status=403, text="mention", refusal=True),
     Rule(Kind.MEDIA_REJECTED, MEDIA, status=403, text="to post a video longer than", refusal=True),
-    Rule(Kind.PERMISSION, STATUSES, status=403, text="not permitted to access this feature", refusal=True),
+    Rule(
+        Kind.PERMISSION,
+        STATUSES,
+        status=403,
+        text="not permitted to access this feature",
+        refusal=True,
+        scope=Scope.DELIVERY,
+    ),
     Rule(Kind.ACCOUNT_RESTRICTED, STATUSES, status=403, text="temporarily locked", refusal=True),
     Rule(Kind.ACCOUNT_RESTRICTED, STATUSES, code="user-suspended", refusal=True),
     Rule(Kind.CONFIGURATION, STATUSES, code="client-forbidden", refusal=True),
     Rule(Kind.CONFIGURATION, STATUSES, text="client-not-enrolled", refusal=True),
-    Rule(Kind.CONFIGURATION, STATUSES, code="unsupported-authentication", refusal=True),
-    Rule(Kind.PERMISSION, SPEC, code="not-authorized-for-resource", refusal=True),
+    Rule(Kind.CONFIGURATION, STATUSES, code="unsupported-authentication", refusal=True, scope=Scope.ACCOUNT),
+    Rule(Kind.PERMISSION, SPEC, code="not-authorized-for-resource", refusal=True, scope=Scope.DELIVERY),
     Rule(Kind.CONTENT_REJECTED, SPEC, code="disallowed-resource", refusal=True),
     # What the post refers to is gone
     Rule(Kind.CONTENT_REJECTED, STATUSES, status=404, refusal=True),
@@ -63,8 +70,10 @@ X_RULES: tuple[Rule, ...] = (
     Rule(Kind.RATE_LIMITED, LIMITS, status=429, refusal=True),
     Rule(Kind.RATE_LIMITED, LIMITS, status=429, code="88", refusal=True),
     Rule(Kind.RATE_LIMITED, STATUSES, status=429, code="rate-limit-exceeded", refusal=True),
-    Rule(Kind.QUOTA_EXHAUSTED, BILLING, status=429, code="usage-capped", refusal=True),
-    Rule(Kind.QUOTA_EXHAUSTED, BILLING, status=429, text="usagecapexceeded", refusal=True),
+    Rule(Kind.QUOTA_EXHAUSTED, BILLING, status=429, code="usage-capped", refusal=True, scope=Scope.PLATFORM),
+    Rule(
+        Kind.QUOTA_EXHAUSTED, BILLING, status=429, text="usagecapexceeded", refusal=True, scope=Scope.PLATFORM
+    ),
     # Trouble at X; posts have appeared in spite of a 503
     Rule(Kind.PLATFORM_DOWN, STATUSES, status=500),
     Rule(Kind.PLATFORM_DOWN, STATUSES, status=502),

@@ -100,7 +100,7 @@ class Graph:
         `final`: it is told of a handle that will never be public, so nothing is and nothing will be.
         """
         diagnosis = diagnose(META_RULES, phase, status, code, subcode, text)
-        diagnosis = Diagnosis(diagnosis.kind, diagnosis.refusal or final)
+        diagnosis = replace(diagnosis, refusal=diagnosis.refusal or final)
         return self._error(diagnosis, status, code, subcode, text)
 
     def raise_for(self, response: Response, phase: Phase) -> None:
@@ -115,7 +115,7 @@ class Graph:
         # What calls itself passing is the platform's trouble, unless the table knows better.
         status = 503 if said.transient else response.status
         diagnosis = diagnose(META_RULES, phase, status, said.code, said.subcode, said.text)
-        diagnosis = Diagnosis(diagnosis.kind, diagnosis.refusal and phase is Phase.COMMIT)
+        diagnosis = replace(diagnosis, refusal=diagnosis.refusal and phase is Phase.COMMIT)
         wait = wait_s(response) if diagnosis.kind is Kind.RATE_LIMITED else None
         raise self._error(diagnosis, response.status, said.code, said.subcode, said.message, wait)
 

@@ -25,7 +25,7 @@ from typing import Any
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from schedulo.delivery.commits import Fenced, Intent, Outcome
-from schedulo.errors import Diagnosis, Kind, PlatformError
+from schedulo.errors import Diagnosis, Kind, PlatformError, Scope
 from schedulo.flow import Read, Request, Response
 from schedulo.model import WriteState
 from schedulo.publishing.desk import Desk
@@ -217,7 +217,7 @@ class Sender:
             away = isinstance(error, OSError | SQLAlchemyError)
             found = PlatformError(
                 waiting.order.request.service,
-                Diagnosis(Kind.NETWORK if away else Kind.CONFIGURATION, refusal=True),
+                Diagnosis(Kind.NETWORK if away else Kind.CONFIGURATION, True, Scope.DELIVERY),
                 message=f"its request could not be put together: {type(error).__name__}",
             )
             self._finish(waiting, Verdict(Result.UNSENT, error=found, note=found.sentence()))
