@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import secrets
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from commands.failure import CommandError
+
+if TYPE_CHECKING:
+    from schedulo.delivery.holds import Answer
+
+SHOWN = 20
 
 
 def register(subparsers: Any) -> None:
@@ -21,53 +25,43 @@ def register(subparsers: Any) -> None:
     release.set_defaults(run=_release)
 
 
-def _scope(what: str) -> tuple[str, str]:
-    scope, _, key = what.partition(":")
-    if (scope == "everything") == bool(key) or scope not in ("everything", "platform", "account"):
-        raise CommandError(f"{what!r} is not everything, platform:<name> or account:<platform>:<account id>.")
-    return scope, key
-
-
 def _hold(arguments: argparse.Namespace) -> int:
-    import sqlalchemy as sa
+    from schedulo.delivery.holds import stop
 
-    from schedulo.ledger.database import Ledger
-    from schedulo.ledger.tables import holds
-    from schedulo.settings import settings
-
-    scope, key = _scope(arguments.what)
-    ledger = Ledger(settings().ledger)
-    with ledger.begin() as connection:
-        connection.execute(
-            sa.insert(holds).values(
-                id=secrets.token_hex(8),
-                scope=scope,
-                key=key,
-                reason=arguments.reason,
-                author=getpass.getuser(),
-                from_ms=ledger.now_ms(connection),
-            )
-        )
-    print(f"Held: {arguments.what}. End it with `schedulo release {arguments.what}`.")
+    _print(_do(stop, arguments.what, arguments.reason, getpass.getuser()))
+    print(f"End it with `schedulo release {arguments.what}`.")
     return 0
 
 
 def _release(arguments: argparse.Namespace) -> int:
-    import sqlalchemy as sa
+    from schedulo.delivery.holds import resume
 
+    _print(_do(resume, arguments.what, getpass.getuser()))
+    return 0
+
+
+def _do(function: Any, *args: str) -> Answer:
+    from schedulo.delivery.holds import HoldError
     from schedulo.ledger.database import Ledger
-    from schedulo.ledger.tables import holds
     from schedulo.settings import settings
 
-    scope, key = _scope(arguments.what)
     ledger = Ledger(settings().ledger)
-    with ledger.begin() as connection:
-        lifted = connection.execute(
-            sa.update(holds)
-            .where(holds.c.scope == scope, holds.c.key == key, holds.c.lifted_ms.is_(None))
-            .values(lifted_ms=ledger.now_ms(connection))
-        ).rowcount
-    if not lifted:
-        raise CommandError(f"Nothing holds {arguments.what}.")
-    print(f"Released: {arguments.what}. What waited goes out, or becomes missed by its own rule.")
-    return 0
+    try:
+        with ledger.begin() as connection:
+            answer: Answer = function(connection, ledger.now_ms(connection), *args)
+    except HoldError as error:
+        raise CommandError(str(error)) from None
+    finally:
+        ledger.close()
+    return answer
+
+
+def _print(answer: Answer) -> None:
+    from schedulo.clock import iso
+
+    print(answer.sentence)
+    for item in answer.deliveries[:SHOWN]:
+        print(f"  {iso(item.due_ms)}  {item.label}: {item.sentence}")
+    more = answer.count - min(SHOWN, len(answer.deliveries))
+    if more > 0:
+        print(f"  and {more} more")

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from schedulo.delivery.holds import apply_holds, held
 from schedulo.delivery.news import changed, incident
 from schedulo.delivery.rows import tell_story
 from schedulo.delivery.transitions import move
 from schedulo.ledger.database import upsert
-from schedulo.ledger.tables import accounts, claims, deliveries, holders, holds, instances, writes
+from schedulo.ledger.tables import accounts, claims, deliveries, holders, instances, writes
 from schedulo.model import State, WriteState
 from schedulo.settings import Settings
 
@@ -70,7 +71,7 @@ def claim_due(connection: sa.Connection, now_ms: int, run_id: str, settings: Set
     candidates = connection.execute(
         sa.select(_D.id, _D.state, _D.fire_ms, _D.account_key, _D.label)
         .where(due)
-        .order_by(_D.fire_ms, _D.id)
+        .order_by(_D.fire_ms, _D.due_ms, _D.id)
         .limit(room)
         .with_for_update(skip_locked=True)
     ).all()
@@ -100,21 +101,6 @@ def claim_due(connection: sa.Connection, now_ms: int, run_id: str, settings: Set
     return before + [
         Claim(index, row.id, row.label) for index, row in enumerate(candidates, start=len(before))
     ]
-
-
-def held(now_ms: int) -> sa.ColumnElement[bool]:
-    """SQL: a hold on everything, on this platform or on this account is in force."""
-    h = holds.c
-    return sa.exists().where(
-        h.lifted_ms.is_(None),
-        h.from_ms <= now_ms,
-        sa.or_(h.until_ms.is_(None), h.until_ms > now_ms),
-        sa.or_(
-            h.scope == "everything",
-            sa.and_(h.scope == "platform", h.key == _D.platform),
-            sa.and_(h.scope == "account", h.key == _D.account_key),
-        ),
-    )
 
 
 def _paced(connection: sa.Connection, wanted: Sequence[tuple[str, str, int]], gap_ms: int) -> dict[str, int]:
@@ -205,41 +191,17 @@ def sweep(connection: sa.Connection, now_ms: int, settings: Settings) -> None:
     )
 
     late = sa.and_(_D.state.in_((State.SCHEDULED, State.HELD)), _D.not_after_ms <= now_ms)
-    missed = move(
-        connection,
-        _ids(connection, late),
-        State.MISSED,
-        late,
-        reason="it could not go out in time; ask for it again to send it now",
-        updated_ms=now_ms,
+    reason = sa.case(
+        (_D.state == State.HELD, "its time was over while it was on hold; ask for it again to send it now"),
+        else_="it could not go out in time; ask for it again to send it now",
     )
+    missed = move(connection, _ids(connection, late), State.MISSED, late, reason=reason, updated_ms=now_ms)
     tell_story(connection, now_ms, ((id_, "missed: its time is over and it was not sent") for id_ in missed))
     for id_ in missed:
         incident(connection, now_ms, f"missed:{id_}", "missed", "a post was not sent in time", id_)
+    changed(connection, now_ms, lost | missed)
 
-    stopped = move(
-        connection,
-        _ids(
-            connection,
-            _D.state == State.SCHEDULED,
-            held(now_ms),
-            _D.fire_ms <= now_ms + int(settings.horizon_s * 1000),
-        ),
-        State.HELD,
-        held(now_ms),
-        reason="held by a person or a breaker",
-        updated_ms=now_ms,
-    )
-    released = move(
-        connection,
-        _ids(connection, _D.state == State.HELD, ~held(now_ms), _D.error_kind == ""),
-        State.SCHEDULED,
-        ~held(now_ms),
-        reason="",
-        fire_ms=sa.case((_D.fire_ms > now_ms, _D.fire_ms), else_=now_ms),
-        updated_ms=now_ms,
-    )
-    changed(connection, now_ms, lost | missed | stopped | released)
+    apply_holds(connection, now_ms, now_ms + int(settings.horizon_s * 1000))
 
 
 def _ids(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from schedulo.delivery.claims import held
+from schedulo.delivery.holds import held
 from schedulo.delivery.news import changed, incident
 from schedulo.delivery.rows import tell_story
 from schedulo.delivery.transitions import move

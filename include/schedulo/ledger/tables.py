@@ -203,6 +203,7 @@ holds = sa.Table(
     _instant("from_ms", nullable=False),
     _instant("until_ms"),
     _instant("lifted_ms"),
+    _text("lifted_by", ""),
 )
 
 claims = sa.Table(

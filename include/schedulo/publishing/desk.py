@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from schedulo.delivery import claims, commits, endings, rows
+from schedulo.delivery import claims, commits, endings, holds, rows
 from schedulo.ledger.clerk import Clerk, Operation
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import deliveries
@@ -111,7 +111,7 @@ class Desk:
         writes = rows.writes_of(connection, ids)
         held = set(
             connection.execute(
-                sa.select(deliveries.c.id).where(deliveries.c.id.in_(ids), claims.held(now_ms))
+                sa.select(deliveries.c.id).where(deliveries.c.id.in_(ids), holds.held(now_ms))
             ).scalars()
         )
         return [Case(found[id_], steps[id_], writes[id_], id_ in held, now_ms) for id_ in ids]

@@ -49,6 +49,7 @@ def upgrade() -> None:
             comment="the kind of error that set it; empty where a person did",
         ),
     )
+    op.add_column("holds", sa.Column("lifted_by", sa.Text(), server_default="", nullable=False))
     op.add_column(
         "incidents",
         sa.Column("actor", sa.Text(), server_default="", nullable=False, comment="who must act"),
