@@ -24,6 +24,8 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from sandbox import garbage
+
 MAX_BODY_BYTES = 200 * 1024 * 1024
 
 
@@ -50,6 +52,8 @@ class Reply:
     status: int = 200
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
+    cut: bool = False
+    """The connection ends in the middle of the body."""
 
     def render(self) -> web.Response:
         headers = dict(self.headers)
@@ -165,9 +169,9 @@ class Service:
         """The account a request speaks for, if its token says so (for faults on one account)."""
         return None
 
-    def refusal(self, status: int, call: Call) -> Reply:
-        """This service's own body for a plain `status`. A service whose errors have codes also takes
-        `code` and `subcode` after `call`: an order may say `error_after:403/4/2207051`."""
+    def refusal(self, status: int, call: Call, code: str = "", subcode: str = "") -> Reply:
+        """This service's own body for `status` and, where its errors have them, its codes or words: an order
+        may say `error_after:403/4/2207051` or `status:422/UNKNOWN_FIELD_NAME`."""
         return Reply(status, {"error": status})
 
     def route_name(self, route: Route, call: Call) -> str:
@@ -188,6 +192,8 @@ class Service:
 NUMBERED_MODES = ("status", "error_after", "late", "delay", "read_lag")
 """Modes that mean nothing without a number, as in `status:503` (or more, as in `status:403/4/2207051`);
 `rate_limit` takes one, the seconds until the limit ends, but needs none."""
+GARBAGE_MODES = ("garbage", "garbage_after")
+"""Modes with a word of `garbage.WAYS` and a status, as in `garbage:html/502`."""
 
 # What the frame does by itself; every other mode is asked for by the service (`Faults.take`).
 FRAME_MODES = (
@@ -198,6 +204,7 @@ FRAME_MODES = (
     "late",
     "delay",
     "garbage_2xx",
+    *GARBAGE_MODES,
     "rate_limit",
     "expire_token",
 )
@@ -255,9 +262,13 @@ class Faults:
         fault = Fault(**order)
         if fault.kind not in FRAME_MODES + SERVICE_MODES:
             raise ValueError(f"mode {fault.mode!r} is not one of {', '.join(FRAME_MODES + SERVICE_MODES)}")
+        first, _, rest = fault.argument.partition("/")
         if fault.kind in NUMBERED_MODES or (fault.kind == "rate_limit" and fault.argument):
-            for part in fault.argument.split("/"):
-                float(part)
+            float(first)
+        if fault.kind in GARBAGE_MODES:
+            if first not in garbage.WAYS:
+                raise ValueError(f"garbage {first!r} is not one of {', '.join(garbage.WAYS)}")
+            int(rest)
         self._orders.append(fault)
 
     def listing(self) -> list[dict[str, Any]]:
@@ -345,8 +356,28 @@ class World:
 
 def _refusal(service: Service, fault: Fault, call: Call) -> Reply:
     """The refusal that an order's argument `HTTP[/code[/subcode]]` asks for."""
-    status, *codes = (int(part) for part in fault.argument.split("/"))
-    return service.refusal(status, call, *codes)
+    status, *codes = fault.argument.split("/")
+    return service.refusal(int(status), call, *codes)
+
+
+def _spoiled(fault: Fault, reply: Reply) -> Reply:
+    """`reply` as an order's argument `<way>/<status>` wants it."""
+    way, _, status = fault.argument.partition("/")
+    body, content_type = garbage.WAYS[way](reply.body)
+    return Reply(int(status), body, {"Content-Type": content_type}, cut=way == "cut")
+
+
+async def _cut_short(reply: Reply, request: web.Request) -> web.StreamResponse:
+    """A head that promises the whole body, half of that, and the end of the connection."""
+    whole = reply.render()
+    assert isinstance(whole.body, bytes)
+    response = web.StreamResponse(status=whole.status, headers=whole.headers)
+    response.content_length = len(whole.body)
+    await response.prepare(request)
+    await response.write(whole.body[: len(whole.body) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return response
 
 
 def seed(world: World, data: Mapping[str, Any]) -> None:
@@ -417,7 +448,7 @@ class Frame:
             if request.transport is not None:
                 request.transport.abort()
             return web.Response(status=500)
-        return reply.render()
+        return await _cut_short(reply, request) if reply.cut else reply.render()
 
     async def _answer(
         self, service: Service, handler: Handler, call: Call, request: web.Request
@@ -452,7 +483,11 @@ class Frame:
                 return await run()
             case "garbage_2xx":
                 await run()
-                return Reply(200, "<html><body>OK</body></html>")
+                return Reply(200, garbage.PAGE)
+            case "garbage":
+                return _spoiled(fault, service.refusal(503, call))
+            case "garbage_after":
+                return _spoiled(fault, await run())
             case "rate_limit":
                 return service.rate_limited(call, float(fault.argument) if fault.argument else None)
             case _:  # expire_token

@@ -46,7 +46,7 @@ class Media(Service):
             path = str(file["path"]).lstrip("/")
             self._files[path] = (str(file["content_type"]), base64.b64decode(file["base64"], validate=True))
 
-    def refusal(self, status: int, call: Call) -> Reply:
+    def refusal(self, status: int, call: Call, code: str = "", subcode: str = "") -> Reply:
         return Reply(status, f"<html><body>{status}</body></html>")
 
     async def file(self, call: Call) -> Reply:

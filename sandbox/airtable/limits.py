@@ -77,12 +77,12 @@ class Gate:
         """Refuse this base, or token, from now on for so long."""
         if whom is not None:
             self._locked_until[whom] = self._world.now() + lock_s
-        return self._too_many(*RATE_LIMITED)
+        return self.too_many(*RATE_LIMITED)
 
     def _count(self, whom: str, per_s: int) -> None:
         now, recent = self._world.now(), self._recent[whom]
         if now < self._locked_until.get(whom, 0.0):
-            raise Refused(self._too_many(*RATE_LIMITED))
+            raise Refused(self.too_many(*RATE_LIMITED))
         while recent and now - recent[0] >= 1.0:
             recent.popleft()
         if len(recent) >= per_s:
@@ -94,10 +94,11 @@ class Gate:
         if left is None:
             return
         if int(left) <= 0:
-            raise Refused(self._too_many(*OUT_OF_CALLS))
+            raise Refused(self.too_many(*OUT_OF_CALLS))
         self._world.switches["monthly_calls_left"] = str(int(left) - 1)
 
-    def _too_many(self, kind: str, message: str) -> Reply:
+    def too_many(self, kind: str, message: str) -> Reply:
+        """A 429 in the shape that the switch chooses."""
         if self._world.switch("airtable_429_shape", "object") == "array":
             return Reply(429, {"errors": [{"error": kind, "message": message}]})
         return Reply(429, body(kind, message))

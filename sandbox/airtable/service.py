@@ -13,7 +13,7 @@ from typing import Any
 
 from sandbox.airtable.attachments import Files
 from sandbox.airtable.errors import body, forbidden, invalid_request, refused, unknown_field
-from sandbox.airtable.limits import LOCK_OUT_S, Gate, Token
+from sandbox.airtable.limits import LOCK_OUT_S, OUT_OF_CALLS, Gate, Token
 from sandbox.airtable.listing import ListOptions, Pages, flag, list_options, renderer
 from sandbox.airtable.model import ATTACHMENTS, COMPUTED, LINKS, Attachment, Base, Record, Table
 from sandbox.airtable.records import Writer, delete, set_cell
@@ -89,12 +89,18 @@ class Airtable(Service):
         """The base: Airtable has no accounts, and limits count by base."""
         return call.args.get("base")
 
-    def refusal(self, status: int, call: Call) -> Reply:
+    def refusal(self, status: int, call: Call, code: str = "", subcode: str = "") -> Reply:
+        """`code` is an error type, such as `422/UNKNOWN_FIELD_NAME`."""
+        if status == 429:
+            return self.gate.too_many(*OUT_OF_CALLS) if code == OUT_OF_CALLS[0] else self.rate_limited(call)
+        if code:
+            return Reply(status, body(code, code.replace("_", " ").capitalize()))
         if status == 404:
             return self.not_found(call)
-        if status == 429:
-            return self.rate_limited(call)
-        return Reply(status, PLAIN_REFUSALS.get(status, body("SERVER_ERROR", "Server error")))
+        reply = Reply(status, PLAIN_REFUSALS.get(status, body("SERVER_ERROR", "Server error")))
+        if status == 503 and (wait_s := self.world.switch("airtable_retry_after_s", "")):
+            reply.headers["Retry-After"] = wait_s
+        return reply
 
     def rate_limited(self, call: Call, wait_s: float | None = None) -> Reply:
         lock_s = LOCK_OUT_S if wait_s is None else wait_s

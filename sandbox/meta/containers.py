@@ -183,7 +183,7 @@ class Publishing(Reading):
 
         async def behind() -> None:
             wrong = await download()
-            container.failed = container.failed or (wrong.subcode if wrong else None)
+            container.failed = container.failed or (str(wrong.subcode) if wrong else None)
             container.fetching = False
 
         if self.world.switch("ig_video_errors", "status") == "create":
@@ -203,7 +203,7 @@ class Publishing(Reading):
             ("processing_fails",), request.call, self.service.account_of(request.call)
         )
         if order is not None:
-            container.failed = int(order.argument or errors.VIDEO_FORMAT.subcode or 0)
+            container.failed = order.argument or str(errors.VIDEO_FORMAT.subcode)
 
     def _need_finished(self, container: Container) -> None:
         match self.state(container):

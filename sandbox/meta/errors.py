@@ -81,6 +81,8 @@ CAPTION_LENGTH = GraphError(36004, 2207010, "The caption is too long", title="Ca
 RANGE_IGNORED = GraphError(-1, 2207077, "The video download failed")  # seen
 PROCESSING_REJECTED = GraphError(-1, 2207076, "The video could not be processed")  # seen
 LOCATION = GraphError(100, None, "INSTAGRAM_PLATFORM_API__INVALID_LOCATION_ID")
+PARTNERSHIP = GraphError(100, None, "INSTAGRAM_PLATFORM_API__PERMISSION")
+PARTNERSHIP_PARAM = GraphError(100, None, "INSTAGRAM_PLATFORM_API__INVALID_PARAM")
 
 # Facebook Pages.
 DUPLICATE_POST = GraphError(506, None, "(#506) Duplicate status message", title="Duplicate")
@@ -114,9 +116,13 @@ UNKNOWN = GraphError(1, None, "An unknown error has occurred")
 ALL = [value for value in list(globals().values()) if isinstance(value, GraphError)]
 
 
-def find(http: int, code: int | None, subcode: int | None) -> GraphError:
-    """The error for an order such as 503, 403/10 or 403/4/2207051, with that HTTP status."""
-    if code is None:
+def find(http: int, code: str = "", subcode: str = "") -> GraphError:
+    """The error for an order such as 503, 403/10 or 403/4/2207051, with that HTTP status. In place of a
+    code stands the name of one here, such as 400/PROOF_WRONG, where the text alone tells it from others."""
+    if not code:
         return replace(BY_STATUS.get(http, UNKNOWN), http=http)
-    known = next((e for e in ALL if (e.code, e.subcode) == (code, subcode)), None)
-    return replace(known or replace(UNKNOWN, code=code, subcode=subcode), http=http)
+    if (named := globals().get(code)) in ALL:
+        return replace(named, http=http)
+    numbers = int(code), int(subcode) if subcode else None
+    known = next((e for e in ALL if (e.code, e.subcode) == numbers), None)
+    return replace(known or replace(UNKNOWN, code=numbers[0], subcode=numbers[1]), http=http)

@@ -209,7 +209,7 @@ class GraphService(Service):
 
     # What the frame asks.
 
-    def refusal(self, status: int, call: Call, code: int | None = None, subcode: int | None = None) -> Reply:
+    def refusal(self, status: int, call: Call, code: str = "", subcode: str = "") -> Reply:
         return self.refuse(errors.find(status, code, subcode)).reply
 
     def not_found(self, call: Call) -> Reply:
@@ -257,7 +257,7 @@ class GraphService(Service):
             "estimated_time_to_regain_access": int(minutes),
         }
         header = {"X-Business-Use-Case-Usage": json.dumps({account or "0": [usage]})}
-        return self.refuse(errors.find(400, code, None), header).reply
+        return self.refuse(errors.find(400, str(code)), header).reply
 
     def is_page(self, node_id: str | None) -> bool:
         return self.store.kind_of(node_id or "") == "page"

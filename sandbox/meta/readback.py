@@ -97,7 +97,9 @@ class Reading:
         busy = container.fetching or uploading or container.ready_at > self.world.now()
         if busy or container.polls_left > 0:
             return "IN_PROGRESS"
-        return "FINISHED" if container.failed is None else "ERROR"
+        if container.failed is None:
+            return "FINISHED"
+        return "EXPIRED" if container.failed == "EXPIRED" else "ERROR"
 
     async def read_container(self, request: Request, container: Container) -> dict[str, Any]:
         self._need_owner(container.account, request)
@@ -105,7 +107,9 @@ class Reading:
         state = self.state(container)
         if state == "IN_PROGRESS" and container.polls_left:
             container.polls_left -= 1
-        failed = f"Error: Media upload has failed with error code {container.failed}"
+        failed = "Error: Media upload has failed"
+        if (container.failed or "").isdigit():
+            failed += f" with error code {container.failed}"
         values = {
             "id": container.container_id,
             "status_code": state,

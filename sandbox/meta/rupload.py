@@ -46,7 +46,7 @@ class Rupload(Service):
         kind = KINDS[container.kind]
         assert kind.video is not None
         if error := video_error(found, kind.video, container.params):
-            container.failed = error.subcode
+            container.failed = str(error.subcode)
             self._again(upload)
             raise self._refuse("ProcessingFailedError", error.message, error.subcode)
         container.failed = None
@@ -124,10 +124,11 @@ class Rupload(Service):
         debug = {"retriable": retriable, "type": kind, "message": said}
         return Refused(Reply(status, {"debug_info": debug}))
 
-    def refusal(self, status: int, call: Call, code: int | None = None, subcode: int | None = None) -> Reply:
-        said = errors.find(status, code, subcode).message
-        again = status >= 500
-        return self._refuse("ProcessingFailedError", said, subcode, retriable=again, status=status).reply
+    def refusal(self, status: int, call: Call, code: str = "", subcode: str = "") -> Reply:
+        """`code` is one of this host's names, such as `400/OffsetInvalidError`."""
+        said, number = errors.find(status).message, int(subcode) if subcode else None
+        name = code or ("NotAuthorizedError" if status in (401, 403) else "ProcessingFailedError")
+        return self._refuse(name, said, number, retriable=status >= 500, status=status).reply
 
     def account_of(self, call: Call) -> str | None:
         return self.store.owner_of(call.args.get("node", ""))

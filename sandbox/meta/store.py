@@ -110,8 +110,8 @@ class Container:
     fetching: bool = False
     polls_left: int = 0
     ready_at: float = 0.0
-    failed: int | None = None
-    """The subcode that its status sentence names."""
+    failed: str | None = None
+    """The subcode that its status sentence names; ERROR for none, EXPIRED for that."""
     media_id: str | None = None
     published_at: float = 0.0
 
@@ -223,7 +223,8 @@ class PageVideo:
     published_at: float = 0.0
     received_at: float = 0.0
     polls_left: int = 0
-    failed: bool = False
+    failed: str | None = None
+    """Why processing fails: a code, or "" for none."""
     post: PagePost | None = None
     comments: list[Comment] = field(default_factory=list)
 

@@ -166,8 +166,8 @@ class Videos:
         video.scheduled_at = scheduled_at
         video.received_at = request.call.received_at
         video.polls_left = int(self.world.switch("fb_processing_polls", "1"))
-        video.failed = self.world.faults.take(("processing_fails",), request.call, account) is not None
-        if video.failed:
+        if order := self.world.faults.take(("processing_fails",), request.call, account):
+            video.failed = order.argument
             return
         post = self.posts.make(request, video.page, video.kind, video.description)
         post.video, post.scheduled_at, video.post = video, scheduled_at, post
@@ -271,10 +271,12 @@ class Videos:
         }
         processing: dict[str, Any] = {"status": "in_progress" if video.finished else "not_started"}
         publishing: dict[str, Any] = {"status": "not_started", "publish_status": video.state.lower()}
-        if processed and video.failed:
-            what = {"message": "The video could not be processed"}
+        if processed and video.failed is not None:
+            what: dict[str, Any] = {"message": "The video could not be processed"}
             several = self.world.switch("fb_error_spelling", "error") == "errors"
-            said = {"errors": [what | {"code": 1363019}]} if several else {"error": what}
+            if video.failed or several:
+                what["code"] = int(video.failed or 1363019)
+            said = {"errors": [what]} if several else {"error": what}
             processing = {"status": "error", **said}
             publishing["publish_status"] = "error"
         elif processed:
@@ -293,7 +295,7 @@ class Videos:
 
     def _overall(self, video: PageVideo, processed: bool) -> str:
         if processed:
-            return "error" if video.failed else "ready"
+            return "ready" if video.failed is None else "error"
         if video.finished:
             return "processing"
         if self.world.now() > video.created_at + DAY_S:

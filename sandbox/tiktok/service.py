@@ -105,12 +105,11 @@ class TikTok(Service):
         token = self.access.tokens.get(call.bearer() or "")
         return token.account.account_id if token else None
 
-    def refusal(self, status: int, call: Call, *codes: int) -> Reply:
-        """TikTok's codes are words, so a switch such as `tiktok_403_code` chooses one, not a number."""
+    def refusal(self, status: int, call: Call, code: str = "", subcode: str = "") -> Reply:
+        """`code` is one of TikTok's words, such as `403/reached_active_user_cap`."""
         if call.route == "upload":
             return Reply(status)
-        usual = CODE_OF_STATUS.get(status, "internal_error")
-        return error(self.world.switch(f"tiktok_{status}_code", usual), status=status)
+        return error(code or CODE_OF_STATUS.get(status, "internal_error"), status=status)
 
     def expire_token(self, call: Call) -> None:
         token = self.access.tokens.get(call.bearer() or "")

@@ -27,6 +27,20 @@ NOT_PERMITTED = "You are not permitted to perform this action."
 DUPLICATE = "You are not allowed to create a Tweet with duplicate content."
 LOCKED = "Your account is temporarily locked."
 BAD_MEDIA = "Your media IDs are invalid."
+WORDS = {
+    "duplicate": DUPLICATE,
+    "not-permitted": NOT_PERMITTED,
+    "video-too-long": "This user is not allowed to post a video longer than 20 minutes.",
+    "feature": "Your account is not permitted to access this feature.",
+    "invalid-url": "The Tweet contains an invalid URL.",
+    "cashtags": "Posts may have one cashtag at most.",
+    "mentions": "You are not allowed to create a Tweet with mentions in your package.",
+    "locked": LOCKED,
+}
+"""403s that only their text tells apart, by the word that an order names them with."""
+RESOURCE = ("not-authorized-for-resource", "resource-unavailable", "resource-not-found")
+FIELD = ("not-authorized-for-field", "field-unauthorized", "field-hydration-failure")
+"""Problem types with a member of their own."""
 
 
 def plain(status: int, detail: str | None = None) -> Reply:
@@ -145,8 +159,36 @@ def credits_depleted(shape: str) -> Reply:
 def too_many_requests(shape: str) -> Reply:
     """429 as `title` or as `errors88`."""
     if shape == "errors88":
-        return Reply(429, {"errors": [{"code": 88, "message": "Rate limit exceeded"}]})
+        return old(429, 88, "Rate limit exceeded")
     return plain(429)
+
+
+def problem(status: int, kind: str) -> Reply:
+    """The body with the problem type `kind`, by the API's description."""
+    title = kind.replace("-", " ").title()
+    more: dict[str, Any] = {"resource_type": "tweet"} if kind in RESOURCE else {}
+    more |= {"field": "non_public_metrics"} if kind in FIELD else {}
+    body = {"title": title, "detail": f"{title}.", "type": PROBLEMS + kind, "status": status}
+    return Reply(status, body | more)
+
+
+def usage_capped() -> Reply:
+    """The month's posts of the plan are used up (xdk issue 25)."""
+    return Reply(
+        429,
+        {
+            "title": "UsageCapExceeded",
+            "detail": "Usage cap exceeded: Monthly product cap",
+            "period": "Monthly",
+            "scope": "Product",
+            "type": PROBLEMS + "usage-capped",
+        },
+    )
+
+
+def old(status: int, code: int, message: str) -> Reply:
+    """The body of API v1.1."""
+    return Reply(status, {"errors": [{"code": code, "message": message}]})
 
 
 def bad_gateway() -> Reply:

@@ -21,6 +21,8 @@ LIFE_SECONDS = 24 * 3600
 PROCESSING_SECONDS = 30
 """On the world's clock processing is over after this, looked at or not."""
 MAX_SEGMENTS = 1000
+UNTOLD = "untold"
+"""Processing fails with this reason: why is not said."""
 
 FAMILY_OF_CATEGORY = {
     "tweet_image": "image",
@@ -235,7 +237,8 @@ class MediaStore:
                 }
             case "failed":
                 error = {"code": 1, "name": "InvalidMedia", "message": medium.fails}
-                data["processing_info"] = {"state": "failed", "error": error}
+                untold = medium.fails == UNTOLD  # the 2026 description of the API has no member for it
+                data["processing_info"] = {"state": "failed"} | ({} if untold else {"error": error})
             case "succeeded" if medium.family in ("gif", "video"):
                 data["processing_info"] = {"state": "succeeded", "progress_percent": 100}
         return data

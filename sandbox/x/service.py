@@ -140,24 +140,37 @@ class X(Service):
         token = self.access.named(call)
         return token.account.account_id if token and token.account else None
 
-    def refusal(self, status: int, call: Call, code: int | None = None, subcode: int | None = None) -> Reply:
-        """Codes are v1.1's: 403/187 duplicate, 403/64 suspended, 403/326 locked, 403/453 app not enrolled,
-        429/88 the other shape of the rate limit."""
+    def refusal(self, status: int, call: Call, code: str = "", subcode: str = "") -> Reply:
+        """`code` is a problem type, such as `403/user-suspended`, a word of `errors.WORDS` for a 403 that
+        only its text tells from others, or a number of API v1.1."""
         match status, code:
             case 402, _:
-                return errors.credits_depleted(self.world.switch("x_402_shape", "problem"))
-            case 403, 187:
-                return errors.plain(403, errors.DUPLICATE)
-            case 403, 64:
-                return errors.suspended()
-            case 403, 326:
-                return errors.plain(403, errors.LOCKED)
-            case 403, 453:
-                return errors.client_forbidden()
-            case 403, None:
-                return errors.plain(403, errors.NOT_PERMITTED)
-            case 429, 88:
+                side = "legacy" if code == "credits" else self.world.switch("x_402_shape", "problem")
+                return errors.credits_depleted(side)
+            case _, "187":
+                return errors.old(status, 187, "Status is a duplicate.")
+            case _, "88":
                 return errors.too_many_requests("errors88")
+            case _, "invalid-media-ids":
+                return invalid("media.media_ids", ["1"], errors.BAD_MEDIA).reply
+            case _, "invalid-request":
+                return invalid("text", "", "One or more parameters to your request was invalid.").reply
+            case _, "segments":
+                return errors.plain(status, "Segments do not add up to provided total file size.")
+            case _, "user-suspended":
+                return errors.suspended()
+            case _, "client-forbidden":
+                return errors.client_forbidden()
+            case _, "unsupported-authentication":
+                return errors.unsupported_authentication().reply
+            case _, "usage-capped":
+                return errors.usage_capped()
+            case _, code if code in errors.WORDS:
+                return errors.plain(status, errors.WORDS[code])
+            case _, code if code:
+                return errors.problem(status, code)
+            case 403, _:
+                return errors.plain(403, errors.NOT_PERMITTED)
             case 429, _:
                 return errors.too_many_requests(self.world.switch("x_429_shape", "title"))
             case 502, _:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 import requests
 
 from sandbox.core import Call, Frame, LivePost, Reply, Route, Service, World, route, sha256
+from sandbox.garbage import WAYS
 from sandbox.running import RunningSandbox, serving
 
 
@@ -38,7 +40,7 @@ class Echo(Service):
     def account_of(self, call: Call) -> str | None:
         return call.bearer()
 
-    def refusal(self, status: int, call: Call, *codes: int) -> Reply:
+    def refusal(self, status: int, call: Call, *codes: str) -> Reply:
         return Reply(status, {"echo_error": [status, *codes]}, {"X-Echo": "refused"})
 
     def route_name(self, route: Route, call: Call) -> str:
@@ -150,7 +152,7 @@ def test_status_refuses_in_the_services_own_words_and_does_nothing(echo: Running
 def test_status_may_carry_the_services_own_codes(echo: RunningSandbox) -> None:
     echo.fault(service="echo", mode="status:403/4/2207051")
     answer = publish(echo)
-    assert (answer.status_code, answer.json()) == (403, {"echo_error": [403, 4, 2207051]})
+    assert (answer.status_code, answer.json()) == (403, {"echo_error": [403, "4", "2207051"]})
 
 
 def test_a_service_may_name_a_route_by_what_the_request_says(echo: RunningSandbox) -> None:
@@ -336,3 +338,39 @@ def test_the_server_takes_urls_that_a_service_must_refuse_itself(echo: RunningSa
 def test_tests_cannot_reach_beyond_this_machine() -> None:
     with pytest.raises(Exception, match="to this machine only"):
         socket.create_connection(("192.0.2.1", 80), timeout=1)
+
+
+# ------------------------------------------------------------------ answers that are none
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way != "cut"])
+@pytest.mark.parametrize(("mode", "live"), [("garbage", []), ("garbage_after", ["hello"])])
+def test_garbage_comes_in_place_of_an_answer_whether_it_was_done_or_not(
+    echo: RunningSandbox, way: str, mode: str, live: list[str]
+) -> None:
+    echo.fault(service="echo", mode=f"{mode}:{way}/502")
+    answer = publish(echo)
+    assert answer.status_code == 502
+    right = {"id": "1"} if live else {"echo_error": [503]}
+    if way == "mislabelled":
+        assert (answer.json(), answer.headers["Content-Type"]) == (right, "application/octet-stream")
+    else:
+        with contextlib.suppress(ValueError, RecursionError):
+            assert answer.json() != right
+    assert texts(echo) == live
+    assert publish(echo).status_code == 201
+
+
+def test_a_body_that_is_cut_promises_more_than_it_sends(echo: RunningSandbox) -> None:
+    echo.fault(service="echo", mode="garbage_after:cut/201")
+    with requests.post(f"{echo.url}/echo/posts", json={"text": "hello"}, timeout=5, stream=True) as answer:
+        assert answer.status_code == 201
+        with pytest.raises(requests.exceptions.ChunkedEncodingError):
+            answer.content  # noqa: B018
+    assert texts(echo) == ["hello"]
+
+
+@pytest.mark.parametrize("mode", ["garbage:poem/200", "garbage:html", "garbage_after", "status:"])
+def test_an_order_that_cannot_be_understood_is_refused(echo: RunningSandbox, mode: str) -> None:
+    with pytest.raises(ValueError, match="400"):
+        echo.fault(service="echo", mode=mode)

@@ -152,9 +152,8 @@ def test_a_refusal_on_order_speaks_tiktok(tiktok: Client, status: int, expected:
     assert (answer.status_code, code(answer)) == (status, expected)
 
 
-def test_a_switch_chooses_the_word_of_a_refusal_on_order(tiktok: Client) -> None:
-    tiktok.sandbox.switch(tiktok_403_code="reached_active_user_cap")
-    tiktok.sandbox.fault(service="tiktok", mode="status:403", route="video_init")
+def test_an_order_may_choose_the_word_of_a_refusal(tiktok: Client) -> None:
+    tiktok.sandbox.fault(service="tiktok", mode="status:403/reached_active_user_cap", route="video_init")
     assert code(tiktok.video_init(file(100))) == "reached_active_user_cap"
 
 

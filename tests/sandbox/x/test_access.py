@@ -147,14 +147,20 @@ def test_a_502_is_html(x: Client) -> None:
 
 
 def test_an_order_can_ask_for_the_duplicate_refusal(x: Client) -> None:
-    x.sandbox.fault(service="x", mode="error_after:403/187", route="create_post")
+    x.sandbox.fault(service="x", mode="error_after:403/duplicate", route="create_post")
     assert "duplicate content" in x.post(text="hello").json()["detail"]
 
 
 @pytest.mark.parametrize(
-    ("code", "kind"), [(64, "user-suspended"), (326, "about:blank"), (453, "client-forbidden")]
+    ("code", "kind"),
+    [
+        ("user-suspended", "problems/user-suspended"),
+        ("locked", "about:blank"),
+        ("client-forbidden", "problems/client-forbidden"),
+        ("resource-unavailable", "problems/resource-unavailable"),
+    ],
 )
-def test_an_order_can_ask_for_a_refusal_of_the_account_or_the_app(x: Client, code: int, kind: str) -> None:
+def test_an_order_can_ask_for_a_refusal_of_the_account_or_the_app(x: Client, code: str, kind: str) -> None:
     x.sandbox.fault(service="x", mode=f"status:403/{code}", route="create_post")
     assert x.post(text="hello").json()["type"].endswith(kind)
 

@@ -153,7 +153,7 @@ def test_a_cleared_task_of_a_failed_post_tries_it_again(stage: Stage) -> None:
     stage.seed_x("1")
     id_ = stage.plan("cleared", due_in_s=0.2)
     stage.tick("run-1")
-    fault(stage, "status:403/64")
+    fault(stage, "status:403/user-suspended")
     publisher = stage.publisher()
     assert publisher.work_on("run-1", 0, "ti-1").result(20).end is End.FAILED
     assert publisher.work_on("run-1", 0, "ti-2").result(20).end is End.SUCCESS
