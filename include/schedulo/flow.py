@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -112,10 +113,32 @@ class Response:
     @property
     def date_s(self) -> float | None:
         """The service's own clock when it answered (its Date header), in epoch seconds."""
-        try:
-            return parsedate_to_datetime(self.headers["date"]).timestamp()
-        except (KeyError, ValueError):
-            return None
+        return _date_s(self.headers.get("date"))
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """Seconds that a Retry-After header asks to wait; None where there is none that can be read."""
+        return retry_after_s(self.headers.get("retry-after"), self.date_s)
+
+
+def retry_after_s(text: str | None, now_s: float | None) -> float | None:
+    """What a Retry-After header means, in seconds: a number of them, or a date (RFC 9110, 10.2.3).
+
+    :param now_s: the service's own clock, for a date; without it a date says nothing
+    """
+    if text is not None and text.strip().isdecimal():
+        return float(text)
+    until_s = _date_s(text)
+    return max(0.0, until_s - now_s) if until_s is not None and now_s is not None else None
+
+
+def _date_s(text: str | None) -> float | None:
+    """Epoch seconds of an HTTP date. One without a zone is in UTC, as all of HTTP's are."""
+    try:
+        moment = parsedate_to_datetime(text or "")
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 class NotReady(Exception):

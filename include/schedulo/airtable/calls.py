@@ -23,6 +23,7 @@ from urllib3.exceptions import HTTPError as TransportError
 
 from schedulo.errors import Kind
 from schedulo.errors.airtable import AirtableBusy, AirtableDown, AirtableError, error_for
+from schedulo.flow import retry_after_s
 
 CONNECT_S = 5
 ATTEMPTS = 5
@@ -161,7 +162,7 @@ class Calls:
             body = response.json()
         except ValueError:
             body = None
-        error = error_for(response.status_code, body, _seconds(response.headers.get("Retry-After")))
+        error = error_for(response.status_code, body, _wait_s(response))
         if isinstance(error, AirtableBusy) and error.wait_s is not None:
             self._locked_until = self._clock() + error.wait_s
         return error
@@ -186,14 +187,15 @@ class Calls:
         return response
 
 
+def _wait_s(response: requests.Response) -> float | None:
+    """What the answer's Retry-After asks for, in seconds."""
+    date_ms = _date_ms(response.headers.get("Date", ""))
+    return retry_after_s(response.headers.get("Retry-After"), date_ms / 1000 if date_ms else None)
+
+
 def _date_ms(text: str) -> int | None:
     try:
         moment = parsedate_to_datetime(text)
     except ValueError:
         return None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()) * 1000
-
-
-def _seconds(text: str | None) -> float | None:
-    """Retry-After in seconds; its other form, a date, Airtable does not use."""
-    return float(text) if text is not None and text.isdigit() else None

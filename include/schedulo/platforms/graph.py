@@ -65,18 +65,19 @@ def _said(response: Response) -> _Said | None:
 
 
 def wait_s(response: Response) -> float | None:
-    """Seconds until calls are taken again, by `X-Business-Use-Case-Usage` (which says minutes); None where
-    it does not say. Source: Meta, Graph API rate limits."""
+    """Seconds until calls are taken again, by `X-Business-Use-Case-Usage` (which says minutes), else by
+    Retry-After; None where neither says. `X-App-Usage` tells how much is used and not until when.
+    Source: Meta, Graph API rate limits."""
     try:
         usage = json.loads(response.headers.get("x-business-use-case-usage", "{}"))
     except ValueError:
-        return None
+        usage = None
     if not isinstance(usage, dict):
-        return None
+        return response.retry_after_s
     rows = [row for rows in usage.values() if isinstance(rows, list) for row in rows if isinstance(row, dict)]
     minutes = [row.get("estimated_time_to_regain_access") for row in rows]
     longest = max((float(value) for value in minutes if isinstance(value, int | float)), default=0.0)
-    return longest * 60 or None
+    return longest * 60 or response.retry_after_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ class Graph:
         status = 503 if said.transient else response.status
         diagnosis = diagnose(META_RULES, phase, status, said.code, said.subcode, said.text)
         diagnosis = replace(diagnosis, refusal=diagnosis.refusal and phase is Phase.COMMIT)
-        wait = wait_s(response) if diagnosis.kind is Kind.RATE_LIMITED else None
+        wait = wait_s(response) if diagnosis.kind is Kind.RATE_LIMITED else response.retry_after_s
         raise self._error(diagnosis, response.status, said.code, said.subcode, said.message, wait)
 
     def data(self, response: Response, phase: Phase) -> dict[str, Any]:

@@ -80,8 +80,8 @@ def raise_for(response: Response, phase: Phase, code: str = "") -> PlatformError
 
 def _error(diagnosis: Diagnosis, response: Response | None, code: str, message: str) -> PlatformError:
     wait_s = WAITS_S.get(diagnosis.kind)
-    if response and response.headers.get("retry-after", "").isdigit():
-        wait_s = float(response.headers["retry-after"])
+    if response and response.retry_after_s is not None:
+        wait_s = response.retry_after_s
     status = response.status if response else None
     return PlatformError("TikTok", diagnosis, status=status, code=code, message=message, wait_s=wait_s)
 

@@ -11,9 +11,10 @@ import html
 import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from schedulo.errors import Diagnosis, Kind, Phase, PlatformError, diagnose
+from schedulo.errors import Diagnosis, Kind, Phase, PlatformError, Scope, diagnose
 from schedulo.errors.x import X_RULES
 from schedulo.flow import (
     FilePart,
@@ -63,24 +64,29 @@ def raise_for(response: Response, phase: Phase, call: str = "") -> PlatformError
     diagnosis = diagnose(X_RULES, phase, response.status, code, call, text)
     if response.ok and phase is not Phase.COMMIT:
         diagnosis = Diagnosis(Kind.PLATFORM_DOWN, refusal=False)  # an answer that cannot be used
-    wait_s = _wait_s(response, diagnosis.kind) if response.status == 429 else None
+    if response.status == 429:
+        wait_s, ours = _limit(response, diagnosis.kind)
+        diagnosis = replace(diagnosis, scope=Scope.PLATFORM) if ours else diagnosis
+    else:
+        wait_s = response.retry_after_s
     return PlatformError("X", diagnosis, status=response.status, code=code, message=text, wait_s=wait_s)
 
 
-def _wait_s(response: Response, kind: Kind) -> float | None:
-    """Until the latest reset of a limit that is used up, by X's own clock (X: rate limits)."""
+def _limit(response: Response, kind: Kind) -> tuple[float | None, bool]:
+    """Seconds until the latest reset of a limit that is used up, by X's own clock, and whether that limit is
+    our app's for all its accounts (X: rate limits; clients know the 24-hour headers of app and user)."""
     now_s = response.date_s
-    resets = []
+    resets: list[tuple[float, bool]] = []
     for name, value in response.headers.items():
         if name.startswith("x-") and name.endswith("-remaining") and value.strip() == "0":
             reset = response.headers.get(name.removesuffix("remaining") + "reset", "")
-            resets += [float(reset)] if reset.isdigit() else []
+            resets += [(float(reset), name.startswith("x-app-"))] if reset.isdecimal() else []
     if resets and now_s is not None:
-        return max(1.0, max(resets) - now_s)
-    retry_after = response.headers.get("retry-after", "")
-    if retry_after.isdigit():
-        return float(retry_after)
-    return 900.0 if kind is Kind.RATE_LIMITED else None
+        until_s, ours = max(resets)
+        return max(1.0, until_s - now_s), ours
+    if response.retry_after_s is not None:
+        return response.retry_after_s, False
+    return (900.0 if kind is Kind.RATE_LIMITED else None), False
 
 
 def _media(response: Response, call: str) -> dict[str, Any]:

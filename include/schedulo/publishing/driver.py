@@ -131,7 +131,8 @@ class Driver:
                     raise StillWorking(wait_s, busy.note) from None
             except PlatformError as error:
                 tries += 1
-                wait_s = error.info.base_wait_s * 2**tries * random.uniform(0.5, 1.0)
+                pause_s = error.info.base_wait_s * 2**tries * random.uniform(0.5, 1.0)
+                wait_s = max(error.wait_s or 0.0, pause_s)
                 spent_s = time.monotonic() - began
                 if (
                     error.info.strategy is not Strategy.RETRY

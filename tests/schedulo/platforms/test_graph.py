@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from schedulo.errors import Kind, Phase, PlatformError
+from schedulo.errors import Kind, Phase, PlatformError, Scope
 from schedulo.flow import Response
 from schedulo.model import Platform
 from schedulo.platforms import graph
@@ -86,6 +86,14 @@ def test_a_rate_limit_waits_the_longest_of_the_minutes_told() -> None:
 @pytest.mark.parametrize("header", ["", "{}", "[]", "not json", usage(0), '{"1": 7}'])
 def test_a_limit_without_a_time_leaves_the_wait_open(header: str) -> None:
     assert refused(answer(envelope(4), 400, x_business_use_case_usage=header)).wait_s is None
+
+
+def test_a_full_app_usage_names_no_end_and_retry_after_is_one() -> None:
+    full = json.dumps({"call_count": 100, "total_time": 25, "total_cputime": 25})
+    error = refused(answer(envelope(4), 400, x_app_usage=full))
+    assert (error.wait_s, error.scope) == (None, Scope.PLATFORM)
+    assert refused(answer(envelope(4), 400, x_app_usage=full, retry_after="600")).wait_s == 600
+    assert refused(answer(b"", 503, retry_after="30")).wait_s == 30
 
 
 def test_other_errors_carry_no_wait() -> None:

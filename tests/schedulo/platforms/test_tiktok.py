@@ -269,6 +269,12 @@ def test_limits_last_a_minute_or_a_day():
     assert raise_for(no(403, "spam_risk_too_many_posts"), Phase.ARM).wait_s == 86_400
 
 
+def test_retry_after_knows_better():
+    said = {"error": {"code": "rate_limit_exceeded"}}
+    assert raise_for(answer(said, 429, retry_after="7"), Phase.ARM).wait_s == 7
+    assert raise_for(answer(b"", 503, retry_after="9"), Phase.READ).wait_s == 9
+
+
 def test_an_error_shows_the_log_id_that_tiktoks_support_asks_for():
     assert "L1" in raise_for(no(500, "internal_error"), Phase.ARM).message
 

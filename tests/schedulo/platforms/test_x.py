@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from schedulo.errors import Kind, Phase, PlatformError
+from schedulo.errors import Kind, Phase, PlatformError, Scope
 from schedulo.flow import Auth, Commit, Job, Look, Request, Response, Sent, Step
 from schedulo.model import Account, Content, Format, Media, MediaKind, Platform
 from schedulo.platforms.x import CONVERSATION, raise_for, same_text
@@ -222,7 +222,33 @@ def test_a_rate_limit_lasts_until_the_latest_reset_of_a_limit_that_is_used_up():
         ),
         Phase.COMMIT,
     )
-    assert (error.kind, error.wait_s) == (Kind.RATE_LIMITED, 4000)
+    assert (error.kind, error.wait_s, error.scope) == (Kind.RATE_LIMITED, 4000, Scope.ACCOUNT)
+
+
+def test_a_limit_of_the_app_is_every_accounts():
+    error = raise_for(
+        answer(
+            {"title": "Too Many Requests", "status": 429},
+            429,
+            date=DATE,
+            x_rate_limit_remaining="40000",
+            x_rate_limit_reset=str(DATE_S + 300),
+            x_app_limit_24hour_remaining="0",
+            x_app_limit_24hour_reset=str(DATE_S + 80_000),
+        ),
+        Phase.COMMIT,
+    )
+    assert (error.kind, error.wait_s, error.scope) == (Kind.RATE_LIMITED, 80_000, Scope.PLATFORM)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_is_honoured_should_x_ever_send_it(status):
+    assert raise_for(answer(b"", status, retry_after="70"), Phase.READ).wait_s == 70
+
+
+def test_a_reset_that_cannot_be_read_is_none():
+    headers = {"x_rate_limit_remaining": "0", "x_rate_limit_reset": "soon", "date": DATE}
+    assert raise_for(answer({"status": 429}, 429, **headers), Phase.ARM).wait_s == 900
 
 
 def test_a_rate_limit_without_headers_lasts_fifteen_minutes():
