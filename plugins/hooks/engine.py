@@ -21,8 +21,9 @@ from hooks.ledger import LedgerHook
 from hooks.platform import PlatformHook
 from hooks.tiktok import TikTokHook
 from hooks.x import XHook
-from schedulo.delivery.news import incident
+from schedulo.delivery.incidents import Trouble, incident, over
 from schedulo.errors.airtable import AirtableSetupError
+from schedulo.errors.kinds import Actor
 from schedulo.ledger.database import Ledger
 from schedulo.media import MediaLinks, MediaStore
 from schedulo.planning.tick import Tick
@@ -39,6 +40,8 @@ HOOKS: tuple[type[PlatformHook], ...] = (InstagramHook, FacebookHook, TikTokHook
 
 SPARE_FILES = 200
 """What a triggerer opens besides: databases, sockets, libraries."""
+OPEN_FILES = "open files"
+"""What the incident of a triggerer that may open too few files is about."""
 TOKEN_S = 30.0
 """How long a token from the vault is kept in memory; a new one counts after that at the latest."""
 
@@ -114,7 +117,11 @@ def _check_open_files(ledger: Ledger) -> None:
             "(nofile) or lowers AIRFLOW__TRIGGERER__CAPACITY."
         )
         with ledger.begin() as connection:
-            incident(connection, ledger.now_ms(connection), "triggerer:nofile", "configuration", sentence)
+            now_ms = ledger.now_ms(connection)
+            incident(connection, now_ms, Trouble.SETUP, sentence, actor=Actor.OPERATOR, about=OPEN_FILES)
+    else:
+        with ledger.begin() as connection:
+            over(connection, ledger.now_ms(connection), Trouble.SETUP, OPEN_FILES)
 
 
 def _publisher(ledger: Ledger, endpoints: Iterable[tuple[str, Endpoint]]) -> Publisher:

@@ -15,7 +15,9 @@ def run_is_late(minutes: int, context: dict[str, Any]) -> None:
     :param minutes: the deadline that was missed, counted from when the run was queued.
     :param context: Airflow's; holds the run.
     """
-    from schedulo.delivery.news import incident
+    from schedulo.delivery.claims import claims_of
+    from schedulo.delivery.incidents import Trouble, incident
+    from schedulo.errors.kinds import Actor
     from schedulo.ledger.database import Ledger
     from schedulo.settings import settings
 
@@ -24,5 +26,12 @@ def run_is_late(minutes: int, context: dict[str, Any]) -> None:
     ledger = Ledger(settings().ledger)
     with ledger.begin() as connection:
         sentence = f"the run {run_id} is not done {minutes} minutes after it was queued"
-        incident(connection, ledger.now_ms(connection), f"late_run:{run_id}", "late_run", sentence)
+        incident(
+            connection,
+            ledger.now_ms(connection),
+            Trouble.LATE_RUN,
+            sentence,
+            actor=Actor.OPERATOR,
+            cases=[claim.delivery_id for claim in claims_of(connection, run_id)],
+        )
     ledger.close()

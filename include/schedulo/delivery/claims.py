@@ -13,9 +13,11 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from schedulo.delivery.holds import apply_holds, held
-from schedulo.delivery.news import changed, incident
+from schedulo.delivery.incidents import Trouble, incident
+from schedulo.delivery.news import changed
 from schedulo.delivery.rows import tell_story
 from schedulo.delivery.transitions import move
+from schedulo.errors.kinds import Actor
 from schedulo.ledger.database import upsert
 from schedulo.ledger.tables import accounts, claims, deliveries, holders, instances, writes
 from schedulo.model import State, WriteState
@@ -197,8 +199,9 @@ def sweep(connection: sa.Connection, now_ms: int, settings: Settings) -> None:
     )
     missed = move(connection, _ids(connection, late), State.MISSED, late, reason=reason, updated_ms=now_ms)
     tell_story(connection, now_ms, ((id_, "missed: its time is over and it was not sent") for id_ in missed))
-    for id_ in missed:
-        incident(connection, now_ms, f"missed:{id_}", "missed", "a post was not sent in time", id_)
+    if missed:
+        sentence = "posts were not sent within their time"
+        incident(connection, now_ms, Trouble.MISSED, sentence, actor=Actor.AUTHOR, cases=missed)
     changed(connection, now_ms, lost | missed)
 
     apply_holds(connection, now_ms, now_ms + int(settings.horizon_s * 1000))

@@ -14,9 +14,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from schedulo.delivery.holds import held
-from schedulo.delivery.news import changed, incident
+from schedulo.delivery.incidents import Trouble, incident
+from schedulo.delivery.news import changed
 from schedulo.delivery.rows import tell_story
 from schedulo.delivery.transitions import move
+from schedulo.errors.kinds import Actor
 from schedulo.ledger.database import upsert
 from schedulo.ledger.tables import deliveries, outcomes, steps, writes
 from schedulo.model import State, WriteState
@@ -154,7 +156,7 @@ def settle(connection: sa.Connection, now_ms: int, found: Sequence[Outcome]) -> 
     known = {
         row.id: row
         for row in connection.execute(
-            sa.select(writes, _D.fence.label("newest"), _D.state.label("stands"))
+            sa.select(writes, _D.fence.label("newest"), _D.state.label("stands"), _D.account_key)
             .join(deliveries, _D.id == writes.c.delivery_id)
             .where(writes.c.id.in_([item.write_id for item in found]))
         )
@@ -262,11 +264,12 @@ def _report_twice(connection: sa.Connection, now_ms: int, write: Any) -> None:
     incident(
         connection,
         now_ms,
-        f"twice:{write.delivery_id}:{write.name}",
-        "on_air_twice",
+        Trouble.TWICE,
         "a late answer says that an earlier attempt was taken too: the post may be out twice; "
         "look at the account and take one down",
-        write.delivery_id,
+        actor=Actor.OPERATOR,
+        about=write.account_key,
+        cases=[write.delivery_id],
     )
 
 

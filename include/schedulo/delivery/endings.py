@@ -13,10 +13,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from schedulo.delivery.news import changed, incident
+from schedulo.delivery.incidents import Trouble, incident
+from schedulo.delivery.news import changed
 from schedulo.delivery.rows import Delivery, Write, tell_story
 from schedulo.delivery.transitions import move, sources
 from schedulo.errors import PlatformError
+from schedulo.errors.kinds import Actor
 from schedulo.flow import Finding, Look
 from schedulo.ledger.tables import deliveries, instances, outcomes, steps, writes
 from schedulo.model import Published, State, WriteState
@@ -198,8 +200,25 @@ def fail(connection: sa.Connection, now_ms: int, delivery: Delivery, error: Plat
     )
     if not moved:
         return False
-    incident(connection, now_ms, f"failed:{delivery.id}", error.kind, error.sentence(), delivery.id)
+    incident(
+        connection,
+        now_ms,
+        Trouble.FAILED,
+        error.sentence(),
+        actor=error.info.actor,
+        about=_cause(delivery, error),
+        cases=[delivery.id],
+    )
     return _tell(connection, now_ms, delivery.id, f"failed: {error.sentence()}; {error.info.actor} must act")
+
+
+def _cause(delivery: Delivery, error: PlatformError) -> str:
+    """What the posts that fail like this have in common: the account that its owner must mend, else the
+    platform's answer."""
+    where = delivery.account.key
+    if error.info.actor is not Actor.OWNER:
+        where = f"{delivery.account.platform}:{error.code or error.status or ''}"
+    return f"{error.kind}:{where}"
 
 
 def finish(connection: sa.Connection, now_ms: int, delivery_id: str, published: Published) -> None:
@@ -368,7 +387,15 @@ def conclude(
     reason = f"a person must look: {finding.note}"
     move(connection, [write.delivery_id], State.UNRESOLVED, reason=reason, holder=None, updated_ms=now_ms)
     tell_story(connection, now_ms, [(write.delivery_id, reason)])
-    incident(connection, now_ms, f"unresolved:{write.delivery_id}", "unresolved", reason, write.delivery_id)
+    incident(
+        connection,
+        now_ms,
+        Trouble.UNRESOLVED,
+        reason,
+        actor=Actor.OPERATOR,
+        about=delivery.account.key,
+        cases=[write.delivery_id],
+    )
     changed(connection, now_ms, [write.delivery_id])
     return State.UNRESOLVED
 

@@ -13,9 +13,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from schedulo.delivery.news import changed, incident
+from schedulo.delivery.incidents import Trouble, incident
+from schedulo.delivery.news import changed
 from schedulo.delivery.rows import tell_story
 from schedulo.delivery.transitions import OUT, move
+from schedulo.errors.kinds import Actor
 from schedulo.ledger.database import upsert
 from schedulo.ledger.tables import accounts, claims, deliveries, posts, writes
 from schedulo.model import Account, Content, State, WriteState
@@ -386,7 +388,6 @@ def gone(connection: sa.Connection, now_ms: int, post_ids: Sequence[str], looked
             _withdraw(connection, now_ms, row, "the post was deleted in Airtable")
         return
     sentence = f"{len(post_ids)} of {looked_for} posts that are due soon cannot be found in Airtable"
-    incident(connection, now_ms, "airtable:missing", "airtable_missing_posts", sentence)
     held = move(
         connection,
         [row.id for row in rows],
@@ -396,6 +397,7 @@ def gone(connection: sa.Connection, now_ms: int, post_ids: Sequence[str], looked
         holder=None,
         updated_ms=now_ms,
     )
+    incident(connection, now_ms, Trouble.AIRTABLE_MISSING, sentence, actor=Actor.OPERATOR, cases=held)
     tell_story(connection, now_ms, ((id_, f"held: {sentence}") for id_ in held))
     changed(connection, now_ms, held)
 
@@ -436,7 +438,13 @@ def ask_now(
         sentence = _take_now(connection, now_ms, run_id, row, grace_ms)
         answers.append(Asked(row.id, row.label, sentence == "", sentence or "published now", row.permalink))
     claimed = [
-        {"run_id": run_id, "map_index": index, "delivery_id": answer.delivery_id, "claimed_ms": now_ms}
+        {
+            "run_id": run_id,
+            "map_index": index,
+            "delivery_id": answer.delivery_id,
+            "dag_id": "publish_now",
+            "claimed_ms": now_ms,
+        }
         for index, answer in enumerate(answer for answer in answers if answer.taken)
     ]
     if claimed:

@@ -212,6 +212,7 @@ claims = sa.Table(
     _text("run_id", primary_key=True),
     sa.Column("map_index", sa.Integer, primary_key=True, autoincrement=False),
     _text("delivery_id"),
+    _text("dag_id", "publish_due_posts", comment="the workflow of the run"),
     _instant("claimed_ms", nullable=False),
     sa.Index("ix_claims_delivery", "delivery_id"),
 )
@@ -244,7 +245,6 @@ incidents = sa.Table(
     _text("kind"),
     _text("sentence"),
     _text("actor", "", comment="who must act"),
-    _text("delivery_id", nullable=True),
     _count("times", 1),
     _instant("opened_ms", nullable=False),
     _instant("last_ms", nullable=False),
@@ -260,7 +260,23 @@ incident_cases = sa.Table(
     _text("incident_key", primary_key=True),
     _text("delivery_id", primary_key=True),
     _instant("at_ms", nullable=False),
+    sa.Column("told_ms", sa.BigInteger, comment="people were told of this case; empty: not yet"),
     sa.Index("ix_incident_cases_delivery", "delivery_id"),
+)
+
+notices = sa.Table(
+    "notices",
+    metadata,
+    _text("id", primary_key=True),
+    _text("channel", primary_key=True),
+    _text("title"),
+    _text("body"),
+    _text("html"),
+    _instant("made_ms", nullable=False),
+    _instant("sent_ms"),
+    _count("tries"),
+    _instant("next_ms", nullable=False),
+    sa.Index("ix_notices_made", "made_ms"),
 )
 
 outbox = sa.Table(

@@ -17,9 +17,10 @@ from schedulo.airtable.client import AirtableClient
 from schedulo.airtable.rows import AccountRow, PostRow
 from schedulo.clock import ClockError
 from schedulo.delivery.claims import Claim, claim_due, sweep
-from schedulo.delivery.news import incident
+from schedulo.delivery.incidents import RULES, Trouble, close_what_is_over, incident
 from schedulo.delivery.planning import Plan, PostPlan, command, gone, plan_anew, plan_post, register
 from schedulo.errors.airtable import AirtableError
+from schedulo.errors.kinds import Actor
 from schedulo.ledger import marks
 from schedulo.ledger.database import Ledger, upsert
 from schedulo.ledger.tables import accounts, attachments, deliveries, posts
@@ -60,15 +61,16 @@ class Tick:
             now_ms = self.ledger.now_ms(connection)
             marks.mark(connection, now_ms, "tick", run_id)
             sweep(connection, now_ms, self.settings)
+            close_what_is_over(connection, now_ms)
         claims = self._claim(run_id)
         if self._lease(run_id):
             try:
                 client = self.client()
-                self._guarded("reading Airtable", lambda: self._read(client))
+                self._guarded(Trouble.AIRTABLE_READ, lambda: self._read(client))
                 claims = self._claim(run_id)
-                self._guarded("telling Airtable", lambda: self._tell(client))
+                self._guarded(Trouble.AIRTABLE_TOLD, lambda: self._tell(client))
             except AirtableError as error:
-                self._trouble("connecting to Airtable", error)
+                self._trouble(Trouble.AIRTABLE_READ, error)
             finally:
                 with self.ledger.begin() as connection:
                     marks.release(connection, self.ledger.now_ms(connection), "airtable", run_id)
@@ -81,7 +83,7 @@ class Tick:
             _, read_ms = marks.read(connection, "airtable:read")
             if read_ms and now_ms - read_ms > self.settings.known_copy_max_s * 1000:
                 sentence = "Airtable was not read for too long: what is known may be old, nothing goes out"
-                incident(connection, now_ms, "airtable:stale", "airtable_stale", sentence)
+                incident(connection, now_ms, Trouble.AIRTABLE_STALE, sentence, actor=Actor.OPERATOR)
                 self.lines.append(sentence)
                 return []
             return claim_due(connection, now_ms, run_id, self.settings)
@@ -91,17 +93,17 @@ class Tick:
         with self.ledger.begin() as connection:
             return marks.lease(connection, self.ledger.now_ms(connection), "airtable", run_id, seconds)
 
-    def _guarded(self, what: str, work: Callable[[], None]) -> None:
+    def _guarded(self, trouble: Trouble, work: Callable[[], None]) -> None:
         try:
             work()
         except AirtableError as error:
-            self._trouble(what, error)
+            self._trouble(trouble, error)
 
-    def _trouble(self, what: str, error: AirtableError) -> None:
-        self.lines.append(f"{what}: {error}")
+    def _trouble(self, trouble: Trouble, error: AirtableError) -> None:
+        self.lines.append(f"{RULES[trouble].title}: {error}")
         with self.ledger.begin() as connection:
-            now_ms = self.ledger.now_ms(connection)
-            incident(connection, now_ms, f"airtable:{type(error).__name__}", "airtable", f"{what}: {error}")
+            now_ms, about = self.ledger.now_ms(connection), type(error).__name__
+            incident(connection, now_ms, trouble, str(error), actor=error.info.actor, about=about)
 
     # --- reading --------------------------------------------------------------------------------------
 
@@ -336,4 +338,5 @@ class Tick:
     def _tell(self, client: AirtableClient) -> None:
         with client.within(self.settings.airtable_budget_s):
             told = flush(self.ledger, client)
+        self._marked("airtable:told")
         self.lines.append(f"{told} rows were told")

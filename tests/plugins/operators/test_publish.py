@@ -132,10 +132,11 @@ def test_one_late_run_is_one_incident_however_often_airflow_calls(ledger: Ledger
     assert "scheduled__2026-01-01T00:00:00 is not done 15 minutes" in incident.sentence
 
 
-def test_two_late_runs_are_two_incidents(ledger: Ledger) -> None:
+def test_many_late_runs_are_one_incident(ledger: Ledger) -> None:
     for number in (1, 2):
         run_is_late(15, context={"dag_run": {"dag_run_id": f"run-{number}"}})
-    assert len(opened(ledger)) == 2
+    [incident] = opened(ledger)
+    assert (incident.times, incident.actor) == (2, "the operator")
 
 
 def test_a_late_run_is_told_also_where_airflow_does_not_say_which(ledger: Ledger) -> None:

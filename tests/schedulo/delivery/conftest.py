@@ -12,7 +12,9 @@ import sqlalchemy as sa
 
 from schedulo.delivery.claims import Wish, acquire, beat, claim_due, sweep
 from schedulo.delivery.commits import Fenced, Intent, Outcome, fence, settle
+from schedulo.delivery.incidents import Trouble, incident
 from schedulo.delivery.rows import Delivery, Write, load, writes_of
+from schedulo.errors.kinds import Actor
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import accounts, deliveries, events, holds, incidents, metadata, outbox
 from schedulo.model import Content, Format, State, WriteState
@@ -123,6 +125,12 @@ class Books:
     def story(self, id_: str) -> str:
         query = sa.select(events.c.sentence).where(events.c.delivery_id == id_).order_by(events.c.id)
         return "\n".join(row.sentence for row in self.run(query))
+
+    def incident(self, trouble: Trouble = Trouble.FAILED, *cases: str, about: str = "", **said: Any) -> str:
+        """Open an incident, or add `cases` to it; its key."""
+        words = {"actor": Actor.OPERATOR, "sentence": "it is so"} | said
+        sentence = words.pop("sentence")
+        return str(self.do(incident, trouble, sentence, about=about, cases=cases, **words))
 
     def incidents(self) -> set[str]:
         return {row.kind for row in self.run(sa.select(incidents.c.kind))}

@@ -68,6 +68,38 @@ def upgrade() -> None:
         sa.Column("incident_key", sa.Text(), nullable=False),
         sa.Column("delivery_id", sa.Text(), nullable=False),
         sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "told_ms",
+            sa.BigInteger(),
+            nullable=True,
+            comment="people were told of this case; empty: not yet",
+        ),
         sa.PrimaryKeyConstraint("incident_key", "delivery_id", name=op.f("pk_incident_cases")),
     )
     op.create_index("ix_incident_cases_delivery", "incident_cases", ["delivery_id"], unique=False)
+    op.drop_column("incidents", "delivery_id")
+    op.execute(sa.text("DELETE FROM incidents"))  # their keys named deliveries, not causes
+    op.create_table(
+        "notices",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("html", sa.Text(), nullable=False),
+        sa.Column("made_ms", sa.BigInteger(), nullable=False),
+        sa.Column("sent_ms", sa.BigInteger(), nullable=True),
+        sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("next_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", "channel", name=op.f("pk_notices")),
+    )
+    op.create_index("ix_notices_made", "notices", ["made_ms"], unique=False)
+    op.add_column(
+        "claims",
+        sa.Column(
+            "dag_id",
+            sa.Text(),
+            server_default="publish_due_posts",
+            nullable=False,
+            comment="the workflow of the run",
+        ),
+    )

@@ -1,0 +1,266 @@
+"""What people must know of: one incident a cause, its cases, and when it is over.
+
+An incident's key names the cause (what, and where), never a delivery: two hundred posts that fail for one
+cause are two hundred cases of one incident. Here incidents are opened and closed; who is told of them, when
+and in which form is `schedulo.telling`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import sqlalchemy as sa
+
+from schedulo.errors.kinds import Actor
+from schedulo.ledger.database import upsert
+from schedulo.ledger.tables import deliveries, holds, incident_cases, incidents, marks
+from schedulo.model import State
+
+_I, _C, _D = incidents.c, incident_cases.c, deliveries.c
+
+
+class Trouble(StrEnum):
+    """The kinds of incidents, each with what its `about` names."""
+
+    FAILED = "failed"
+    """Posts that were given up. About: the error's kind, then the account or the platform and code."""
+    INCOMPLETE = "incomplete"
+    """Posts that are out but not whole. About: the account."""
+    UNRESOLVED = "unresolved"
+    """Posts of which nobody knows whether they are out. About: the account."""
+    MISSED = "missed"
+    """Posts that were not sent in time."""
+    TWICE = "on_air_twice"
+    """Posts that may be out twice. About: the account."""
+    HELD = "held"
+    """An error set a hold. About: `scope:key:error_kind` of the hold."""
+    AIRTABLE_READ = "airtable_read"
+    """Airtable cannot be read. About: the class of the error."""
+    AIRTABLE_TOLD = "airtable_told"
+    """Airtable cannot be told. About: the class of the error."""
+    AIRTABLE_STALE = "airtable_stale"
+    AIRTABLE_MISSING = "airtable_missing_posts"
+    LATE_RUN = "late_run"
+    SETUP = "setup"
+    """Something is wrong with the deployment. About: what."""
+    CHANNEL = "channel"
+    """People cannot be told on a channel. About: the channel."""
+
+
+Condition = Callable[[int], sa.ColumnElement[bool]]
+"""SQL over a row of `incidents`, at an instant in milliseconds."""
+
+
+AT_WORK = (State.CLAIMED, State.ARMED, State.SENDING, State.REFUSED, State.UNKNOWN, State.PROCESSING)
+SOON_S = 900.0
+"""A case that was asked for again and is due within this time is waited for: the end says how it went."""
+
+
+def _no_case(*states: State, let_go_s: float = 0) -> Condition:
+    """No case is in any of `states` any more. After `let_go_s` without a new case nobody waits for it."""
+
+    def over(now_ms: int) -> sa.ColumnElement[bool]:
+        stands: sa.ColumnElement[bool] = _D.state.in_(states)
+        if State.CLAIMED in states:
+            soon = _D.fire_ms < now_ms + int(SOON_S * 1000)
+            stands = sa.or_(stands, sa.and_(_D.state == State.SCHEDULED, soon))
+        standing = sa.exists().where(_C.incident_key == _I.key, _D.id == _C.delivery_id, stands)
+        if not let_go_s:
+            return ~standing
+        return sa.or_(~standing, _I.last_ms < now_ms - int(let_go_s * 1000))
+
+    return over
+
+
+def _marked(name: str) -> Condition:
+    """What failed has been done since: its mark is younger than the last failure."""
+    return lambda _now_ms: sa.exists().where(marks.c.name == name, marks.c.at_ms > _I.last_ms)
+
+
+def _hold_ended(now_ms: int) -> sa.ColumnElement[bool]:
+    h = holds.c
+    named = sa.literal(f"{Trouble.HELD}:") + h.scope + ":" + h.key + ":" + h.error_kind
+    return ~sa.exists().where(
+        named == _I.key, h.lifted_ms.is_(None), sa.or_(h.until_ms.is_(None), h.until_ms > now_ms)
+    )
+
+
+def _runs_go_on(now_ms: int) -> sa.ColumnElement[bool]:
+    return sa.and_(_marked("tick")(now_ms), _no_case(State.ARMED, State.SENDING, State.REFUSED)(now_ms))
+
+
+def _when_told(_now_ms: int) -> sa.ColumnElement[bool]:
+    """Only who opened it knows: `over` is called."""
+    return sa.false()
+
+
+DAY_S = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What is so for all incidents of a kind. The words complete "What is being done" and "What to do"."""
+
+    title: str
+    doing: str
+    todo: str
+    over: Condition
+    patience_s: float = 0.0
+    """People are told only of what lasts longer than this."""
+    calm_s: float = 0.0
+    """It must have been over for so long before people are told so; what comes back sooner goes on."""
+
+
+RULES: dict[Trouble, Rule] = {
+    Trouble.FAILED: Rule(
+        "Posts could not be published",
+        "Nothing more: these posts are not tried again by themselves.",
+        "Mend the cause, then ask for them again: clear the task in Airflow, or request a retry in Airtable.",
+        _no_case(State.FAILED, *AT_WORK, let_go_s=7 * DAY_S),
+    ),
+    Trouble.INCOMPLETE: Rule(
+        "Posts are out, but not whole",
+        "What is out stays out.",
+        "Look at the post; add what is missing by hand, or ask for it again.",
+        _no_case(State.PUBLISHED_INCOMPLETE, *AT_WORK, let_go_s=7 * DAY_S),
+    ),
+    Trouble.UNRESOLVED: Rule(
+        "It is not known whether posts are out",
+        "Nothing is sent again before a person has decided.",
+        "Look at the account. Say of each post whether it is out, with its link, or is to be sent.",
+        _no_case(State.UNRESOLVED, *AT_WORK, let_go_s=7 * DAY_S),
+    ),
+    Trouble.MISSED: Rule(
+        "Posts were not sent in time",
+        "Nothing: what is too late is never sent by itself.",
+        "Ask for those again that should go out now; the others need nothing.",
+        _no_case(State.MISSED, *AT_WORK, let_go_s=DAY_S),
+    ),
+    Trouble.TWICE: Rule(
+        "Posts may be out twice",
+        "Nothing is taken down by itself.",
+        "Look at the account and take one of the two down.",
+        _no_case(*State, let_go_s=DAY_S),
+    ),
+    Trouble.HELD: Rule(
+        "Posts are held",
+        "The posts wait. They go out one after another when the hold ends; what is too late then is missed.",
+        "Mend the cause. What a person has to do ends the hold; `schedulo release` does too.",
+        _hold_ended,
+        patience_s=30.0,
+        calm_s=60.0,
+    ),
+    Trouble.AIRTABLE_READ: Rule(
+        "Airtable cannot be read",
+        "It is asked again every minute. What is planned already goes out.",
+        "See what Airtable says; new posts and changes are not seen until it can be read.",
+        _marked("airtable:read"),
+        patience_s=300.0,
+        calm_s=120.0,
+    ),
+    Trouble.AIRTABLE_TOLD: Rule(
+        "Airtable cannot be told what became of posts",
+        "It is told again every minute; nothing that is to be told gets lost.",
+        "See what Airtable says; its rows show an older state until then.",
+        _marked("airtable:told"),
+        patience_s=300.0,
+        calm_s=120.0,
+    ),
+    Trouble.AIRTABLE_STALE: Rule(
+        "Nothing goes out: Airtable was not read for too long",
+        "It is asked again every minute. Posts go out as soon as it was read.",
+        "See why Airtable cannot be read.",
+        _marked("airtable:read"),
+    ),
+    Trouble.AIRTABLE_MISSING: Rule(
+        "Many posts vanished from Airtable at once",
+        "They are held, not cancelled: so many at once are more often a fault than a wish.",
+        "Bring the rows back, or cancel the deliveries if they were deleted on purpose.",
+        _no_case(State.HELD),
+    ),
+    Trouble.LATE_RUN: Rule(
+        "A run is late",
+        "Posts of later minutes are taken by later runs.",
+        "Look at the run in Airflow: is a worker free, does the triggerer live?",
+        _runs_go_on,
+        calm_s=60.0,
+    ),
+    Trouble.SETUP: Rule(
+        "Something is not set up right",
+        "Publishing goes on as well as it can.",
+        "Change the setting that is named.",
+        _when_told,
+    ),
+    Trouble.CHANNEL: Rule(
+        "A channel of notifications does not work",
+        "What was to be said there is kept and tried again, at growing intervals.",
+        "Look at the channel's Connection; the log of handle_incidents says what it answered.",
+        _when_told,
+        calm_s=60.0,
+    ),
+}
+
+
+def incident(
+    connection: sa.Connection,
+    now_ms: int,
+    trouble: Trouble,
+    sentence: str,
+    *,
+    actor: Actor,
+    about: str = "",
+    cases: Iterable[str] = (),
+) -> str:
+    """Open an incident, or add to one that is open; answers its key.
+
+    What comes back after it was over is a new occurrence, of which people are told again.
+
+    :param sentence: what is wrong, for people, with what they must do where that depends on the cause
+    :param about: names the cause among those of this kind (see `Trouble`)
+    :param cases: the ids of the deliveries that it hit this time
+    """
+    key = f"{trouble}:{about}" if about else str(trouble)
+    ended = sa.and_(_I.closed_ms.is_not(None), sa.or_(_I.end_told_ms.is_not(None), _I.told_times == 0))
+    anew = connection.execute(sa.delete(incidents).where(_I.key == key, ended)).rowcount
+    if anew:
+        connection.execute(sa.delete(incident_cases).where(_C.incident_key == key))
+    said = {"sentence": sentence, "actor": actor, "last_ms": now_ms, "closed_ms": None}
+    connection.execute(
+        upsert(connection, incidents).on_conflict_do_update(
+            index_elements=["key"], set_={**said, "times": _I.times + 1}
+        ),
+        [{"key": key, "kind": trouble, "opened_ms": now_ms, **said}],
+    )
+    rows = [
+        {"incident_key": key, "delivery_id": id_, "at_ms": now_ms, "told_ms": None}
+        for id_ in sorted(set(cases))
+    ]
+    if rows:
+        connection.execute(
+            upsert(connection, incident_cases).on_conflict_do_update(
+                index_elements=["incident_key", "delivery_id"], set_={"at_ms": now_ms, "told_ms": None}
+            ),
+            rows,
+        )
+    return key
+
+
+def over(connection: sa.Connection, now_ms: int, trouble: Trouble, about: str = "") -> None:
+    """Close an incident of which only its opener knows that it is over."""
+    key = f"{trouble}:{about}" if about else str(trouble)
+    connection.execute(
+        sa.update(incidents).where(_I.key == key, _I.closed_ms.is_(None)).values(closed_ms=now_ms)
+    )
+
+
+def close_what_is_over(connection: sa.Connection, now_ms: int) -> None:
+    """Close every incident whose cause no longer holds, by the rule of its kind."""
+    open_kinds = sa.select(_I.kind).where(_I.closed_ms.is_(None)).distinct()
+    for kind in connection.execute(open_kinds).scalars().all():
+        connection.execute(
+            sa.update(incidents)
+            .where(_I.kind == kind, _I.closed_ms.is_(None), RULES[Trouble(kind)].over(now_ms))
+            .values(closed_ms=now_ms)
+        )
