@@ -23,7 +23,7 @@ import requests
 import sqlalchemy as sa
 from rich.console import Console
 
-from sandbox.postgres import running_postgres
+from sandbox.postgres import Postgres, postgres_server
 from sandbox.stack import ROOT, Stack
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import deliveries, outbox
@@ -180,8 +180,13 @@ class Ground:
     """The folder, database server and stand-ins that a whole run shares."""
 
     folder: Path
-    postgres: str
+    server: Postgres
     sandbox: Sandbox
+
+    @property
+    def postgres(self) -> str:
+        """URL of a database to ask for others."""
+        return self.server.url
 
     def database(self, name: str) -> str:
         """A fresh database; answers its URL."""
@@ -200,7 +205,7 @@ class Ground:
 def ground() -> Iterator[Ground]:
     with (
         tempfile.TemporaryDirectory(prefix="schedulo-bench-") as name,
-        running_postgres(max_connections="300") as url,
+        postgres_server(max_connections="300") as server,
         sandbox_process(Path(name)) as sandbox,
     ):
-        yield Ground(Path(name), url, sandbox)
+        yield Ground(Path(name), server, sandbox)

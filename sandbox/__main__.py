@@ -24,14 +24,52 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+class Server:
+    """The stand-ins on one port; it can go away for a while and come back with all it knows."""
+
+    def __init__(self, app: web.Application) -> None:
+        self._runner = web.AppRunner(app, **SERVER_OPTIONS)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self, host: str, port: int) -> int:
+        """Answer on this port, 0 picks a free one; says which."""
+        await self._runner.setup()
+        await self._listen(host, port)
+        self._host, self._port = host, int(self._runner.addresses[0][1])
+        return self._port
+
+    async def _listen(self, host: str, port: int) -> None:
+        self._site = web.TCPSite(self._runner, host, port, backlog=2048)
+        await self._site.start()
+
+    def leave(self, seconds: float) -> None:
+        """Be as if restarted, to all who call: no connection survives, and none is made for so long. What was
+        received whole is still done, its answer is lost."""
+        task = asyncio.create_task(self._away(seconds))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _away(self, seconds: float) -> None:
+        await asyncio.sleep(0.1)  # whoever asked for it is answered first
+        await self._site.stop()
+        server = self._runner.server
+        for connection in list(server.connections) if server else []:
+            if connection.transport is not None:
+                connection.transport.abort()
+        await asyncio.sleep(seconds)
+        await self._listen(self._host, self._port)
+
+    async def close(self) -> None:
+        await self._runner.cleanup()
+
+
 async def serve(options: argparse.Namespace) -> None:
     world, app = build()
     if options.seed:
         seed(world, json.loads(options.seed.read_text()))
-    runner = web.AppRunner(app, **SERVER_OPTIONS)
-    await runner.setup()
-    await web.TCPSite(runner, options.host, options.port, backlog=2048).start()
-    port = runner.addresses[0][1]
+    server = Server(app)
+    world.leave = server.leave
+    port = await server.start(options.host, options.port)
     if options.port_file:
         # Whoever waits for the file must never read half of it.
         part = options.port_file.with_name(options.port_file.name + ".part")
@@ -43,7 +81,7 @@ async def serve(options: argparse.Namespace) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     await stopped.wait()
-    await runner.cleanup()
+    await server.close()
 
 
 if __name__ == "__main__":

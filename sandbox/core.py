@@ -169,6 +169,10 @@ class Service:
         """The account a request speaks for, if its token says so (for faults on one account)."""
         return None
 
+    def inbox(self) -> list[dict[str, Any]]:
+        """Drafts that wait in people's apps: `[{platform, account_id, post_id, media, received_at}]`."""
+        return []
+
     def refusal(self, status: int, call: Call, code: str = "", subcode: str = "") -> Reply:
         """This service's own body for `status` and, where its errors have them, its codes or words: an order
         may say `error_after:403/4/2207051` or `status:422/UNKNOWN_FIELD_NAME`."""
@@ -306,6 +310,8 @@ class World:
         self.switches: dict[str, str] = {}
         self.requests: Counter[tuple[str, str, str]] = Counter()
         self.recent: dict[str, deque[dict[str, Any]]] = defaultdict(lambda: deque(maxlen=500))
+        self.leave: Callable[[float], None] | None = None
+        """Makes the server go away for so many seconds; None where it cannot."""
         self._shift_s = 0.0
         self._background: set[asyncio.Task[None]] = set()
 
@@ -524,6 +530,14 @@ class Frame:
                     world.faults.clear()
                 case ("POST", "switches"):
                     world.switches.update({str(k): str(v) for k, v in data.items()})
+                case ("GET", "inbox"):
+                    return web.json_response(
+                        [draft for one in world.services.values() for draft in one.inbox()]
+                    )
+                case ("POST", "outage"):
+                    if world.leave is None:
+                        raise ValueError("only `python -m sandbox` can go away")
+                    world.leave(float(data["seconds"]))
                 case ("POST", "clock"):
                     world.advance(float(data["advance_s"]))
                 case _:

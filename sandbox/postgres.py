@@ -9,11 +9,13 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 BINARIES = ("/usr/lib/postgresql/*/bin", "/usr/local/pgsql/bin", "/opt/homebrew/opt/postgresql*/bin")
 USERS = ("postgres", "nobody")
@@ -34,57 +36,96 @@ def find_binaries() -> Path | None:
     )
 
 
-@contextlib.contextmanager
-def running_postgres(**settings: str) -> Iterator[str]:
-    """Start a server and yield its URL (database `postgres`, no password, loopback only).
+class Postgres:
+    """One server with its own data, that can be ended hard and started again."""
 
-    `settings` are postgresql.conf settings. Raises FileNotFoundError where no server is installed.
-    """
-    binaries = find_binaries()
-    if binaries is None:
-        raise FileNotFoundError("no PostgreSQL server found (initdb, postgres)")
-    user = _other_user() if os.geteuid() == 0 else None
-    with tempfile.TemporaryDirectory(prefix="schedulo-pg-") as folder:
-        if user is not None:
+    def __init__(self, folder: Path, **settings: str) -> None:
+        """`settings` are postgresql.conf settings. Raises FileNotFoundError where no server is installed."""
+        binaries = find_binaries()
+        if binaries is None:
+            raise FileNotFoundError("no PostgreSQL server found (initdb, postgres)")
+        self._binaries = binaries
+        self._folder = folder
+        self._run: dict[str, Any] = {"cwd": "/"}
+        if os.geteuid() == 0:
+            user = _other_user()
             os.chown(folder, user.pw_uid, user.pw_gid)
-        run = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
-        data = str(Path(folder) / "data")
-        subprocess.run(
-            [
-                binaries / "initdb",
-                "-D",
-                data,
-                "-U",
-                "postgres",
-                "--auth=trust",
-                "--no-sync",
-                "--encoding=UTF8",
-            ],
-            check=True,
-            stdout=subprocess.DEVNULL,
-            cwd="/",
-            **run,
-        )
-        port = _free_port()
-        options = {
+            self._run |= {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        self.port = _free_port()
+        self._options = {
             "listen_addresses": "127.0.0.1",
-            "port": str(port),
-            "unix_socket_directories": folder,
+            "port": str(self.port),
+            "unix_socket_directories": str(folder),
             **settings,
         }
-        command = [binaries / "postgres", "-D", data, *(f"--{key}={value}" for key, value in options.items())]
-        with (Path(folder) / "log").open("wb") as log:
-            server = subprocess.Popen(command, stdout=log, stderr=log, cwd="/", **run)
+        command = [
+            "initdb",
+            "-D",
+            self._data,
+            "-U",
+            "postgres",
+            "--auth=trust",
+            "--no-sync",
+            "--encoding=UTF8",
+        ]
+        subprocess.run(
+            [str(binaries / command[0]), *command[1:]], check=True, stdout=subprocess.DEVNULL, **self._run
+        )
+
+    @property
+    def url(self) -> str:
+        """Its database `postgres`; no password."""
+        return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+
+    @property
+    def _data(self) -> str:
+        return str(self._folder / "data")
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        options = [f"--{key}={value}" for key, value in self._options.items()]
+        log_path = self._folder / "log"
+        with log_path.open("ab") as log:
+            self._server = subprocess.Popen(
+                [str(self._binaries / "postgres"), "-D", self._data, *options],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                **self._run,
+            )
+        _wait_for(self._server, self.port, log_path)
+
+    def crash(self) -> None:
+        """End it as `pg_ctl stop -m immediate` does: no goodbye, no checkpoint; what was committed stays."""
+        self._server.send_signal(signal.SIGQUIT)
+        self._server.wait(30)
+
+    def stop(self) -> None:
+        self._server.terminate()
         try:
-            _wait_for(server, port, Path(folder) / "log")
-            yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+            self._server.wait(10)
+        except subprocess.TimeoutExpired:
+            self._server.kill()
+            self._server.wait()
+
+
+@contextlib.contextmanager
+def postgres_server(**settings: str) -> Iterator[Postgres]:
+    """A server that runs while the block lasts; the settings as for `Postgres`."""
+    with tempfile.TemporaryDirectory(prefix="schedulo-pg-") as folder:
+        server = Postgres(Path(folder), **settings)
+        server.start()
+        try:
+            yield server
         finally:
-            server.terminate()
-            try:
-                server.wait(10)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
+            server.stop()
+
+
+@contextlib.contextmanager
+def running_postgres(**settings: str) -> Iterator[str]:
+    """Start a server and yield its URL (database `postgres`, no password, loopback only)."""
+    with postgres_server(**settings) as server:
+        yield server.url
 
 
 def _other_user() -> pwd.struct_passwd:

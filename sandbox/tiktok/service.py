@@ -68,6 +68,7 @@ class TikTok(Service):
         super().__init__(world)
         self.access = Access(world)
         self._tasks: dict[str, Task] = {}
+        self._inbox: list[dict[str, Any]] = []
         self.reads = Reads(world)
         self._last_post_id = 0
         publish = "/v2/post/publish"
@@ -91,12 +92,16 @@ class TikTok(Service):
     def reset(self) -> None:
         self.access = Access(self.world)
         self._tasks.clear()
+        self._inbox.clear()
         self.reads.videos.clear()
 
     def seed(self, data: dict[str, Any]) -> None:
         self.access.seed(data)
         for post_id, counts in data.get("metrics", {}).items():
             self.reads.videos[int(post_id)].counts.update(counts)
+
+    def inbox(self) -> list[dict[str, Any]]:
+        return self._inbox
 
     def account_of(self, call: Call) -> str | None:
         if call.route == "upload":
@@ -333,7 +338,18 @@ class TikTok(Service):
         if reason is None and task.direct and self._day_is_full(account):
             reason = "spam_risk_too_many_posts"
         task.end(self.world, reason)
-        if reason is not None or not task.direct:
+        if reason is not None:
+            return
+        if not task.direct:
+            self._inbox.append(
+                {
+                    "platform": self.name,
+                    "account_id": account.account_id,
+                    "post_id": task.publish_id,
+                    "media": digests,
+                    "received_at": received_at,
+                }
+            )
             return
         # Ids are seconds shifted left by 32, as the real ones: far above 2^53.
         self._last_post_id = max(self._last_post_id + 1, int(received_at) << 32)
