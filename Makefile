@@ -13,7 +13,7 @@ UV_PIP_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.1
 	--custom-compile-command "make pins" pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-fast test-all lint bench pins
+.PHONY: help setup demo up down test test-fast test-all lint bench chaos pins
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -54,6 +54,10 @@ lint: $(READY) ## style, types, and which part may import which
 
 bench: $(READY) ## lateness and cost of a thousand posts in one second; needs PostgreSQL
 	$(BIN)/python -m benchmarks
+
+chaos: $(READY) ## posts go out while all breaks; POSTS=500 SEED=7 MINUTES=10, BREAK=fence|intent|window|reconcile
+	$(BIN)/python -m chaos $(if $(POSTS),--posts $(POSTS)) $(if $(SEED),--seed $(SEED)) \
+		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(BREAK),--break $(BREAK))
 
 pins: $(READY) ## compile requirements*.txt from pyproject.toml
 	$(UV_PIP_COMPILE) --output-file requirements.txt

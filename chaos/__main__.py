@@ -171,7 +171,7 @@ class Run:
                 self._weather.change()
                 changes_at += PERIOD_S
                 say(f"{time.time() - began:.0f} s: {_words(self._watch)}")
-            if blows and time.time() >= began + blows[0][0]:
+            if blows and self._fist.rested and time.time() >= began + blows[0][0]:
                 self._fist.deal(blows.pop(0)[1])
             self._fist.tend()
             time.sleep(0.2)

@@ -24,6 +24,10 @@ DOWN_S = (1.0, 6.0)
 """So long something that was killed stays down."""
 FREEZE_S = 45.0
 """Longer than Airflow's and Schedulo's patience with a silent process."""
+YOUNG_S = 15.0
+"""What was started a shorter time ago is left alone."""
+GAP_S = 4.0
+"""The least time between two blows."""
 OPEN_PATIENCE_S = 20.0
 """So long a kill waits for a write to be open."""
 
@@ -69,8 +73,10 @@ class Fist:
     _later: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     _down: set[str] = field(default_factory=set)
     _frozen: set[str] = field(default_factory=set)
+    _dealt_at: float = 0.0
 
     def deal(self, blow: Blow) -> None:
+        self._dealt_at = time.time()
         match blow:
             case Blow.OPEN_WRITE:
                 self._kill_open_write()
@@ -87,6 +93,11 @@ class Fist:
                 self.sandbox.control("POST", "outage", {"seconds": seconds})
                 time.sleep(seconds + 0.5)
                 self.tell(f"the sandbox was away for {seconds} s")
+
+    @property
+    def rested(self) -> bool:
+        """The last blow was long enough ago for another."""
+        return time.time() > self._dealt_at + GAP_S
 
     def tend(self) -> None:
         """Start what is to be started again, wake what is to be woken."""
@@ -115,9 +126,9 @@ class Fist:
     def _kill(self, name: str) -> bool:
         if name == "worker":
             return self._kill_worker()
-        if not self.installation.alive(name) or name in self._frozen:
-            name = next((one for one in TRIGGERERS if self._may(one)), "scheduler")
         if not self._may(name):
+            name = next((one for one in self.dice.sample(PARTS, len(PARTS)) if self._may(one)), "worker")
+        if name == "worker":
             return self._kill_worker()
         self.watch.trouble()
         self._down.add(name)
@@ -128,7 +139,10 @@ class Fist:
         return True
 
     def _may(self, name: str) -> bool:
-        return self.installation.alive(name) and name not in self._frozen and name not in self._down
+        """It is up and has had time to begin its work: else a run would be nothing but starting up."""
+        if not self.installation.alive(name) or name in self._frozen or name in self._down:
+            return False
+        return self.installation.age_s(name) > YOUNG_S
 
     def _kill_worker(self) -> bool:
         workers = self.installation.workers()

@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -49,6 +50,7 @@ class Installation:
     broken: str = ""
     """The guard that its triggerers lack; see `chaos.broken`."""
     _second_log_port: int = field(default_factory=free_port)
+    _started_at: dict[str, float] = field(default_factory=dict)
 
     def start(self, name: str) -> None:
         command = ["airflow", name.removesuffix("-2")]
@@ -58,6 +60,7 @@ class Installation:
         if name == "triggerer-2":
             env["AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT"] = str(self._second_log_port)
         self.stack.start(name, *command, **env)
+        self._started_at[name] = time.monotonic()
 
     def start_all(self) -> None:
         for name in PARTS:
@@ -84,6 +87,10 @@ class Installation:
     def alive(self, name: str) -> bool:
         process = self.stack.processes.get(name)
         return process is not None and process.poll() is None
+
+    def age_s(self, name: str) -> float:
+        """How long ago it was started."""
+        return time.monotonic() - self._started_at[name]
 
     def kill(self, name: str) -> None:
         """SIGKILL to all of it, at once."""

@@ -40,7 +40,7 @@ class Shape:
     name: str
     files: tuple[str, ...] = ()
     """Kinds of its files: picture, film, gif."""
-    cells: Mapping[str, Any] = field(default_factory=dict)
+    cells: Mapping[str, Any] = field(default_factory=dict, hash=False)
     hidden: bool = False
     """The public never sees it; it is told by its file."""
 
@@ -71,9 +71,9 @@ class Doom:
 
     shape: str
     platform: Platform
-    orders: tuple[Mapping[str, Any], ...] = ()
+    orders: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
     """For the sandbox's faults, without service and account."""
-    cells: Mapping[str, Any] = field(default_factory=dict)
+    cells: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 DOOMS: tuple[Doom, ...] = (

@@ -249,6 +249,10 @@ def test_a_draft_goes_to_the_inbox_and_is_not_live(tiktok: Client) -> None:
     tiktok.put(begun["upload_url"], content, 0, len(content))
     assert tiktok.final(begun["publish_id"])["status"] == "SEND_TO_USER_INBOX"
     assert tiktok.sandbox.posts() == []
+    inbox = requests.get(f"{tiktok.sandbox.url}/_sandbox/inbox", timeout=5).json()
+    assert [(draft["post_id"], draft["media"]) for draft in inbox] == [
+        (begun["publish_id"], [sha256(content)])
+    ]
 
 
 def test_photos_can_be_a_draft(tiktok: Client) -> None:
