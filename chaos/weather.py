@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.rig import Sandbox
+from sandbox import garbage
 
 PERIOD_S = 30.0
 LATE_S = 8
@@ -49,10 +50,13 @@ MODES: Mapping[str, int] = {
     "drop_after": 3,
     "late": 2,
     "delay": 2,
-    "garbage_2xx": 2,
+    "garbage_2xx": 1,
+    "garbage": 1,
+    "garbage_after": 1,
     "rate_limit": 1,
 }
-"""Modes of the frame, by weight; a number is drawn for those that need one."""
+"""Modes of the frame, by weight; what follows the colon is drawn for those that need it."""
+WAYS = sorted(garbage.WAYS)
 OWN_MODES: tuple[tuple[str, str], ...] = (
     ("instagram", "unreadable:page"),
     ("facebook", "unreadable:page"),
@@ -152,6 +156,10 @@ class Weather:
         match mode:
             case "late" | "delay":
                 return f"{mode}:{self.dice.randint(1, LATE_S)}"
+            case "garbage":  # not done and yet a 2xx: no platform could be believed any more
+                return f"{mode}:{self.dice.choice(WAYS)}/502"
+            case "garbage_after":
+                return f"{mode}:{self.dice.choice(WAYS)}/{self.dice.choice((200, 502))}"
             case "rate_limit":
                 return f"{mode}:{self.dice.randint(2, 15)}"
             case _:
