@@ -91,6 +91,10 @@ class Request:
         )
 
 
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON, and no database keeps it")
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
     """An answer, whatever its status. Header names are lower case."""
@@ -104,10 +108,10 @@ class Response:
         return 200 <= self.status < 300
 
     def json(self) -> Any:
-        """The JSON body, or None where the body is not JSON (HTML from a gateway, empty, cut off)."""
+        """The JSON body, or None where the body is not JSON (HTML from a gateway, empty, cut off, NaN)."""
         try:
-            return json.loads(self.body)
-        except ValueError:
+            return json.loads(self.body, parse_constant=_no_constant)
+        except (ValueError, RecursionError):
             return None
 
     @property

@@ -34,6 +34,7 @@ from schedulo.airtable.schema import ACCOUNTS, COMMANDS, DELIVERIES, POSTS, Writ
 from schedulo.clock import iso, now_ms
 from schedulo.errors import Kind
 from schedulo.errors.airtable import OFFSET_DIED, AirtableBusy, AirtableDown, AirtableQuota, AirtableRefused
+from schedulo.words import word
 
 PAGE = 100
 BATCH = 10
@@ -166,7 +167,7 @@ class AirtableClient:
         try:
             self.calls.send("GET", self._urls[table].record(record_id))
         except AirtableRefused as error:
-            if error.status == 404:
+            if error.status == 404 and error.code:
                 return False
             raise
         return True
@@ -202,7 +203,7 @@ class AirtableClient:
         try:
             return self._put(reports)
         except AirtableRefused as error:
-            if error.status not in (404, 422) or error.code == "UNKNOWN_FIELD_NAME":
+            if error.status not in (404, 413, 422) or error.code == "UNKNOWN_FIELD_NAME":
                 raise
             if len(reports) == 1:
                 return [self._mend(reports[0], error)]
@@ -306,7 +307,7 @@ class AirtableClient:
             options["offset"] = offset
         urls = self._urls[table]
         answer = self.calls.send("GET", urls.records, options=options, fallback=("POST", urls.records_post))
-        return _records(answer), answer.get("offset")
+        return _records(answer), word(answer.get("offset")) or None
 
     def _field(self, table: str, name: str) -> f.Field:
         return f.Field(self.mapping.field(table, name))
@@ -314,6 +315,15 @@ class AirtableClient:
 
 def _records(answer: dict[str, Any]) -> list[dict[str, Any]]:
     found = answer.get("records")
-    if not isinstance(found, list) or not all(isinstance(item, dict) and "id" in item for item in found):
+    if not isinstance(found, list) or not all(_is_record(item) for item in found):
         raise AirtableDown(Kind.PLATFORM_DOWN, message="the answer holds no records")
     return found
+
+
+def _is_record(item: Any) -> bool:
+    return (
+        isinstance(item, dict)
+        and isinstance(item.get("id"), str)
+        and isinstance(item.get("createdTime"), str | None)
+        and isinstance(item.get("fields"), dict | None)
+    )

@@ -10,32 +10,42 @@ from typing import Any
 
 from schedulo.errors.kinds import Diagnosis, Kind, PlatformError
 from schedulo.errors.lookup import Phase, Rule, diagnose
+from schedulo.words import word
 
 LOCKOUT_S = 30.0
 """After too many requests Airtable refuses everything for this long (Web API: Rate limits)."""
 
+OFFSET_DIED = ("LIST_RECORDS_ITERATOR_NOT_AVAILABLE", "INVALID_OFFSET_VALUE")
+"""Codes for a page whose offset is too old: the list must be read again from its beginning."""
+
 _ERRORS = "Airtable Web API: Errors"
+_LIMITS = "Airtable Web API: Rate limits"
 _SEEN = "as clients report it; not in Airtable's documents"
 RULES: tuple[Rule, ...] = (
     Rule(Kind.BUG, _ERRORS, 400),
     Rule(Kind.RECONNECT, _ERRORS, 401),
+    Rule(Kind.RECONNECT, _ERRORS, 401, "AUTHENTICATION_REQUIRED"),
     Rule(Kind.PERMISSION, _ERRORS, 403),
+    Rule(Kind.PERMISSION, _ERRORS, 403, "INVALID_PERMISSIONS"),
+    Rule(Kind.PERMISSION, _ERRORS, 403, "INVALID_PERMISSIONS_OR_MODEL_NOT_FOUND"),
     Rule(Kind.CONFIGURATION, _ERRORS, 404),
+    Rule(Kind.CONFIGURATION, _ERRORS, 404, "NOT_FOUND"),
     Rule(Kind.BUG, _ERRORS, 413),
     Rule(Kind.BUG, _ERRORS, 422),
+    Rule(Kind.BUG, _ERRORS, 422, "INVALID_REQUEST_UNKNOWN"),
     Rule(Kind.CONFIGURATION, _SEEN, 422, "UNKNOWN_FIELD_NAME"),
     Rule(Kind.CONFIGURATION, _SEEN, 422, "INVALID_VALUE_FOR_COLUMN"),
     Rule(Kind.CONFIGURATION, _SEEN, 422, "INVALID_MULTIPLE_CHOICE_OPTIONS"),
     Rule(Kind.CONFIGURATION, _SEEN, 422, "INVALID_FILTER_BY_FORMULA"),
-    Rule(Kind.RATE_LIMITED, "Airtable Web API: Rate limits", 429),
+    *(Rule(Kind.HANDLE_EXPIRED, _SEEN, 422, code) for code in OFFSET_DIED),
+    Rule(Kind.RATE_LIMITED, _LIMITS, 429),
+    Rule(Kind.RATE_LIMITED, _LIMITS, 429, "RATE_LIMIT_REACHED"),
     Rule(Kind.QUOTA_EXHAUSTED, "Airtable support: API call limits", 429, "PUBLIC_API_BILLING_LIMIT_EXCEEDED"),
     Rule(Kind.PLATFORM_DOWN, _ERRORS, 500),
     Rule(Kind.PLATFORM_DOWN, _ERRORS, 502),
     Rule(Kind.PLATFORM_DOWN, _ERRORS, 503),
+    Rule(Kind.PLATFORM_DOWN, _ERRORS, 503, "RETRIABLE_ERROR"),
 )
-
-OFFSET_DIED = ("LIST_RECORDS_ITERATOR_NOT_AVAILABLE", "INVALID_OFFSET_VALUE")
-"""Codes for a page whose offset is too old: the list must be read again from its beginning."""
 
 # Airtable is no place where posts go out, so the sentences of the catalogue do not fit it.
 _GOES_ON = "Posts that are already planned go out"
@@ -44,6 +54,8 @@ _SENTENCES = {
     Kind.QUOTA_EXHAUSTED: "the workspace has used up this month's Airtable calls; the operator takes a "
     f"bigger plan or waits for the next month. {_GOES_ON}",
     Kind.PLATFORM_DOWN: f"Airtable is not answering properly; it is asked again. {_GOES_ON}",
+    Kind.NOT_UNDERSTOOD: f"Airtable gave an answer that nobody knows; it is asked again. {_GOES_ON}",
+    Kind.HANDLE_EXPIRED: "Airtable has lost a list that was being read; it is read again from its beginning",
     Kind.NETWORK: f"Airtable could not be reached; it is asked again. {_GOES_ON}",
     Kind.RECONNECT: "Airtable does not accept the token; the operator puts a valid one into the Connection",
     Kind.PERMISSION: "the token may not do this, or there is no such base or table; the operator gives "
@@ -111,6 +123,7 @@ _CLASSES: dict[Kind, type[AirtableError]] = {
     Kind.QUOTA_EXHAUSTED: AirtableQuota,
     Kind.PLATFORM_DOWN: AirtableDown,
     Kind.NETWORK: AirtableDown,
+    Kind.NOT_UNDERSTOOD: AirtableDown,
 }
 
 
@@ -122,14 +135,16 @@ def reason(body: Any) -> tuple[str, str]:
     if error is None and isinstance(body.get("errors"), list) and body["errors"]:
         error = body["errors"][0]
     if isinstance(error, dict):
-        return str(error.get("type") or error.get("error") or ""), str(error.get("message") or "")
-    return (error, str(body.get("message") or "")) if isinstance(error, str) else ("", "")
+        return word(error.get("type") or error.get("error")), word(error.get("message"))
+    return (error, word(body.get("message"))) if isinstance(error, str) else ("", "")
 
 
 def error_for(status: int, body: Any, retry_after_s: float | None = None) -> AirtableError:
     """The exception that an answer with `status` and (parsed, if it could be) `body` stands for."""
     code, message = reason(body)
-    kind = diagnose(RULES, Phase.READ, status, code, text=message).kind
+    # That a request is too large is for gateways to say.
+    spoken = bool(code or message) or status == 413
+    kind = diagnose(RULES, Phase.READ, status, code, text=message, spoken=spoken).kind
     wait_s = retry_after_s
     if kind is Kind.RATE_LIMITED and wait_s is None:
         wait_s = LOCKOUT_S

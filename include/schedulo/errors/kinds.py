@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from schedulo.words import storable
+
 
 class Kind(StrEnum):
     RATE_LIMITED = "rate_limited"
     QUOTA_EXHAUSTED = "quota_exhausted"
     PLATFORM_DOWN = "platform_down"
     NETWORK = "network"
+    NOT_UNDERSTOOD = "not_understood"
     OUTCOME_UNKNOWN = "outcome_unknown"
     STILL_PROCESSING = "still_processing"
     HANDLE_EXPIRED = "handle_expired"
@@ -110,6 +113,14 @@ KINDS: dict[Kind, KindInfo] = {
         1,
         Actor.NOBODY,
         "{platform} could not be reached; nothing was sent; tried again",
+    ),
+    Kind.NOT_UNDERSTOOD: KindInfo(
+        Strategy.RETRY,
+        3,
+        3600,
+        5,
+        Actor.OPERATOR,
+        "{platform} gave an answer that nobody knows; tried again a few times",
     ),
     Kind.OUTCOME_UNKNOWN: KindInfo(
         Strategy.RECONCILE,
@@ -236,9 +247,8 @@ class Diagnosis:
     """What it is about, where that is known better than by its kind."""
 
 
-def _storable(text: str) -> str:
-    """Text without what databases refuse: half a surrogate pair, and NUL."""
-    return text.encode("utf-8", "replace").decode().replace("\x00", "")
+LONGEST_WAIT_S = 31 * 86400.0
+"""No limit of any service lasts longer; a header that says more is wrong."""
 
 
 class PlatformError(Exception):
@@ -260,9 +270,9 @@ class PlatformError(Exception):
         self.platform = platform
         self.diagnosis = diagnosis
         self.status = status
-        self.code = code
-        self.message = _storable(message[:300])
-        self.wait_s = wait_s
+        self.code = storable(code[:100])
+        self.message = storable(message[:300])
+        self.wait_s = None if wait_s is None else min(max(0.0, wait_s), LONGEST_WAIT_S)
         """Seconds until the service says it will take requests again; None where it does not say."""
         super().__init__(self.sentence())
 

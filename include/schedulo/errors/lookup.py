@@ -1,6 +1,7 @@
 """Looks an answer up in the tables: the most specific rule wins, and silence is never a refusal.
 
 An answer that no rule knows is retried carefully before a commit, and at a commit it is an unknown outcome.
+Only the answer to a commit can prove that nothing was published: a read that fails proves nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from schedulo.errors.kinds import Diagnosis, Kind, Scope
+from schedulo.errors.kinds import KINDS, Diagnosis, Kind, Scope, Strategy
 
 
 class Phase(StrEnum):
@@ -56,16 +57,30 @@ class Rule:
 
 
 def diagnose(
-    rules: Sequence[Rule], phase: Phase, status: int, code: str = "", subcode: str = "", text: str = ""
+    rules: Sequence[Rule],
+    phase: Phase,
+    status: int,
+    code: str = "",
+    subcode: str = "",
+    text: str = "",
+    *,
+    spoken: bool = True,
 ) -> Diagnosis:
-    """What an answer means in `phase`, by the most specific of `rules`."""
+    """What an answer means in `phase`, by the most specific of `rules`.
+
+    `spoken`: the body holds words of the service itself. Where it does not (a gateway's page, nothing, half a
+    text), the status alone proves nothing at a commit, and before one it stops no post at once.
+    """
     text = text.lower()
     matching = [rule for rule in rules if rule.matches(status, code, subcode, text, phase)]
-    if matching:
-        rule = max(matching, key=Rule.weight)
-        if phase is Phase.COMMIT and not rule.refusal:
-            return Diagnosis(Kind.OUTCOME_UNKNOWN, refusal=False)
-        return Diagnosis(rule.kind, rule.refusal, rule.scope)
+    rule = max(matching, key=Rule.weight, default=None)
     if phase is Phase.COMMIT:
-        return Diagnosis(Kind.OUTCOME_UNKNOWN, refusal=False)
-    return Diagnosis(Kind.PLATFORM_DOWN if status >= 500 else Kind.BUG, refusal=False)
+        if rule is None or not rule.refusal or not spoken:
+            return Diagnosis(Kind.OUTCOME_UNKNOWN, refusal=False)
+        return Diagnosis(rule.kind, True, rule.scope)
+    if rule is None:
+        kind = Kind.PLATFORM_DOWN if status >= 500 else Kind.NOT_UNDERSTOOD
+        return Diagnosis(kind, refusal=False)
+    if not spoken and KINDS[rule.kind].strategy is Strategy.STOP:
+        return Diagnosis(Kind.NOT_UNDERSTOOD, refusal=False)
+    return Diagnosis(rule.kind, refusal=False, scope=rule.scope)

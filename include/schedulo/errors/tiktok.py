@@ -1,7 +1,8 @@
 """What TikTok's answers mean: error codes, reasons of a failed post, answers of the upload server.
 
 An answer is good when `error.code` is "ok", whatever its HTTP status. The upload server sends no code, so
-its rows carry the code `upload`. A `fail_reason` proves that nothing is public: FAILED is final.
+its rows carry the code `upload`. Rows with the subcode `failed` are reasons of a post that FAILED, which is
+final: nothing of it is public, and nothing will be.
 """
 
 from __future__ import annotations
@@ -15,6 +16,15 @@ STATUS = "TikTok: Content Posting API, get post status"
 TRANSFER = "TikTok: Content Posting API, media transfer guide"
 GUIDELINES = "TikTok: content sharing guidelines"
 GENERAL = "TikTok: API v2 error handling"
+
+
+def _failed(kind: Kind, *reasons: str) -> tuple[Rule, ...]:
+    """Why a post failed (`fail_reason`)."""
+    return tuple(
+        Rule(kind, STATUS, code=reason, subcode="failed", phase=Phase.READ, refusal=True)
+        for reason in reasons
+    )
+
 
 TIKTOK_RULES: tuple[Rule, ...] = (
     # The request
@@ -51,19 +61,21 @@ TIKTOK_RULES: tuple[Rule, ...] = (
         scope=Scope.DELIVERY,
     ),
     Rule(Kind.QUOTA_EXHAUSTED, GUIDELINES, code="reached_active_user_cap", refusal=True),
-    # Why a post failed (`fail_reason`)
-    Rule(Kind.MEDIA_REJECTED, STATUS, code="file_format_check_failed", refusal=True),
-    Rule(Kind.MEDIA_REJECTED, STATUS, code="duration_check_failed", refusal=True),
-    Rule(Kind.MEDIA_REJECTED, STATUS, code="frame_rate_check_failed", refusal=True),
-    Rule(Kind.MEDIA_REJECTED, STATUS, code="picture_size_check_failed", refusal=True),
-    Rule(Kind.HANDLE_EXPIRED, STATUS, code="internal", refusal=True),
-    Rule(Kind.MEDIA_UNREACHABLE, STATUS, code="video_pull_failed", refusal=True),
-    Rule(Kind.MEDIA_UNREACHABLE, STATUS, code="photo_pull_failed", refusal=True),
-    Rule(Kind.CANCELLED, STATUS, code="publish_cancelled", refusal=True),
-    Rule(Kind.RECONNECT, STATUS, code="auth_removed", refusal=True),
-    Rule(Kind.CONTENT_REJECTED, STATUS, code="spam_risk_text", refusal=True),
-    Rule(Kind.CONTENT_REJECTED, STATUS, code="spam_risk", refusal=True),
-    Rule(Kind.CONTENT_REJECTED, STATUS, status=200, phase=Phase.READ, refusal=True),  # a reason not listed
+    *_failed(
+        Kind.MEDIA_REJECTED,
+        "file_format_check_failed",
+        "duration_check_failed",
+        "frame_rate_check_failed",
+        "picture_size_check_failed",
+    ),
+    *_failed(Kind.HANDLE_EXPIRED, "internal"),
+    *_failed(Kind.MEDIA_UNREACHABLE, "video_pull_failed", "photo_pull_failed"),
+    *_failed(Kind.CANCELLED, "publish_cancelled"),
+    *_failed(Kind.RECONNECT, "auth_removed"),
+    *_failed(Kind.QUOTA_EXHAUSTED, "spam_risk_too_many_posts"),
+    *_failed(Kind.ACCOUNT_RESTRICTED, "spam_risk_user_banned_from_posting"),
+    *_failed(Kind.CONTENT_REJECTED, "spam_risk_text", "spam_risk"),
+    *_failed(Kind.CONTENT_REJECTED, ""),  # a reason that is not listed
     # The upload server
     Rule(Kind.BUG, TRANSFER, code="upload", status=400, refusal=True),
     Rule(Kind.HANDLE_EXPIRED, TRANSFER, code="upload", status=403, refusal=True),

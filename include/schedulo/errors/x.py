@@ -1,8 +1,8 @@
 """What X's answers mean: one row a status, problem type, code or text.
 
 `code` is the last word of the problem's `type` (`.../problems/usage-capped`), else the number of an older
-error. X has no subcodes; the column names the upload call where the same 400 means another thing there.
-A body that is HTML or empty is judged by its status.
+error. X has no subcodes; the column names the upload call where the same 400 means another thing there, and
+`processing` for media that failed after they had arrived, whose `code` is the name that X gives the error.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ X_RULES: tuple[Rule, ...] = (
     Rule(Kind.HANDLE_EXPIRED, SPEC, code="resource-not-found", phase=Phase.ARM),
     Rule(Kind.MEDIA_REJECTED, MEDIA, status=400, subcode="initialize", phase=Phase.ARM),
     Rule(Kind.CONTENT_REJECTED, MEDIA, status=400, subcode="metadata", phase=Phase.ARM),
+    Rule(Kind.MEDIA_REJECTED, MEDIA, subcode="processing", phase=Phase.ARM),
     # Login and money
     Rule(Kind.TOKEN_EXPIRED, STATUSES, status=401, refusal=True),
     Rule(Kind.BILLING, BILLING, status=402, refusal=True),
@@ -62,6 +63,10 @@ X_RULES: tuple[Rule, ...] = (
     Rule(Kind.CONFIGURATION, STATUSES, code="unsupported-authentication", refusal=True, scope=Scope.ACCOUNT),
     Rule(Kind.PERMISSION, SPEC, code="not-authorized-for-resource", refusal=True, scope=Scope.DELIVERY),
     Rule(Kind.CONTENT_REJECTED, SPEC, code="disallowed-resource", refusal=True),
+    # Fields of a post that is read
+    Rule(Kind.PERMISSION, SPEC, code="not-authorized-for-field", phase=Phase.READ, scope=Scope.DELIVERY),
+    Rule(Kind.PERMISSION, SPEC, code="field-unauthorized", phase=Phase.READ, scope=Scope.DELIVERY),
+    Rule(Kind.PLATFORM_DOWN, SPEC, code="field-hydration-failure", phase=Phase.READ),
     # What the post refers to is gone
     Rule(Kind.CONTENT_REJECTED, STATUSES, status=404, refusal=True),
     Rule(Kind.CONTENT_REJECTED, SPEC, code="resource-not-found", refusal=True),

@@ -31,6 +31,7 @@ from schedulo.platforms.base import Conversation
 from schedulo.platforms.facebook_limits import problems
 from schedulo.platforms.facebook_page import GRAPH, SITE, Page, not_read, whole_link
 from schedulo.platforms.facebook_video import look_at_video, publish_reel, publish_video
+from schedulo.words import word
 
 EARLIER_S = 60
 """How much older than the write its post may say it is: clocks differ."""
@@ -77,7 +78,8 @@ CONVERSATION: Conversation = Facebook()
 def _created(response: Response) -> dict[str, str | None] | None:
     """The new post; None where the answer cannot be read."""
     body = GRAPH.accepted(response)
-    return {"id": str(body["id"]), "permalink_url": body.get("permalink_url")} if "id" in body else None
+    post_id, link = word(body.get("id")), word(body.get("permalink_url"))
+    return {"id": post_id, "permalink_url": link or None} if post_id else None
 
 
 def _drafted(job: Job) -> Flow:

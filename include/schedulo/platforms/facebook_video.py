@@ -26,6 +26,7 @@ from schedulo.flow import (
 from schedulo.model import Media, Published
 from schedulo.platforms import graph
 from schedulo.platforms.facebook_page import GRAPH, Page, not_read, whole_link
+from schedulo.words import word
 
 OFFSET_IS_WRONG = "1363037"
 """Subcode that tells in `error_data` where a chunked upload goes on (Meta: Page videos)."""
@@ -70,12 +71,18 @@ def _started(response: Response) -> dict[str, Any]:
     body = GRAPH.data(response, Phase.ARM)
     try:
         return {
-            "session": str(body["upload_session_id"]),
-            "video_id": str(body["video_id"]),
+            "session": _handle(body, "upload_session_id"),
+            "video_id": _handle(body, "video_id"),
             **_bounds(body),
         }
-    except (KeyError, ValueError):
+    except (KeyError, TypeError, ValueError):
         raise GRAPH.unfit(response, "the upload session is not complete") from None
+
+
+def _handle(body: dict[str, Any], name: str) -> str:
+    if not (value := word(body[name])):
+        raise ValueError(name)
+    return value
 
 
 def _bounds(body: dict[str, Any]) -> dict[str, Any]:
@@ -114,7 +121,7 @@ def _transferred(response: Response) -> dict[str, Any]:
             return {**_bounds(response.json()["error"]["error_data"]), "corrected": True}
         except (KeyError, TypeError, ValueError):
             raise error from None
-    except (KeyError, ValueError):
+    except (KeyError, TypeError, ValueError):
         raise GRAPH.unfit(response, "no offsets") from None
 
 
@@ -159,10 +166,9 @@ def _ready(response: Response) -> dict[str, str | None]:
     stage, number, why = _stage(body)
     match stage:
         case Stage.PUBLISHED:
-            post_id = body.get("post_id")
             return {
-                "post_id": None if post_id is None else str(post_id),
-                "permalink_url": body.get("permalink_url"),
+                "post_id": word(body.get("post_id")) or None,
+                "permalink_url": word(body.get("permalink_url")) or None,
             }
         case Stage.FAILED:
             raise GRAPH.error(Phase.READ, 200, "VIDEO_FAILED", number, why, final=True)
@@ -195,15 +201,14 @@ def _stage(body: dict[str, Any]) -> tuple[Stage, str, str]:
 
 def look_at_video(page: Page, video_id: str) -> Flow:
     try:
-        body = yield from step(
+        stage, number, why = yield from step(
             "look-video",
             page.get(video_id, fields=VIDEO_FIELDS),
-            partial(GRAPH.data, phase=Phase.READ),
+            lambda response: _stage(GRAPH.data(response, Phase.READ)),
             keep_s=graph.LOOK_KEEP_S,
         )
     except PlatformError as error:
         return not_read(error, "the video")
-    stage, number, why = _stage(body)
     match stage:
         case Stage.PUBLISHED:
             return Finding(Look.FOUND, video_id, "the video is public")

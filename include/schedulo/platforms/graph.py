@@ -17,6 +17,7 @@ from schedulo.errors import Diagnosis, Kind, Phase, PlatformError, diagnose
 from schedulo.errors.meta import META_RULES
 from schedulo.flow import Auth, FilePart, Flow, Pairs, Request, Response, Slice, step
 from schedulo.model import Media, Platform
+from schedulo.words import word
 
 HANDLE_KEEP_S = 23 * 3600.0
 """Containers, unpublished photos and drafts live 24 hours (Meta: content publishing; Page photos)."""
@@ -46,21 +47,18 @@ def _said(response: Response) -> _Said | None:
     if not isinstance(body, dict):
         return None
     if isinstance(error := body.get("error"), dict):
-        parts = [
-            str(error.get(name, "")) for name in ("type", "message", "error_user_title", "error_user_msg")
-        ]
+        code = word(error.get("code"))
+        parts = [word(error.get(name)) for name in ("type", "message", "error_user_title", "error_user_msg")]
         return _Said(
-            code=str(error.get("code", "")),
-            subcode=str(error.get("error_subcode", "")),
+            code=code,
+            subcode=word(error.get("error_subcode")),
             message=". ".join(dict.fromkeys(part.rstrip(".") for part in parts[1:] if part)),
-            text=" ".join([str(error.get("code", "")), *parts]),
+            text=" ".join(part for part in (code, *parts) if part),
             transient=error.get("is_transient") is True,
         )
     if isinstance(info := body.get("debug_info"), dict):
-        message = str(info.get("message", ""))
-        return _Said(
-            str(info.get("type", "")), message=message, text=message, transient=info.get("retriable") is True
-        )
+        kind, message = word(info.get("type")), word(info.get("message"))
+        return _Said(kind, "", message, f"{kind} {message}".strip(), info.get("retriable") is True)
     return None
 
 
@@ -105,18 +103,16 @@ class Graph:
         return self._error(diagnosis, status, code, subcode, text)
 
     def raise_for(self, response: Response, phase: Phase) -> None:
-        """Raise what an error answer means in `phase`; a 2xx without an error passes.
-
-        Only at a commit can an answer prove that nothing went out: a read that fails proves nothing.
-        """
+        """Raise what an error answer means in `phase`; a 2xx without an error passes."""
         said = _said(response)
         if said is None and response.ok:
             return
         said = said or _Said()
         # What calls itself passing is the platform's trouble, unless the table knows better.
         status = 503 if said.transient else response.status
-        diagnosis = diagnose(META_RULES, phase, status, said.code, said.subcode, said.text)
-        diagnosis = replace(diagnosis, refusal=diagnosis.refusal and phase is Phase.COMMIT)
+        diagnosis = diagnose(
+            META_RULES, phase, status, said.code, said.subcode, said.text, spoken=bool(said.text)
+        )
         wait = wait_s(response) if diagnosis.kind is Kind.RATE_LIMITED else response.retry_after_s
         raise self._error(diagnosis, response.status, said.code, said.subcode, said.message, wait)
 
@@ -130,10 +126,10 @@ class Graph:
 
     def text(self, response: Response, name: str, phase: Phase = Phase.ARM) -> str:
         """Field `name` of a step's answer. Ids are strings: they do not fit a float."""
-        value = self.data(response, phase).get(name)
-        if not isinstance(value, str | int) or value == "":
+        value = word(self.data(response, phase).get(name))
+        if not value:
             raise self.unfit(response, f"no field {name!r}")
-        return str(value)
+        return value
 
     def success(self, response: Response, phase: Phase = Phase.ARM) -> bool:
         """True for `{"success": true}`."""
@@ -192,14 +188,24 @@ class Graph:
 
     def _page(self, response: Response) -> dict[str, Any]:
         body = self.data(response, Phase.READ)
-        if not isinstance(body.get("data"), list):
+        items = body.get("data")
+        if not isinstance(items, list) or not all(_is_listed(item) for item in items):
             raise self.unfit(response, "no list")
         # `next` is an address with the token in it: only its other parameters are used.
         address = (body.get("paging") or {}).get("next")
         query = (
             [[k, v] for k, v in parse_qsl(urlsplit(address).query) if k not in _SECRETS] if address else None
         )
-        return {"items": body["data"], "next": query}
+        return {"items": [{k: v for k, v in item.items() if v is not None} for item in items], "next": query}
+
+
+def _is_listed(item: Any) -> bool:
+    """Whether an item of a list has an id, and texts where it has any."""
+    return (
+        isinstance(item, dict)
+        and bool(word(item.get("id")))
+        and all(isinstance(item.get(name), str | None) for name in ("caption", "message", "permalink_url"))
+    )
 
 
 def unreadable(error: PlatformError) -> bool:

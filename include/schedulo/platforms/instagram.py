@@ -33,6 +33,7 @@ from schedulo.platforms import graph
 from schedulo.platforms.base import Conversation
 from schedulo.platforms.graph import Graph
 from schedulo.text import hashtags, mentions, utf16_length
+from schedulo.words import word
 
 MIB = 1024 * 1024
 MB = 1_000_000
@@ -220,8 +221,7 @@ def _ready(poll_s: float, response: Response) -> str:
 
 
 def _accepted(response: Response) -> str | None:
-    media = GRAPH.accepted(response).get("id")
-    return str(media) if media else None
+    return word(GRAPH.accepted(response).get("id")) or None
 
 
 def _published(place: Place, media: str | None, note: str = "") -> Flow:
@@ -240,7 +240,7 @@ def _published(place: Place, media: str | None, note: str = "") -> Flow:
     published_s = graph.epoch_s(page.get("timestamp"))
     return Published(
         post_id=media,
-        permalink=page.get("permalink"),
+        permalink=word(page.get("permalink")) or None,
         published_ms=None if published_s is None else int(published_s * 1000),
         note=note,
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from schedulo.errors import Diagnosis, Kind, Phase, PlatformError, diagnose
@@ -33,6 +34,7 @@ from schedulo.flow import (
 from schedulo.model import Account, Content, Format, Media, MediaKind, Platform, Problem, Published, State
 from schedulo.platforms.base import Conversation
 from schedulo.text import utf16_length
+from schedulo.words import word
 
 # TikTok: media transfer guide. "MB" may mean either unit there; these satisfy both.
 MIN_CHUNK_BYTES = 5 * 1024 * 1024
@@ -69,13 +71,16 @@ def raise_for(response: Response, phase: Phase, code: str = "") -> PlatformError
     body = response.json()
     error = body.get("error") if isinstance(body, dict) else None
     message = ""
+    # The upload server has no words of its own, but does not speak HTML.
+    spoken = bool(code) and not response.body.lstrip().startswith(b"<")
     if isinstance(error, dict):
-        code = str(error.get("code") or code)
-        log_id = error.get("log_id") or error.get("logid")
-        message = str(error.get("message") or "") + (f" (log id {log_id})" if log_id else "")
+        code, spoken = word(error.get("code")) or code, bool(word(error.get("code")))
+        log_id = word(error.get("log_id") or error.get("logid"))
+        message = word(error.get("message")) + (f" (log id {log_id})" if log_id else "")
     elif isinstance(error, str):  # the token endpoint answers flat
-        code, message = error, str(body.get("error_description") or "")
-    return _error(diagnose(TIKTOK_RULES, phase, response.status, code, text=message), response, code, message)
+        code, message, spoken = error, word(body.get("error_description")), True
+    diagnosis = diagnose(TIKTOK_RULES, phase, response.status, code, text=message, spoken=spoken)
+    return _error(diagnosis, response, code, message)
 
 
 def _error(diagnosis: Diagnosis, response: Response | None, code: str, message: str) -> PlatformError:
@@ -92,7 +97,7 @@ def _data(response: Response, phase: Phase, *needed: str) -> dict[str, Any]:
     body = body if isinstance(body, dict) else {}
     error, data = body.get("error"), body.get("data")
     good = isinstance(error, dict) and error.get("code") == "ok"
-    if good and isinstance(data, dict) and all(data.get(name) for name in needed):
+    if good and isinstance(data, dict) and all(word(data.get(name)) for name in needed):
         return data
     if response.ok and (good or error is None):  # cannot be used, and proves nothing at a commit
         kind = Kind.OUTCOME_UNKNOWN if phase is Phase.COMMIT else Kind.PLATFORM_DOWN
@@ -119,7 +124,7 @@ def _creator(job: Job) -> Flow:
         return {
             "username": str(data.get("creator_username") or ""),
             "levels": [str(level) for level in data.get("privacy_level_options") or ()],
-            "max_s": data.get("max_video_post_duration_sec"),
+            "max_s": int(data.get("max_video_post_duration_sec") or 0),
             "off": [name for name in ("comment", "duet", "stitch") if data.get(f"{name}_disabled")],
         }
 
@@ -225,6 +230,8 @@ def _publish_file(job: Job, creator: Mapping[str, Any] | None) -> Flow:
 
     def begun(response: Response) -> dict[str, str]:
         data = _data(response, Phase.ARM, "publish_id", "upload_url")
+        if "://" not in str(data["upload_url"]):
+            raise ValueError("upload_url")
         return {"publish_id": str(data["publish_id"]), "upload_url": str(data["upload_url"])}
 
     init = yield from step("init", _init_request(job.content, creator, source), begun, keep_s=INIT_KEEP_S)
@@ -268,8 +275,8 @@ def _outcome(response: Response) -> dict[str, Any]:
     data = _data(response, Phase.READ)
     ids = data.get("publicaly_available_post_id") or data.get("publicly_available_post_id") or []
     return {
-        "status": str(data.get("status") or ""),
-        "reason": str(data.get("fail_reason") or ""),
+        "status": word(data.get("status")),
+        "reason": word(data.get("fail_reason")),
         "ids": [str(post_id) for post_id in ids],
         "uploaded": data.get("uploaded_bytes"),
         "date_s": response.date_s,
@@ -283,7 +290,9 @@ def _final(response: Response) -> dict[str, Any]:
             return outcome
         case "FAILED":
             reason = outcome["reason"]
-            raise _error(diagnose(TIKTOK_RULES, Phase.READ, response.status, reason), response, reason, "")
+            diagnosis = diagnose(TIKTOK_RULES, Phase.READ, response.status, reason, "failed")
+            # FAILED is final: nothing is public, and nothing of this publish_id will be.
+            raise _error(replace(diagnosis, refusal=True), response, reason, "")
         case status:
             raise NotReady(POLL_S, f"TikTok is working on the video ({status})")
 

@@ -36,6 +36,7 @@ from schedulo.flow import (
 from schedulo.model import Account, Content, Media, MediaKind, Platform, Problem, Published
 from schedulo.platforms.base import Conversation
 from schedulo.platforms.x_accepts import CATEGORIES, SEGMENT_BYTES, problems
+from schedulo.words import word
 
 UPLOAD_KEEP_S = 23 * 3600.0
 """Unused uploads live 24 hours by the shorter of X's two statements."""
@@ -54,14 +55,15 @@ def raise_for(response: Response, phase: Phase, call: str = "") -> PlatformError
     """The error that an answer stands for; `call` names the upload call where the catalogue asks for it."""
     body = response.json()
     body = body if isinstance(body, dict) else {}
-    errors = [error for error in body.get("errors") or () if isinstance(error, dict)]
-    _, problem, code = str(body.get("type")).rpartition("/problems/")
+    listed = body.get("errors")
+    errors = [error for error in listed if isinstance(error, dict)] if isinstance(listed, list) else []
+    _, problem, code = word(body.get("type")).rpartition("/problems/")
     if not problem:
-        code = str(body.get("code") or next((e["code"] for e in errors if e.get("code")), ""))
-    said = [body.get("title"), body.get("detail"), body.get("message"), body.get("reason")]
-    said += [error.get("message") or error.get("detail") for error in errors]
-    text = "; ".join(dict.fromkeys(str(part) for part in said if part))
-    diagnosis = diagnose(X_RULES, phase, response.status, code, call, text)
+        code = next((found for part in (body, *errors) if (found := word(part.get("code")))), "")
+    said = [word(body.get(name)) for name in ("title", "detail", "message", "reason")]
+    said += [word(error.get("message") or error.get("detail")) for error in errors]
+    text = "; ".join(dict.fromkeys(part for part in said if part))
+    diagnosis = diagnose(X_RULES, phase, response.status, code, call, text, spoken=bool(code or text))
     if response.ok and phase is not Phase.COMMIT:
         diagnosis = Diagnosis(Kind.PLATFORM_DOWN, refusal=False)  # an answer that cannot be used
     if response.status == 429:
@@ -93,7 +95,7 @@ def _media(response: Response, call: str) -> dict[str, Any]:
     """What an upload call says of its medium; always with an `id`."""
     body = response.json() if response.ok else None
     data = body.get("data") if isinstance(body, dict) else None
-    if not isinstance(data, dict) or not data.get("id"):
+    if not isinstance(data, dict) or not word(data.get("id")):
         raise raise_for(response, Phase.ARM, call)
     return data
 
@@ -110,7 +112,7 @@ def _upload(index: int, media: Media) -> Flow:
 
     def initialized(response: Response) -> dict[str, str]:
         data = _media(response, "initialize")
-        return {"id": str(data["id"]), "media_key": str(data.get("media_key") or "")}
+        return {"id": str(data["id"]), "media_key": word(data.get("media_key"))}
 
     handle = yield from step(
         f"init-{index}",
@@ -192,12 +194,13 @@ def _processing(response: Response) -> tuple[str, float]:
     state = str(info.get("state") or "succeeded")
     if state == "failed":
         error = info.get("error") or {}
+        code, text = word(error.get("name") or error.get("code")), word(error.get("message"))
         raise PlatformError(
             "X",
-            Diagnosis(Kind.MEDIA_REJECTED, refusal=True),
+            diagnose(X_RULES, Phase.ARM, response.status, code, "processing", text),
             status=response.status,
-            code=str(error.get("name") or error.get("code") or ""),
-            message=str(error.get("message") or "processing failed"),
+            code=code,
+            message=text or "processing failed",
         )
     return state, float(info.get("check_after_secs") or 2.0)
 
@@ -228,8 +231,8 @@ def _posted(response: Response) -> str | None:
         raise raise_for(response, Phase.COMMIT)
     body = response.json()
     data = body.get("data") if isinstance(body, dict) else None
-    post_id = str(data.get("id")) if isinstance(data, dict) else ""
-    return post_id if post_id.isdigit() else None
+    post_id = word(data.get("id")) if isinstance(data, dict) else ""
+    return post_id if post_id.isdecimal() else None
 
 
 # Finding again
@@ -264,11 +267,11 @@ def _page(response: Response) -> dict[str, Any]:
         posts.append(
             {
                 "id": str(post["id"]),
-                "text": note.get("text") or post.get("text") or "",
-                "media_keys": (post.get("attachments") or {}).get("media_keys") or [],
+                "text": word(note.get("text") or post.get("text")),
+                "media_keys": [str(key) for key in (post.get("attachments") or {}).get("media_keys") or ()],
             }
         )
-    next_page = (body.get("meta") or {}).get("next_token")
+    next_page = word((body.get("meta") or {}).get("next_token")) or None
     return {"posts": posts, "next": next_page}
 
 

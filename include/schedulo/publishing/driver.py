@@ -15,13 +15,16 @@ from typing import Any
 
 from schedulo.delivery.commits import Kept
 from schedulo.delivery.rows import Write, note_in_story
-from schedulo.errors import PlatformError, Strategy
-from schedulo.flow import All, Commit, Due, Effect, Flow, NotReady, Step
+from schedulo.errors import Diagnosis, Kind, PlatformError, Strategy
+from schedulo.errors.kinds import LONGEST_WAIT_S
+from schedulo.flow import All, Commit, Due, Effect, Flow, NotReady, Response, Step
 from schedulo.model import WriteState
 from schedulo.publishing.desk import Desk
 from schedulo.transport.calls import Caller
 
 STEP_TRIES = 4
+SHORTEST_WAIT_S = 0.5
+"""A platform that wants to be asked again at once is not."""
 
 
 class StillWorking(Exception):
@@ -124,9 +127,9 @@ class Driver:
             try:
                 async with self._slots:
                     response = await self._caller.call(step.request, work.account_key)
-                return step.read(response)
+                return _read(step, response)
             except NotReady as busy:
-                wait_s = busy.wait_s
+                wait_s = min(max(SHORTEST_WAIT_S, busy.wait_s), LONGEST_WAIT_S)
                 if time.monotonic() - began + wait_s > work.patience_s:
                     raise StillWorking(wait_s, busy.note) from None
             except PlatformError as error:
@@ -143,6 +146,19 @@ class Driver:
                 note = f"{step.name}: {error.sentence()}; again in {wait_s:.0f} s"
                 await self._desk.do(note_in_story, work.delivery_id, note)
             await asyncio.sleep(wait_s)
+
+
+def _read(step: Step, response: Response) -> Any:
+    """What the step makes of its answer. One of another shape than the platform promises is its trouble."""
+    try:
+        return step.read(response)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise PlatformError(
+            step.request.service or "the upload server",
+            Diagnosis(Kind.NOT_UNDERSTOOD, refusal=False),
+            status=response.status,
+            message=f"its answer has another shape than it should ({type(error).__name__})",
+        ) from error
 
 
 async def _caught(run: Any) -> Any:

@@ -38,12 +38,16 @@ def test_a_body_without_a_reason_is_no_reason(body: Any) -> None:
 @pytest.mark.parametrize(
     ("status", "code", "cls", "kind"),
     [
-        (400, "", AirtableRefused, Kind.BUG),
+        (400, "INVALID_REQUEST_BODY", AirtableRefused, Kind.BUG),
+        (400, "", AirtableDown, Kind.NOT_UNDERSTOOD),
+        (403, "", AirtableDown, Kind.NOT_UNDERSTOOD),
+        (404, "", AirtableDown, Kind.NOT_UNDERSTOOD),
         (401, "AUTHENTICATION_REQUIRED", AirtableRefused, Kind.RECONNECT),
         (403, "INVALID_PERMISSIONS_OR_MODEL_NOT_FOUND", AirtableRefused, Kind.PERMISSION),
         (404, "NOT_FOUND", AirtableRefused, Kind.CONFIGURATION),
         (413, "", AirtableRefused, Kind.BUG),
-        (418, "", AirtableRefused, Kind.BUG),
+        (418, "", AirtableDown, Kind.NOT_UNDERSTOOD),
+        (418, "I_AM_NEW", AirtableDown, Kind.NOT_UNDERSTOOD),
         (422, "UNKNOWN_FIELD_NAME", AirtableRefused, Kind.CONFIGURATION),
         (422, "INVALID_REQUEST_UNKNOWN", AirtableRefused, Kind.BUG),
         (429, "RATE_LIMIT_REACHED", AirtableBusy, Kind.RATE_LIMITED),

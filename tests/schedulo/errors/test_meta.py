@@ -128,14 +128,3 @@ def test_an_invalid_location_is_the_authors() -> None:
 def test_a_finish_that_was_done_before_probably_went_out() -> None:
     said = diagnosed(Phase.COMMIT, "100", text="The upload session was already finished")
     assert said.kind is Kind.DUPLICATE
-
-
-@pytest.mark.parametrize("rule", META_RULES, ids=lambda rule: f"{rule.code}/{rule.subcode}/{rule.text}")
-def test_every_rule_names_its_source_and_something_to_match(rule) -> None:
-    assert rule.source
-    assert rule.code or rule.subcode or rule.text or rule.status
-
-
-def test_no_two_rules_have_the_same_key() -> None:
-    keys = [(rule.status, rule.code, rule.subcode, rule.text, rule.phase) for rule in META_RULES]
-    assert len(keys) == len(set(keys))

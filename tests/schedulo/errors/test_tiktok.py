@@ -50,9 +50,14 @@ def test_a_listed_code_proves_that_nothing_was_published(status, code, kind):
 
 
 @pytest.mark.parametrize(("reason", "kind"), FAIL_REASONS.items())
-def test_every_reason_of_a_failed_post_proves_that_nothing_is_public(reason, kind):
-    diagnosis = diagnose(TIKTOK_RULES, Phase.READ, 200, reason)
-    assert (diagnosis.kind, diagnosis.refusal) == (kind, True)
+def test_every_reason_of_a_failed_post_has_its_kind(reason, kind):
+    assert diagnose(TIKTOK_RULES, Phase.READ, 200, reason, "failed").kind is kind
+
+
+@pytest.mark.parametrize("code", ["access_token_invalid", "invalid_params", "a_code_of_next_year", ""])
+def test_an_answer_to_a_look_never_proves_that_nothing_is_public(code):
+    assert not diagnose(TIKTOK_RULES, Phase.READ, 200, code).refusal
+    assert not diagnose(TIKTOK_RULES, Phase.READ, 401, code).refusal
 
 
 @pytest.mark.parametrize(("status", "code"), [(500, "internal_error"), (502, ""), (503, ""), (504, "upload")])

@@ -60,7 +60,7 @@ def test_an_upload_error_that_may_pass_is_tried_again() -> None:
 
 def test_an_unlisted_error_that_calls_itself_passing_is_tried_again() -> None:
     assert refused(answer(envelope(31337, is_transient=True), 400)).kind is Kind.PLATFORM_DOWN
-    assert refused(answer(envelope(31337), 400)).kind is Kind.BUG
+    assert refused(answer(envelope(31337), 400)).kind is Kind.NOT_UNDERSTOOD
 
 
 @pytest.mark.parametrize("code", [(100, 33), (190, 463), (80001, None)])
