@@ -84,6 +84,18 @@ class Settings:
     airtable_timezone: str = "UTC"
     """Zone of local times where neither the post nor its account names one."""
 
+    # Who is told: e-mail addresses and ids of Connections of the type Apprise, separated by commas
+    notify_operator: str = ""
+    """Channels of the operators; empty: nobody is told, the log of handle_incidents says what would be."""
+    notify_owner: str = ""
+    """Channels of those who look after the accounts; empty: the operators'."""
+    notify_author: str = ""
+    """Channels of those who write the posts; empty: the operators'."""
+    notify_smtp: str = "smtp_default"
+    """Id of the Connection that mail is sent by."""
+    notify_an_hour: int = 12
+    """Messages on one channel an hour at the most; what is beyond is told in digests."""
+
     # Platforms
     facebook_two_phase: bool = True
     """Text and links are drafted first and switched to public at the due second."""
@@ -113,6 +125,11 @@ class Settings:
             raise SettingsError(
                 f"SCHEDULO_HORIZON_S is {self.horizon_s:g}: it must be at least 60, "
                 "because the tick runs once a minute. The operator sets it."
+            )
+        if self.notify_an_hour < 5:
+            raise SettingsError(
+                f"SCHEDULO_NOTIFY_AN_HOUR is {self.notify_an_hour}: it must be at least 5, "
+                "because four messages an hour are digests. The operator sets it."
             )
         if not self.fence_lead_s < self.window_s:
             raise SettingsError(

@@ -205,7 +205,7 @@ def fail(connection: sa.Connection, now_ms: int, delivery: Delivery, error: Plat
         now_ms,
         Trouble.FAILED,
         error.sentence(),
-        actor=error.info.actor,
+        actor=Actor.OPERATOR if error.info.actor is Actor.NOBODY else error.info.actor,
         about=_cause(delivery, error),
         cases=[delivery.id],
     )

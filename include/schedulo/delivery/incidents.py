@@ -198,6 +198,7 @@ RULES: dict[Trouble, Rule] = {
         "What was to be said there is kept and tried again, at growing intervals.",
         "Look at the channel's Connection; the log of handle_incidents says what it answered.",
         _when_told,
+        patience_s=90.0,
         calm_s=60.0,
     ),
 }

@@ -269,14 +269,16 @@ notices = sa.Table(
     metadata,
     _text("id", primary_key=True),
     _text("channel", primary_key=True),
+    _text("incident_key"),
     _text("title"),
     _text("body"),
     _text("html"),
     _instant("made_ms", nullable=False),
-    _instant("sent_ms"),
     _count("tries"),
-    _instant("next_ms", nullable=False),
-    sa.Index("ix_notices_made", "made_ms"),
+    sa.Column("next_ms", sa.BigInteger, nullable=False, comment="not before then"),
+    _instant("sent_ms"),
+    _text("letter", "", comment="the message that it went out with: equal for those of one digest"),
+    sa.Index("ix_notices_sent", "channel", "sent_ms"),
 )
 
 outbox = sa.Table(

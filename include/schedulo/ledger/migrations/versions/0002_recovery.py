@@ -83,16 +83,24 @@ def upgrade() -> None:
         "notices",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("incident_key", sa.Text(), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("html", sa.Text(), nullable=False),
         sa.Column("made_ms", sa.BigInteger(), nullable=False),
-        sa.Column("sent_ms", sa.BigInteger(), nullable=True),
         sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("next_ms", sa.BigInteger(), nullable=False),
+        sa.Column("next_ms", sa.BigInteger(), nullable=False, comment="not before then"),
+        sa.Column("sent_ms", sa.BigInteger(), nullable=True),
+        sa.Column(
+            "letter",
+            sa.Text(),
+            server_default="",
+            nullable=False,
+            comment="the message that it went out with: equal for those of one digest",
+        ),
         sa.PrimaryKeyConstraint("id", "channel", name=op.f("pk_notices")),
     )
-    op.create_index("ix_notices_made", "notices", ["made_ms"], unique=False)
+    op.create_index("ix_notices_sent", "notices", ["channel", "sent_ms"], unique=False)
     op.add_column(
         "claims",
         sa.Column(
