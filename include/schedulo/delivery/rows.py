@@ -11,9 +11,6 @@ import sqlalchemy as sa
 from schedulo.ledger.tables import accounts, deliveries, events, steps, writes
 from schedulo.model import Account, Content, Platform, State, WriteState
 
-NOT_PLANNED = "not_planned"
-"""`error_kind` of a delivery that its post does not allow: a problem, not Ready, or the account taken off."""
-
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -45,6 +42,7 @@ class Delivery:
     accepted_ms: int | None
     published_ms: int | None
     error_kind: str
+    trouble_since_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +106,7 @@ def _delivery(row: Any) -> Delivery:
         accepted_ms=row.accepted_ms,
         published_ms=row.published_ms,
         error_kind=row.error_kind,
+        trouble_since_ms=row.trouble_since_ms,
     )
 
 

@@ -168,13 +168,18 @@ def test_a_post_that_another_hold_stops_goes_on_waiting(books: Books) -> None:
 
 def test_a_hold_with_an_end_lets_go_by_itself(books: Books) -> None:
     id_ = books.add()
-    books.do(set_hold, "everything", "", "maintenance", "ann", books.now_ms + 30_000)
+    end_ms = books.now_ms + 10 * MINUTE_MS
+    books.do(set_hold, "everything", "", "maintenance", "ann", end_ms)
     books.sweep()
     assert books.row(id_).state == S.HELD
     assert "ends at" in books.row(id_).reason
-    books.pass_s(31)
+    books.pass_s(6 * 60)
     books.sweep()
-    assert books.claim("run") == [id_]
+    assert (books.row(id_).state, books.claim("early")) == (S.HELD, [])
+    books.pass_s(2 * 60)
+    books.sweep()
+    assert books.claim("run") == [id_], "it is prepared ahead"
+    assert books.row(id_).fire_ms == end_ms, "and leaves at the hold's end, not a minute later"
 
 
 def test_a_hold_that_came_and_went_changes_nothing_for_what_waits(books: Books) -> None:

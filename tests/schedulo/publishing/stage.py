@@ -8,6 +8,7 @@ import hashlib
 import json
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ import sqlalchemy as sa
 
 from sandbox.running import RunningSandbox
 from schedulo.delivery.claims import claim_due, sweep
+from schedulo.delivery.holds import Hold, in_force, resume
 from schedulo.ledger.database import Ledger
-from schedulo.ledger.tables import accounts, deliveries, events, incidents, writes
+from schedulo.ledger.tables import accounts, deliveries, events, incident_cases, incidents, writes
 from schedulo.media import MediaStore
 from schedulo.model import Content, Format, Media, State
 from schedulo.platforms import CONVERSATIONS
@@ -193,6 +195,28 @@ class Stage:
         with self.ledger.begin() as connection:
             return set(connection.execute(sa.select(incidents.c.kind)).scalars())
 
+    def holds(self) -> list[Hold]:
+        with self.ledger.begin() as connection:
+            return in_force(connection, self.ledger.now_ms(connection))
+
+    def release(self, what: str) -> None:
+        """What an operator does when the cause of a hold is mended."""
+        with self.ledger.begin() as connection:
+            resume(connection, self.ledger.now_ms(connection), what, "ann")
+
+    def cases(self, incident_key: str) -> set[str]:
+        """The deliveries that are cases of an incident."""
+        cases = incident_cases.c
+        with self.ledger.begin() as connection:
+            query = sa.select(cases.delivery_id).where(cases.incident_key == incident_key)
+            return set(connection.execute(query).scalars())
+
+    def wait_until(self, condition: Callable[[], Any], limit_s: float = 15.0) -> None:
+        until = time.monotonic() + limit_s
+        while not condition():
+            assert time.monotonic() < until, "it did not happen in time"
+            time.sleep(0.02)
+
     def wait_for(self, delivery_id: str, *states: str, limit_s: float = 15.0) -> Any:
         """The delivery's row once it is in one of `states`."""
         until = time.monotonic() + limit_s
@@ -210,3 +234,14 @@ class Stage:
         for publisher in self.publishers:
             publisher.close()
         self._folder.cleanup()
+
+
+def work_off(stage: Stage, publisher: Any, rounds: int = 30) -> None:
+    """Ticks until no run claims anything any more."""
+    for number in range(100, 100 + rounds):
+        claims = stage.tick(f"run-{number}")
+        if not claims:
+            return
+        for ending in [publisher.work_on(f"run-{number}", n, f"ti-{number}-{n}") for n in range(len(claims))]:
+            ending.result(30)
+    raise AssertionError("there is always more")
