@@ -164,7 +164,8 @@ class Run:
     def _storm(self, began: float) -> None:
         """Weather and blows until the time is over."""
         seconds = self._options.minutes * 60
-        blows = agenda(self._dice, seconds, KILLS_A_MINUTE)
+        due_s = (self._posts[0].due_s, self._posts[-1].due_s)
+        blows = agenda(self._dice, seconds, KILLS_A_MINUTE, due_s)
         changes_at = began
         while time.time() < began + seconds:
             if time.time() >= changes_at:

@@ -44,17 +44,29 @@ KILLED = {"worker": 3, "scheduler": 2, "dag-processor": 1, "api-server": 2, "tri
 """What a kill without an open write takes, by weight."""
 
 
-def agenda(dice: random.Random, seconds: float, kills_a_minute: float) -> list[tuple[float, Blow]]:
-    """(seconds after the start, blow), spread evenly with some chance; at least one of each kind."""
+def agenda(
+    dice: random.Random, seconds: float, kills_a_minute: float, due_s: tuple[float, float]
+) -> list[tuple[float, Blow]]:
+    """(seconds after the start, blow), at least one of each kind. Those that need posts on their way come
+    while posts are due (`due_s`: from, until), the others all the time."""
     minutes = seconds / 60
     number = max(3, round(minutes * kills_a_minute))
-    blows = [Blow.OPEN_WRITE if n % 5 < 2 else Blow.KILL for n in range(number)]
     rare = max(1, round(minutes / 4))
-    blows += [Blow.FREEZE] * max(1, round(minutes / 3)) + [Blow.POSTGRES] * rare + [Blow.SANDBOX] * rare
-    dice.shuffle(blows)
-    first_s, last_s = 30.0, seconds - 5.0
+    aimed = [Blow.OPEN_WRITE if n % 5 < 2 else Blow.KILL for n in range(number)]
+    blind = [blow for blow in aimed if blow is Blow.KILL]
+    aimed = [blow for blow in aimed if blow is Blow.OPEN_WRITE] + [Blow.FREEZE] * max(1, round(minutes / 3))
+    blind += [Blow.POSTGRES] * rare + [Blow.SANDBOX] * rare
+    dealt = _spread(dice, aimed, due_s[0] - 5, due_s[1]) + _spread(dice, blind, 30, seconds - 5)
+    return sorted(dealt)
+
+
+def _spread(
+    dice: random.Random, blows: list[Blow], first_s: float, last_s: float
+) -> list[tuple[float, Blow]]:
+    """In any order, evenly with some chance."""
     step_s = (last_s - first_s) / len(blows)
-    return [(first_s + (n + dice.random()) * step_s, blow) for n, blow in enumerate(blows)]
+    drawn = dice.sample(blows, len(blows))
+    return [(first_s + (n + dice.random()) * step_s, blow) for n, blow in enumerate(drawn)]
 
 
 @dataclass(slots=True)
