@@ -32,7 +32,7 @@ from chaos.broken import GUARDS
 from chaos.hunts import HUNTS
 from chaos.installation import AIRFLOW, LAW, Installation, installed
 from chaos.verdict import Verdict, judge, seen
-from chaos.watch import FINAL, Watch
+from chaos.watch import Watch
 from chaos.weather import PERIOD_S, Weather
 from sandbox.stack import Stack
 from schedulo.ledger.database import Ledger
@@ -181,12 +181,11 @@ class Run:
         deadline = time.time() + PATIENCE_S
         said = 0.0
         last_due = began + max(post.due_s for post in self._posts)
+        bound_to_fail = {post.title for post in self._posts if post.doom}
         while time.time() < deadline:
             self._fist.tend()
-            counts = self._watch.count()
-            known = sum(counts.values())
-            moving = known - sum(counts[state] for state in FINAL)
-            if time.time() > last_due and known >= len(self._posts) - self._never_planned() and not moving:
+            known = len(self._watch.states) >= len(self._posts) - self._never_planned()
+            if time.time() > last_due and known and not self._watch.moving(bound_to_fail):
                 return
             if time.time() > said + 60:
                 said = time.time()

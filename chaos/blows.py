@@ -28,6 +28,8 @@ YOUNG_S = 15.0
 """What was started a shorter time ago is left alone."""
 GAP_S = 4.0
 """The least time between two blows."""
+OPEN_SHARE = 0.4
+"""So many of the kills wait for a write to be open."""
 OPEN_PATIENCE_S = 20.0
 """So long a kill waits for a write to be open."""
 
@@ -52,10 +54,9 @@ def agenda(
     minutes = seconds / 60
     number = max(3, round(minutes * kills_a_minute))
     rare = max(1, round(minutes / 4))
-    aimed = [Blow.OPEN_WRITE if n % 5 < 2 else Blow.KILL for n in range(number)]
-    blind = [blow for blow in aimed if blow is Blow.KILL]
-    aimed = [blow for blow in aimed if blow is Blow.OPEN_WRITE] + [Blow.FREEZE] * max(1, round(minutes / 3))
-    blind += [Blow.POSTGRES] * rare + [Blow.SANDBOX] * rare
+    at_writes = round(number * OPEN_SHARE)
+    aimed = [Blow.OPEN_WRITE] * at_writes + [Blow.FREEZE] * max(1, round(minutes / 3))
+    blind = [Blow.KILL] * (number - at_writes) + [Blow.POSTGRES] * rare + [Blow.SANDBOX] * rare
     dealt = _spread(dice, aimed, due_s[0] - 5, due_s[1]) + _spread(dice, blind, 30, seconds - 5)
     return sorted(dealt)
 

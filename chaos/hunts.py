@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from chaos.blows import Fist
 from chaos.installation import TRIGGERERS
-from chaos.weather import COMMITS, PERIOD_S, Weather
+from chaos.weather import ONLY_COMMITS, PERIOD_S, Weather
 
 TAKEN_OVER_S = 300.0
 """So long a frozen process is left until another has sent its post again."""
@@ -91,7 +91,7 @@ def _commits(fist: Fist) -> int:
     return sum(
         number
         for (service, _, route), number in fist.sandbox.counts().calls.items()
-        if (service, route) in COMMITS
+        if (service, route) in ONLY_COMMITS
     )
 
 

@@ -92,9 +92,9 @@ def tell_stories(console: Console, verdict: Verdict, ends: Mapping[str, End], wa
         for title in titles[:STORIES]:
             end = ends.get(title)
             said = f"{end.state}: {end.reason}" if end else "the ledger does not know it"
-            console.print(f"\n[bold]{name}[/bold]: {title}: {said}", highlight=False)
+            console.print(f"\n[bold]{name}[/bold]: {title}: {said}", highlight=False, soft_wrap=True)
             for line in watch.story(end.delivery_id) if end else ():
-                console.print(f"    {line}", highlight=False, markup=False)
+                console.print(f"    {line}", highlight=False, markup=False, soft_wrap=True)
 
 
 def write(result: Mapping[str, Any], path: Path = RESULT) -> None:

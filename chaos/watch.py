@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +21,6 @@ from schedulo.delivery.transitions import RESTING
 from schedulo.model import State, WriteState
 
 UNDER_WAY = frozenset({State.CLAIMED, State.ARMED, State.SENDING, State.UNKNOWN, State.REFUSED})
-FINAL = RESTING | {State.HELD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,7 @@ class Watch:
 
     url: str
     states: dict[str, State] = field(default_factory=dict)
+    titles: dict[str, str] = field(default_factory=dict)
     due_ms: dict[str, int] = field(default_factory=dict)
     rested_at: dict[str, float] = field(default_factory=dict)
     """Delivery -> when it was first seen at rest for good."""
@@ -58,13 +58,14 @@ class Watch:
 
     def _work(self) -> None:
         while not self._stop.wait(1.0):
-            rows = self._ask("SELECT id, state, due_ms FROM deliveries")
+            rows = self._ask("SELECT id, title, state, due_ms FROM deliveries")
             now = time.time()
             for row in rows or ():
                 state = State(row.state)
                 self.states[row.id] = state
+                self.titles[row.id] = row.title
                 self.due_ms[row.id] = row.due_ms
-                if state in FINAL:
+                if state in RESTING:
                     self.rested_at.setdefault(row.id, now)
                 else:
                     self.rested_at.pop(row.id, None)
@@ -75,6 +76,13 @@ class Watch:
         for id_, state in list(self.states.items()):
             if state in UNDER_WAY:
                 self.troubled_at.setdefault(id_, now)
+
+    def moving(self, bound_to_fail: Set[str]) -> int:
+        """How many are not at rest. What is held will move, but for those that nothing can help."""
+        return sum(
+            state not in RESTING and not (state is State.HELD and self.titles[id_] in bound_to_fail)
+            for id_, state in self.states.items()
+        )
 
     def count(self) -> Counter[State]:
         return Counter(self.states.values())

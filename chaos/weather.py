@@ -39,6 +39,12 @@ COMMITS: tuple[tuple[str, str], ...] = (
     ("tiktok", "upload"),
 )
 """(service, route) of the requests that publish."""
+ONLY_COMMITS: frozenset[tuple[str, str]] = frozenset(COMMITS) - {
+    ("facebook", "feed"),
+    ("facebook", "post"),
+    ("tiktok", "upload"),
+}
+"""Those that publish and do nothing else; the others also prepare."""
 
 MODES: Mapping[str, int] = {
     "status:500": 2,
