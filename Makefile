@@ -44,7 +44,8 @@ test: lint ## everything that must pass
 test-fast: $(READY) ## on SQLite, without real Airflow processes and long scripts; under 2 minutes
 	$(BIN)/python -m pytest -n 2 -m "not slow and not postgres"
 
-test-all: test ## all there is
+test-all: test chaos ## all there is, chaos included; about an hour and a half
+	set -e; for guard in fence intent window reconcile; do $(BIN)/python -m chaos --break $$guard; done
 
 lint: $(READY) ## style, types, and which part may import which
 	$(BIN)/ruff check .
