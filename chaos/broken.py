@@ -74,10 +74,13 @@ def without_reconcile() -> None:
         write: Write,
         _finding: Finding,
         settings: Settings,
+        *,
+        looked_ms: int,
     ) -> Any:
         impatient = Settings(window_s=1, fence_lead_s=0.5, kernel_s=0, late_s=0, lag_s=0, quiet_s=1.1)
         finding = Finding(Look.UNUSED, note="not looked for: sent again", resend=True)
-        return conclude(connection, max(now_ms, write.opened_ms + 1200), delivery, write, finding, impatient)
+        later_ms = max(now_ms, looked_ms, write.opened_ms + 1200)
+        return conclude(connection, later_ms, delivery, write, finding, impatient, looked_ms=later_ms)
 
     endings.conclude = absent_at_once  # type: ignore[assignment]
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from schedulo.delivery import endings
 from schedulo.delivery.commits import Kept, Outcome, keep_steps
-from schedulo.delivery.rows import Delivery, kept_steps
+from schedulo.delivery.rows import Delivery, Write, kept_steps
 from schedulo.errors import Diagnosis, Kind, PlatformError
 from schedulo.flow import Finding, Look
 from schedulo.ledger.tables import instances, steps
@@ -20,11 +20,16 @@ S, W = State, WriteState
 Q = 300
 
 
-def look(books: Books, id_: str, what: Look, **more: object) -> State:
+def conclude(books: Books, delivery: Delivery, write: Write, finding: Finding, ago_s: float = 0.0) -> State:
+    """The conclusion from a look that began `ago_s` ago."""
+    looked_ms = books.now_ms - int(ago_s * 1000)
+    return books.do(endings.conclude, delivery, write, finding, books.settings, looked_ms=looked_ms)
+
+
+def look(books: Books, id_: str, what: Look, ago_s: float = 0.0, **more: object) -> State:
     """One look at the newest write, by the process that holds the delivery."""
     books.change(id_, holder=ME)
-    delivery, write = books.delivery(id_), books.writes(id_)[-1]
-    return books.do(endings.conclude, delivery, write, Finding(what, **more), books.settings)
+    return conclude(books, books.delivery(id_), books.writes(id_)[-1], Finding(what, **more), ago_s)
 
 
 def test_presence_counts_at_once(books: Books) -> None:
@@ -59,6 +64,16 @@ def test_a_handle_that_was_not_used_allows_one_resend_after_the_quiet_time(books
     assert look(books, id_, what) is S.CLAIMED
     assert books.writes(id_)[0].state is W.ABSENT
     assert (books.row(id_).resends, books.row(id_).holder) == (1, ME)
+
+
+@pytest.mark.parametrize("what", [Look.UNUSED, Look.ABSENT, Look.DEAD])
+def test_a_process_that_slept_since_its_look_concludes_nothing_from_absence(books: Books, what: Look) -> None:
+    id_, _ = books.unknown()
+    for _ in range(2):
+        look(books, id_, Look.ABSENT)
+    books.pass_s(2 * Q)
+    assert look(books, id_, what, ago_s=Q + 1) is S.UNKNOWN
+    assert look(books, id_, what) is S.CLAIMED
 
 
 def test_a_list_that_does_not_show_it_counts_after_three_looks(books: Books) -> None:
@@ -101,7 +116,7 @@ def test_a_late_answer_is_faster_than_a_look(books: Books) -> None:
     books.pass_s(Q)
     books.settle(Outcome(write_id, W.ACCEPTED, "201", value="77"))
     finding = Finding(Look.UNUSED)
-    assert books.do(endings.conclude, delivery, write, finding, books.settings) is S.PUBLISHED
+    assert conclude(books, delivery, write, finding) is S.PUBLISHED
     assert books.writes(id_)[0].state is W.ACCEPTED
     assert books.row(id_).resends == 0
 
@@ -114,8 +129,8 @@ def test_the_same_look_by_two_processes_sends_once_more_only_once(books: Books) 
     books.change(id_, holder="other")
     finding = Finding(Look.UNUSED)
     other = books.delivery(id_)
-    assert books.do(endings.conclude, other, write, finding, books.settings) is S.CLAIMED
-    assert books.do(endings.conclude, old, write, finding, books.settings) is S.CLAIMED
+    assert conclude(books, other, write, finding) is S.CLAIMED
+    assert conclude(books, old, write, finding) is S.CLAIMED
     assert (books.row(id_).resends, books.row(id_).holder) == (1, "other")
 
 
