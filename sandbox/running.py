@@ -50,6 +50,10 @@ class RunningSandbox:
         """Order one fault (the fields of `sandbox.core.Fault`)."""
         self._control("POST", "faults", order)
 
+    def faults(self, orders: list[dict[str, Any]]) -> None:
+        """Order many at once."""
+        self._control("POST", "faults", orders)
+
     def switch(self, **sides: str) -> None:
         self._control("POST", "switches", sides)
 

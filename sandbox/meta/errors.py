@@ -83,6 +83,7 @@ PROCESSING_REJECTED = GraphError(-1, 2207076, "The video could not be processed"
 LOCATION = GraphError(100, None, "INSTAGRAM_PLATFORM_API__INVALID_LOCATION_ID")
 PARTNERSHIP = GraphError(100, None, "INSTAGRAM_PLATFORM_API__PERMISSION")
 PARTNERSHIP_PARAM = GraphError(100, None, "INSTAGRAM_PLATFORM_API__INVALID_PARAM")
+FINISHED_TWICE = GraphError(100, None, "(#100) The upload session was already finished")
 
 # Facebook Pages.
 DUPLICATE_POST = GraphError(506, None, "(#506) Duplicate status message", title="Duplicate")

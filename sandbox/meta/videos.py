@@ -157,7 +157,7 @@ class Videos:
             order = self.world.faults.take(("republish",), request.call, account)
             match order.argument if order else "error":
                 case "error":
-                    raise self.service.invalid("The upload session was already finished")
+                    raise self.service.refuse(errors.FINISHED_TWICE)
                 case "same":
                     return
         video.finished, video.state = True, "SCHEDULED" if scheduled_at else state
