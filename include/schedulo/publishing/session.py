@@ -267,7 +267,7 @@ class Session:
         if taken or current.state is State.PROCESSING:
             if not error.diagnosis.refusal:
                 return await self._look_again(current, max(error.wait_s or 0, 30.0), error.sentence())
-            if error.info.strategy is Strategy.STOP:
+            if error.info.strategy is Strategy.STOP and error.scope is Scope.DELIVERY:
                 return await self._fail(current, error)
             if not await self._desk.do(endings.start_over, current, error.sentence()):
                 return None

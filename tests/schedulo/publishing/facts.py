@@ -128,7 +128,7 @@ INSTAGRAM = (
     Answer("image aspect ratio", "400/36003/2207009", K.MEDIA_REJECTED, True),
     Answer("caption too long", "400/36004/2207010", K.CONTENT_REJECTED, True),
     Answer("INVALID_LOCATION_ID", "400/LOCATION", K.CONTENT_REJECTED, True),
-    Answer("PERMISSION of the partnership label", "400/PARTNERSHIP", K.PERMISSION),
+    Answer("PERMISSION of the partnership label", "400/PARTNERSHIP", K.PERMISSION, scope=Scope.DELIVERY),
     Answer("INVALID_PARAM", "400/PARTNERSHIP_PARAM", K.CONTENT_REJECTED, True),
     Answer("account not business", "400/110/2207013", K.CONFIGURATION, scope=Scope.ACCOUNT),
     Answer("delete of an unsupported type", "400/100/2207073", K.BUG, phases=(READ,)),
@@ -184,14 +184,18 @@ VIDEOS = (
     *_preparing(("bad offset", "400/6001/1363037", K.HANDLE_EXPIRED), route="videos:transfer"),
     Answer("a finish that came twice", "400/FINISHED_TWICE", K.DUPLICATE, True, phases=(COMMIT,)),
 )
-UPLOADS = _preparing(
-    ("resume at bytes_transfered", "400/OffsetInvalidError", K.HANDLE_EXPIRED),
-    ("length mismatch", "400/PartialRequestError", K.PLATFORM_DOWN),
-    ("re-upload, else new session", "400/ProcessingFailedError", K.HANDLE_EXPIRED),
-    ("processing failed for now", "503/ProcessingFailedError", K.PLATFORM_DOWN),
-    ("token", "401/NotAuthorizedError", K.TOKEN_EXPIRED),
-    ("permission", "403/NotAuthorizedError", K.PERMISSION),
-    route="video_upload",
+UPLOADS = (
+    *_preparing(
+        ("resume at bytes_transfered", "400/OffsetInvalidError", K.HANDLE_EXPIRED),
+        ("length mismatch", "400/PartialRequestError", K.PLATFORM_DOWN),
+        ("re-upload, else new session", "400/ProcessingFailedError", K.HANDLE_EXPIRED),
+        ("processing failed for now", "503/ProcessingFailedError", K.PLATFORM_DOWN),
+        ("token", "401/NotAuthorizedError", K.TOKEN_EXPIRED),
+        route="video_upload",
+    ),
+    Answer(
+        "permission", "403/NotAuthorizedError", K.PERMISSION, False, Scope.DELIVERY, (ARM,), "video_upload"
+    ),
 )
 VIDEO_STATUSES = {
     "": K.MEDIA_REJECTED,
@@ -300,10 +304,8 @@ TIKTOK = (
         K.ACCOUNT_RESTRICTED,
         True,
     ),
-    Answer("reached_active_user_cap", "403/reached_active_user_cap", K.QUOTA_EXHAUSTED, True, Scope.PLATFORM),
-    Answer(
-        "reached_active_user_cap, 200", "200/reached_active_user_cap", K.QUOTA_EXHAUSTED, True, Scope.PLATFORM
-    ),
+    Answer("reached_active_user_cap", "403/reached_active_user_cap", K.QUOTA_EXHAUSTED, True),
+    Answer("reached_active_user_cap, 200", "200/reached_active_user_cap", K.QUOTA_EXHAUSTED, True),
     Answer(
         "unaudited_client_can_only_post_to_private_accounts",
         "403/unaudited_client_can_only_post_to_private_accounts",
