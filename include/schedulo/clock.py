@@ -99,6 +99,13 @@ def iso(ms: int) -> str:
     return (EPOCH + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def spoken(ms: int, now_ms: int) -> str:
+    """An instant as people are told it: `14:30:05 UTC`, with its day where that is not clear."""
+    moment = EPOCH + timedelta(milliseconds=ms)
+    day = "" if abs(ms - now_ms) < 20 * 3_600_000 else f"{moment.day} {moment:%b %Y} "
+    return f"{day}{moment:%H:%M:%S} UTC"
+
+
 def _wall(wall: datetime | str, field: str) -> datetime:
     if isinstance(wall, datetime):
         if wall.tzinfo is not None:

@@ -77,7 +77,7 @@ def claim_due(connection: sa.Connection, now_ms: int, run_id: str, settings: Set
         .limit(room)
         .with_for_update(skip_locked=True)
     ).all()
-    slots = _paced(
+    slots = paced(
         connection,
         [(row.id, row.account_key, row.fire_ms) for row in candidates if row.state == State.SCHEDULED],
         int(settings.account_gap_s * 1000),
@@ -105,7 +105,7 @@ def claim_due(connection: sa.Connection, now_ms: int, run_id: str, settings: Set
     ]
 
 
-def _paced(connection: sa.Connection, wanted: Sequence[tuple[str, str, int]], gap_ms: int) -> dict[str, int]:
+def paced(connection: sa.Connection, wanted: Sequence[tuple[str, str, int]], gap_ms: int) -> dict[str, int]:
     """When each of (id, account, wished instant) may fire, spaced out by account."""
     keys = sorted({key for _, key, _ in wanted})
     last = {
@@ -121,7 +121,9 @@ def _paced(connection: sa.Connection, wanted: Sequence[tuple[str, str, int]], ga
     taken = {key: [at_ms] for key, at_ms in last.items()}
     for row in connection.execute(
         sa.select(_D.account_key, _D.fire_ms).where(
-            _D.state.in_((State.CLAIMED, State.ARMED, State.SENDING)), _D.account_key.in_(keys)
+            _D.state.in_((State.CLAIMED, State.ARMED, State.SENDING)),
+            _D.account_key.in_(keys),
+            _D.id.not_in([id_ for id_, _, _ in wanted]),
         )
     ):
         taken[row.account_key].append(row.fire_ms)

@@ -222,7 +222,13 @@ def _arrive(
     """Move deliveries to the state that their outcome leads to, with what comes with it."""
     values: dict[str, Any] = {"updated_ms": now_ms}
     if target in (State.PUBLISHED, State.PROCESSING):
-        values |= {"reason": "", "error_kind": "", "error_code": "", "fire_ms": now_ms}
+        values |= {
+            "reason": "",
+            "error_kind": "",
+            "error_code": "",
+            "trouble_since_ms": None,
+            "fire_ms": now_ms,
+        }
     elif target is State.UNKNOWN:
         values |= {
             "fire_ms": now_ms,

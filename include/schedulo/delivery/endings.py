@@ -13,6 +13,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from schedulo.delivery.claims import paced
+from schedulo.delivery.holds import Hold, cases_of
 from schedulo.delivery.incidents import Trouble, incident
 from schedulo.delivery.news import changed
 from schedulo.delivery.rows import Delivery, Write, tell_story
@@ -83,12 +85,20 @@ def put_back(
         "reason": reason,
         "holder": None,
         "updated_ms": now_ms,
-        "attempts": _D.attempts + int(attempt),
+        **_tried(now_ms, attempt),
     }
     if not _move_mine(connection, delivery, state, values):
         return None
     _tell(connection, now_ms, delivery.id, reason)
     return state
+
+
+def _tried(now_ms: int, attempt: bool) -> dict[str, Any]:
+    """What a failed attempt leaves behind; a wait leaves nothing."""
+    if not attempt:
+        return {}
+    since_ms = sa.func.coalesce(_D.trouble_since_ms, now_ms)
+    return {"attempts": _D.attempts + 1, "trouble_since_ms": since_ms}
 
 
 def _tries(connection: sa.Connection, delivery: Delivery) -> int:
@@ -135,12 +145,32 @@ def again(
     values = {
         "fire_ms": fire_ms,
         "reason": reason,
-        "attempts": _D.attempts + int(attempt),
         "updated_ms": now_ms,
+        **_tried(now_ms, attempt),
     }
     return _move_mine(connection, delivery, State.CLAIMED, values) and _tell(
         connection, now_ms, delivery.id, reason
     )
+
+
+def set_aside(connection: sa.Connection, now_ms: int, delivery: Delivery, hold: Hold) -> bool:
+    """It waits for the end of a hold, with the hold's own words; nobody works on it meanwhile."""
+    reason = hold.sentence()
+    values = {"reason": reason, "holder": None, "updated_ms": now_ms}
+    if not move(connection, [delivery.id], State.HELD, _D.holder == delivery.holder, **values):
+        return False
+    cases_of(connection, now_ms, hold, [delivery.id])
+    return _tell(connection, now_ms, delivery.id, reason)
+
+
+def stand_by(connection: sa.Connection, now_ms: int, delivery: Delivery, hold: Hold, gap_ms: int) -> bool:
+    """The process that holds it sends it after the hold's end, at a slot of its own on its account; what was
+    prepared stays. For holds that end soon."""
+    assert hold.until_ms is not None
+    wished_ms = max(hold.until_ms, delivery.fire_ms)
+    slots = paced(connection, [(delivery.id, delivery.account.key, wished_ms)], gap_ms)
+    reason = hold.sentence()
+    return again(connection, now_ms, delivery, fire_ms=slots[delivery.id], reason=reason, attempt=False)
 
 
 def start_over(connection: sa.Connection, now_ms: int, delivery: Delivery, reason: str) -> bool:
@@ -230,6 +260,7 @@ def finish(connection: sa.Connection, now_ms: int, delivery_id: str, published: 
         "holder": None,
         "updated_ms": now_ms,
         "accepted_ms": sa.func.coalesce(_D.accepted_ms, now_ms),
+        "trouble_since_ms": None,
     }
     if published.state is not State.WAITING_IN_APP:
         values["published_ms"] = sa.func.coalesce(published.published_ms, _D.published_ms, now_ms)
@@ -262,6 +293,7 @@ def reopen(
         run_id=run_id,
         holder=holder,
         attempts=0,
+        trouble_since_ms=None,
         error_kind="",
         error_code="",
         reason="",

@@ -3,22 +3,29 @@
 The fence asks `held` in the statement that lets a post go, so a hold also stops what waits for its second.
 The rule for what was stopped: once nothing holds it any more it goes out at once, in the order in which it
 was due, each account's posts spaced by `account_gap_s`; what is too late by its own rule becomes missed.
+
+A hold with an end stops only what is due before that end, so that what comes after it can be prepared and
+leaves on its second. What an error says about an account or our app is one hold, however many meet it.
 """
 
 from __future__ import annotations
 
+import math
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
 
-from schedulo.clock import iso
+from schedulo.clock import iso, spoken
+from schedulo.delivery.incidents import Trouble, incident
 from schedulo.delivery.news import changed
-from schedulo.delivery.rows import tell_story
+from schedulo.delivery.rows import Delivery, tell_story
 from schedulo.delivery.transitions import move
+from schedulo.errors import KINDS, Actor, Kind, PlatformError
+from schedulo.ledger.database import upsert
 from schedulo.ledger.tables import accounts, deliveries, holds
 from schedulo.model import Platform, State
 
@@ -28,6 +35,12 @@ LISTED = 100
 """Deliveries that an answer names; all are counted."""
 WAITING = (State.SCHEDULED, State.CLAIMED, State.ARMED, State.REFUSED, State.HELD)
 """What a hold stops."""
+OURSELVES = "schedulo"
+"""The author of holds by errors."""
+LONGEST_S = 31 * 86400.0
+"""No limit of a platform is longer than a month, whatever a header says."""
+LOGINS = (Kind.TOKEN_EXPIRED, Kind.RECONNECT, Kind.PERMISSION)
+"""What connecting an account again cures."""
 
 
 class Scope(StrEnum):
@@ -58,9 +71,38 @@ class Hold:
         """As people write it: `everything`, `platform:x`, `account:x:123`."""
         return f"{self.scope}:{self.key}" if self.key else self.scope.value
 
+    @property
+    def end_ms(self) -> float:
+        return math.inf if self.until_ms is None else self.until_ms
+
+    def left_s(self, now_ms: int) -> float:
+        """Seconds until it ends by itself; infinite where somebody must lift it."""
+        return max(0.0, (self.end_ms - now_ms) / 1000)
+
     def sentence(self) -> str:
+        if self.error_kind:
+            wait = f"waiting until {spoken(self.until_ms, self.from_ms)}" if self.until_ms else "on hold"
+            return f"{wait}: {self.reason}"
         end = f"; it ends at {iso(self.until_ms)}" if self.until_ms else ""
         return f"on hold ({self.name}, by {self.author}): {self.reason}{end}"
+
+
+class InForce:
+    """The holds of one instant, asked for single deliveries."""
+
+    def __init__(self, found: Iterable[Hold]) -> None:
+        self._longest: dict[tuple[str, str], Hold] = {}
+        for hold in found:
+            known = self._longest.get((hold.scope, hold.key))
+            if known is None or hold.end_ms > known.end_ms:
+                self._longest[hold.scope, hold.key] = hold
+
+    def on(self, platform: str, account_key: str, fire_ms: int) -> Hold | None:
+        """The hold that stops a delivery due at `fire_ms`; of several the one that lasts longest."""
+        names = ((Scope.EVERYTHING, ""), (Scope.PLATFORM, platform), (Scope.ACCOUNT, account_key))
+        found = [self._longest[name] for name in names if name in self._longest]
+        stopping = [hold for hold in found if hold.end_ms > fire_ms]
+        return max(stopping, key=lambda hold: hold.end_ms, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +142,80 @@ def set_hold(
 ) -> bool:
     """Set a hold, or renew the one in force with the same scope, key and kind of error. True: it is new."""
     values = {"reason": reason, "author": author, "until_ms": until_ms}
+    if error_kind:
+        return _hold_once(connection, now_ms, scope, key, error_kind, values)
     same = (_H.scope == scope, _H.key == key, _H.error_kind == error_kind, *_now(now_ms))
     if connection.execute(sa.update(holds).where(*same).values(**values)).rowcount:
         return False
     row = {"id": secrets.token_hex(8), "scope": scope, "key": key, "error_kind": error_kind}
     connection.execute(sa.insert(holds).values(**row, **values, from_ms=now_ms))
     return True
+
+
+def _hold_once(
+    connection: sa.Connection, now_ms: int, scope: str, key: str, error_kind: str, values: dict[str, Any]
+) -> bool:
+    """One row in force a cause, also where two processes meet it at once; the later of two ends counts."""
+    same = (_H.scope == scope, _H.key == key, _H.error_kind == error_kind, _H.lifted_ms.is_(None))
+    over = sa.update(holds).where(*same, _H.until_ms <= now_ms)
+    connection.execute(over.values(lifted_ms=_H.until_ms, lifted_by="its time"))
+    id_ = secrets.token_hex(8)
+    row = {"id": id_, "scope": scope, "key": key, "error_kind": error_kind, "from_ms": now_ms}
+    statement = upsert(connection, holds).values(**row, **values)
+    fresh = statement.excluded
+    longer = sa.case(
+        (sa.or_(_H.until_ms.is_(None), _H.until_ms > fresh.until_ms), _H.until_ms), else_=fresh.until_ms
+    )
+    statement = statement.on_conflict_do_update(
+        index_elements=["scope", "key", "error_kind"],
+        index_where=sa.text("error_kind <> '' AND lifted_ms IS NULL"),
+        set_={"reason": fresh.reason, "until_ms": longer},
+    )
+    found: str = connection.execute(statement.returning(_H.id)).scalar_one()
+    return found == id_
+
+
+def hold_for(
+    connection: sa.Connection, now_ms: int, delivery: Delivery, error: PlatformError, wait_s: float | None
+) -> Hold:
+    """Hold what an error is about: its account, or its platform.
+
+    :param wait_s: how long; None: until a person has acted, for whom an incident is opened
+    """
+    scope = Scope(error.scope)
+    key = delivery.account.key if scope is Scope.ACCOUNT else delivery.account.platform.value
+    until_ms = None if wait_s is None else now_ms + int(min(max(wait_s, 1.0), LONGEST_S) * 1000)
+    set_hold(connection, now_ms, scope, key, error.sentence(), OURSELVES, until_ms, error.kind)
+    same = (_H.scope == scope, _H.key == key, _H.error_kind == error.kind, _H.lifted_ms.is_(None))
+    hold = _hold(connection.execute(sa.select(holds).where(*same)).one())
+    cases_of(connection, now_ms, hold, [delivery.id])
+    return hold
+
+
+def cases_of(connection: sa.Connection, now_ms: int, hold: Hold, delivery_ids: Sequence[str]) -> None:
+    """What an error holds until a person acts is one incident; these deliveries are cases of it."""
+    info = next((info for kind, info in KINDS.items() if kind == hold.error_kind), None)
+    if info is None or info.actor is Actor.NOBODY or not delivery_ids:
+        return
+    how = f"`schedulo release {hold.name}` lets them go"
+    if hold.error_kind in LOGINS:
+        sentence = f"{hold.reason}. Its posts wait until it is connected again; else {how}"
+    else:
+        sentence = f"{hold.reason}. Its posts wait; when it is mended {how}"
+    about = f"{hold.name}:{hold.error_kind}"
+    incident(connection, now_ms, Trouble.HELD, sentence, actor=info.actor, about=about, cases=delivery_ids)
+
+
+def reconnected(
+    connection: sa.Connection, now_ms: int, account_keys: Iterable[str], author: str
+) -> list[Hold]:
+    """These accounts have a new login: what waited for one goes out. Answers the holds that were lifted."""
+    return [
+        hold
+        for key in account_keys
+        for kind in LOGINS
+        for hold in lift(connection, now_ms, Scope.ACCOUNT, key, author, kind)
+    ]
 
 
 def lift(
@@ -132,15 +242,19 @@ def in_force(connection: sa.Connection, now_ms: int) -> list[Hold]:
     return [_hold(row) for row in connection.execute(query)]
 
 
-def held(now_ms: int) -> sa.ColumnElement[bool]:
-    """SQL: a hold on everything, on this platform or on this account is in force."""
-    return sa.exists().where(
-        *_now(now_ms),
-        sa.or_(
-            _H.scope == Scope.EVERYTHING,
-            sa.and_(_H.scope == Scope.PLATFORM, _H.key == _D.platform),
-            sa.and_(_H.scope == Scope.ACCOUNT, _H.key == _D.account_key),
-        ),
+def held(now_ms: int, after_ms: int = 0) -> sa.ColumnElement[bool]:
+    """SQL: a hold on everything, on this platform or on this account is in force and lasts until after the
+    delivery's instant, and until after `after_ms`."""
+    lasts = sa.or_(_H.until_ms.is_(None), sa.and_(_H.until_ms > _D.fire_ms, _H.until_ms > after_ms))
+    return sa.exists().where(*_now(now_ms), _about(), lasts)
+
+
+def _about() -> sa.ColumnElement[bool]:
+    """SQL: a row of `holds` is about a row of `deliveries`."""
+    return sa.or_(
+        _H.scope == Scope.EVERYTHING,
+        sa.and_(_H.scope == Scope.PLATFORM, _H.key == _D.platform),
+        sa.and_(_H.scope == Scope.ACCOUNT, _H.key == _D.account_key),
     )
 
 
@@ -167,28 +281,58 @@ def _covers(scope: str, key: str) -> sa.ColumnElement[bool]:
 
 
 def apply_holds(connection: sa.Connection, now_ms: int, horizon_ms: int) -> set[str]:
-    """Show what is due by `horizon_ms` and stopped as held, and let go what nothing holds any more. What a
-    rule holds (its `error_kind` says which) stays. Answers what changed; run by every tick."""
-    soon = (_D.state == State.SCHEDULED, held(now_ms), _D.fire_ms <= horizon_ms)
+    """Show what is due by `horizon_ms` and stopped as held, with the hold's own words, and let go what
+    nothing holds beyond it. What a rule holds (its `error_kind` says which) stays. Answers what changed; run
+    by every tick."""
     stopped: set[str] = set()
-    for hold in in_force(connection, now_ms):
-        reason = hold.sentence()
-        ids = connection.execute(sa.select(_D.id).where(*soon, _covers(hold.scope, hold.key))).scalars().all()
-        for chunk in _chunks(ids):
-            moved = move(connection, chunk, State.HELD, *soon, reason=reason, updated_ms=now_ms)
-            tell_story(connection, now_ms, ((id_, reason) for id_ in moved))
-            stopped |= moved
-    free = (_D.state == State.HELD, ~held(now_ms), _D.error_kind == "")
+    holds_now = in_force(connection, now_ms)
+    if holds_now:
+        soon = sa.and_(_D.state == State.SCHEDULED, held(now_ms), _D.fire_ms <= horizon_ms)
+        waits = sa.and_(_D.state == State.HELD, _D.error_kind == "", held(now_ms, horizon_ms))
+        stopped = _show(connection, now_ms, InForce(holds_now), sa.or_(soon, waits))
+    free = (_D.state == State.HELD, ~held(now_ms, horizon_ms), _D.error_kind == "")
+    # A hold that ends within the horizon is over by then: what it stops is prepared, and leaves at its end.
+    # Not from its past instant on: the claim spaces what is due at the same instant.
+    last_end = sa.select(sa.func.max(_H.until_ms)).where(*_now(now_ms), _about()).scalar_subquery()
+    earliest = sa.func.coalesce(last_end, now_ms)
+    fire_ms = sa.case((_D.fire_ms > earliest, _D.fire_ms), else_=earliest)
+    reason = sa.case((earliest > now_ms, _D.reason), else_="")
+    ends = {
+        row.id: row.ends for row in connection.execute(sa.select(_D.id, earliest.label("ends")).where(*free))
+    }
     released: set[str] = set()
-    for chunk in _chunks(connection.execute(sa.select(_D.id).where(*free)).scalars().all()):
-        # From now on, not from its past instant: the claim spaces what is due at the same instant.
-        fire_ms = sa.case((_D.fire_ms > now_ms, _D.fire_ms), else_=now_ms)
+    for chunk in _chunks(list(ends)):
         released |= move(
-            connection, chunk, State.SCHEDULED, *free, reason="", fire_ms=fire_ms, updated_ms=now_ms
+            connection, chunk, State.SCHEDULED, *free, reason=reason, fire_ms=fire_ms, updated_ms=now_ms
         )
-    tell_story(connection, now_ms, ((id_, "nothing holds it any more") for id_ in released))
+    over, soon_over = "nothing holds it any more", "its hold ends soon; it goes out then"
+    tell_story(connection, now_ms, ((id_, soon_over if ends[id_] > now_ms else over) for id_ in released))
     changed(connection, now_ms, stopped | released)
     return stopped | released
+
+
+def _show(
+    connection: sa.Connection, now_ms: int, holds_now: InForce, which: sa.ColumnElement[bool]
+) -> set[str]:
+    """Mark these as held, with the reason of the hold that lasts longest; answers what that changed."""
+    found: dict[Hold, list[str]] = {}
+    columns = (_D.id, _D.platform, _D.account_key, _D.fire_ms, _D.state, _D.reason)
+    for row in connection.execute(sa.select(*columns).where(which)):
+        hold = holds_now.on(row.platform, row.account_key, row.fire_ms)
+        if hold is not None and (row.state, row.reason) != (State.HELD, hold.sentence()):
+            found.setdefault(hold, []).append(row.id)
+    shown: set[str] = set()
+    for hold, ids in found.items():
+        reason = hold.sentence()
+        for chunk in _chunks(ids):
+            values = {"reason": reason, "updated_ms": now_ms}
+            moved = move(connection, chunk, State.HELD, which, **values)
+            again = sa.update(deliveries).where(_D.id.in_(chunk), _D.state == State.HELD, _D.reason != reason)
+            moved |= set(connection.execute(again.values(**values).returning(_D.id)).scalars())
+            tell_story(connection, now_ms, ((id_, reason) for id_ in moved))
+            cases_of(connection, now_ms, hold, sorted(moved))
+            shown |= moved
+    return shown
 
 
 def _chunks(ids: Sequence[str], size: int = 5000) -> list[Sequence[str]]:

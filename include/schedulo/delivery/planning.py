@@ -280,6 +280,7 @@ def _update(
             error_kind="",
             error_code="",
             attempts=0,
+            trouble_since_ms=None,
             version=_D.version + 1,
             **values,
         )
@@ -351,6 +352,7 @@ def _retry(connection: sa.Connection, now_ms: int, row: Any, grace_ms: int) -> s
         fire_ms=fire_ms,
         not_after_ms=max(row.not_after_ms, now_ms + grace_ms),
         attempts=0,
+        trouble_since_ms=None,
         reason="",
         error_kind="",
         error_code="",
@@ -468,7 +470,14 @@ def _take_now(connection: sa.Connection, now_ms: int, run_id: str, row: Any, gra
         "not_after_ms": due_ms + grace_ms,
         "updated_ms": now_ms,
     }
-    fresh = {"attempts": 0, "reason": "", "error_kind": "", "error_code": "", "holder": None}
+    fresh = {
+        "attempts": 0,
+        "trouble_since_ms": None,
+        "reason": "",
+        "error_kind": "",
+        "error_code": "",
+        "holder": None,
+    }
     if state in (State.CLAIMED, State.ARMED):
         waiting = (_D.id == row.id, _D.state.in_((State.CLAIMED, State.ARMED)))
         taken = connection.execute(sa.update(deliveries).where(*waiting).values(**values)).rowcount == 1

@@ -42,6 +42,7 @@ class Delivery:
     accepted_ms: int | None
     published_ms: int | None
     error_kind: str
+    trouble_since_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,7 @@ def _delivery(row: Any) -> Delivery:
         accepted_ms=row.accepted_ms,
         published_ms=row.published_ms,
         error_kind=row.error_kind,
+        trouble_since_ms=row.trouble_since_ms,
     )
 
 

@@ -204,6 +204,16 @@ holds = sa.Table(
     _instant("until_ms"),
     _instant("lifted_ms"),
     _text("lifted_by", ""),
+    # A hundred posts that meet one error are one hold.
+    sa.Index(
+        "uq_holds_error",
+        "scope",
+        "key",
+        "error_kind",
+        unique=True,
+        sqlite_where=sa.text("error_kind <> '' AND lifted_ms IS NULL"),
+        postgresql_where=sa.text("error_kind <> '' AND lifted_ms IS NULL"),
+    ),
 )
 
 claims = sa.Table(

@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from schedulo.delivery import claims, commits, endings, holds, rows
+from schedulo.delivery.holds import Hold
 from schedulo.ledger.clerk import Clerk, Operation
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import deliveries
@@ -28,8 +29,10 @@ class Case:
     delivery: rows.Delivery
     steps: Mapping[str, Any]
     writes: Sequence[rows.Write]
-    held: bool
-    """A hold on it is in force."""
+    hold: Hold | None
+    """The hold that stops it at its instant, if one is in force."""
+    limit: Hold | None
+    """A hold by an error that is in force now, whenever it ends: until then nothing is asked for it."""
     now_ms: int
     """The database's time when it was read."""
 
@@ -109,12 +112,15 @@ class Desk:
         found = rows.load(connection, ids)
         steps = rows.kept_steps(connection, ids, now_ms)
         writes = rows.writes_of(connection, ids)
-        held = set(
-            connection.execute(
-                sa.select(deliveries.c.id).where(deliveries.c.id.in_(ids), holds.held(now_ms))
-            ).scalars()
-        )
-        return [Case(found[id_], steps[id_], writes[id_], id_ in held, now_ms) for id_ in ids]
+        every = holds.in_force(connection, now_ms)
+        stops, limits = holds.InForce(every), holds.InForce(hold for hold in every if hold.error_kind)
+        cases = []
+        for id_ in ids:
+            one = found[id_]
+            about = (one.account.platform, one.account.key)
+            hold, limit = stops.on(*about, one.fire_ms), limits.on(*about, now_ms)
+            cases.append(Case(one, steps[id_], writes[id_], hold, limit, now_ms))
+        return cases
 
     def _keep(self, connection: sa.Connection, kept: Sequence[commits.Kept]) -> list[bool]:
         return commits.keep_steps(connection, self._ledger.now_ms(connection), kept)

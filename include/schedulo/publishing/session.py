@@ -17,11 +17,12 @@ from typing import Any
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from schedulo.delivery import claims, endings
+from schedulo.delivery import claims, endings, holds
 from schedulo.delivery.endings import Armed
+from schedulo.delivery.holds import Hold
 from schedulo.delivery.rows import Delivery, Write
 from schedulo.delivery.transitions import OUT
-from schedulo.errors import Diagnosis, Kind, PlatformError, Strategy
+from schedulo.errors import Diagnosis, Kind, KindInfo, PlatformError, Scope, Strategy
 from schedulo.flow import Commit, Finding, Job, Look, Sent
 from schedulo.flow import Request as FlowRequest
 from schedulo.model import Content, Media, Platform, Published, State, WriteState
@@ -39,6 +40,8 @@ _NETWORK = Diagnosis(Kind.NETWORK, refusal=True)
 _BUG = Diagnosis(Kind.BUG, refusal=False)
 ROUNDS = 60
 """A session that has not come to an end after so many looks at the ledger gives the delivery back."""
+LOOK_AGAIN_S = 5.0
+"""How often a session that waits for the end of a limit looks at the ledger."""
 FAR_S = 60.0
 """What is due later than the horizon and this is left to a later run."""
 
@@ -59,7 +62,7 @@ class Ending:
     delivery_id: str | None = None
     label: str = ""
     kind: str = ""
-    """The error's kind, for RETRY and FAILED."""
+    """The error's kind, for RETRY and FAILED, and for SKIPPED where an error holds it."""
     wait_s: float = 0.0
 
 
@@ -122,6 +125,11 @@ class Session:
             return ending_of(delivery)
         match delivery.state:
             case State.CLAIMED | State.ARMED:
+                if (hold := self._stopped(case)) is not None:
+                    return await self._held(delivery, hold, case.now_ms)
+                if case.limit is not None:  # it ends before the post is due; it is prepared then
+                    await asyncio.sleep(min(LOOK_AGAIN_S, case.limit.left_s(case.now_ms)))
+                    return None
                 return await self._not_now(case) or await self._publish(case, wish)
             case State.PROCESSING | State.PUBLISHED:
                 return await self._publish(case, wish)
@@ -135,13 +143,18 @@ class Session:
             case _:
                 return ending_of(delivery)
 
+    def _stopped(self, case: Case) -> Hold | None:
+        """The hold for which it must not go on. What an error holds is not even prepared: asking meanwhile
+        prolongs some limits. What a person holds may be released before its instant."""
+        due_ms = case.now_ms + self._settings.fence_lead_s * 1000
+        hold = case.hold
+        return hold if hold is not None and (hold.error_kind or case.delivery.fire_ms <= due_ms) else None
+
     async def _not_now(self, case: Case) -> Ending | None:
         """Give back what the fence would refuse whenever it is asked; None: work on it."""
         delivery = case.delivery
         if delivery.not_after_ms <= case.now_ms:
             reason = "its time is over"
-        elif case.held and delivery.fire_ms <= case.now_ms + self._settings.fence_lead_s * 1000:
-            reason = "a hold is in force"
         elif delivery.fire_ms > case.now_ms + (self._settings.horizon_s + FAR_S) * 1000:
             reason = "it is due later than this run reaches"
         else:
@@ -254,8 +267,9 @@ class Session:
     # --- after an error -------------------------------------------------------------------------------
 
     async def _after_error(self, delivery: Delivery, error: PlatformError, taken: bool) -> Ending | None:
-        """Decide by the kind of error; `taken`: a commit was accepted before."""
-        current = (await self._desk.case(delivery.id)).delivery
+        """Decide by the kind of error and by what it is about; `taken`: a commit was accepted before."""
+        case = await self._desk.case(delivery.id)
+        current = case.delivery
         if current.state in (State.PUBLISHED, State.WAITING_IN_APP, State.PUBLISHED_INCOMPLETE):
             await self._desk.do(endings.finish, current.id, Published(state=current.state))
             return Ending(
@@ -272,17 +286,33 @@ class Session:
             if not await self._desk.do(endings.start_over, current, error.sentence()):
                 return None
         info = error.info
-        if info.strategy is Strategy.STOP:
+        wait_s = None if info.strategy is Strategy.STOP else error.wait_s or info.base_wait_s
+        if error.scope is not Scope.DELIVERY and info.strategy in (Strategy.STOP, Strategy.WAIT):
+            hold = await self._desk.do(holds.hold_for, current, error, wait_s)
+            return await self._held(current, hold, case.now_ms)
+        if wait_s is None:
             return await self._fail(current, error)
         if info.strategy is Strategy.WAIT:
-            wait_s = error.wait_s if error.wait_s is not None else info.base_wait_s
             return await self._wait(current, wait_s, error, attempt=False)
-        if current.attempts + 1 >= info.max_attempts:
+        if _exhausted(current, info, case.now_ms):
             return await self._fail(current, error)
         if info.strategy is Strategy.REARM:
             await self._desk.do(endings.rearm, current, error.sentence())
         wait_s = max(error.wait_s or 0, info.base_wait_s * 2**current.attempts * random.uniform(0.5, 1.0))
         return await self._wait(current, wait_s, error, attempt=True)
+
+    async def _held(self, delivery: Delivery, hold: Hold, now_ms: int) -> Ending | None:
+        """Wait for a hold's end: here where it is near, else in the ledger, where it keeps nobody up."""
+        if hold.end_ms <= delivery.fire_ms and delivery.state is not State.REFUSED:
+            return None
+        if (left_s := hold.left_s(now_ms)) <= HERE_S:
+            gap_ms = int(self._settings.account_gap_s * 1000)
+            if await self._desk.do(endings.stand_by, delivery, hold, gap_ms):
+                await asyncio.sleep(max(0.0, left_s - 0.5))
+            return None
+        if not await self._desk.do(endings.set_aside, delivery, hold):
+            return None
+        return Ending(End.SKIPPED, hold.sentence(), delivery.id, delivery.label, hold.error_kind)
 
     async def _wait(
         self, delivery: Delivery, wait_s: float, error: PlatformError, *, attempt: bool
@@ -358,6 +388,14 @@ class Session:
                 End.SKIPPED, f"not known yet whether it went out: {finding.note}", delivery.id, delivery.label
             )
         return None
+
+
+def _exhausted(delivery: Delivery, info: KindInfo, now_ms: int) -> bool:
+    """One more failed attempt is the last: by how many there were, or since when it fails."""
+    if info.max_attempts and delivery.attempts + 1 >= info.max_attempts:
+        return True
+    since_ms = delivery.trouble_since_ms
+    return bool(info.max_elapsed_s and since_ms and now_ms - since_ms >= info.max_elapsed_s * 1000)
 
 
 def live_writes(writes: Any) -> dict[str, Write]:

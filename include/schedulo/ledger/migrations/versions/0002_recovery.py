@@ -50,6 +50,14 @@ def upgrade() -> None:
         ),
     )
     op.add_column("holds", sa.Column("lifted_by", sa.Text(), server_default="", nullable=False))
+    op.create_index(
+        "uq_holds_error",
+        "holds",
+        ["scope", "key", "error_kind"],
+        unique=True,
+        sqlite_where=sa.text("error_kind <> '' AND lifted_ms IS NULL"),
+        postgresql_where=sa.text("error_kind <> '' AND lifted_ms IS NULL"),
+    )
     op.add_column(
         "incidents",
         sa.Column("actor", sa.Text(), server_default="", nullable=False, comment="who must act"),
