@@ -281,63 +281,6 @@ def cancel(connection: sa.Connection, now_ms: int, delivery_id: str, reason: str
     return bool(moved)
 
 
-def reopen(
-    connection: sa.Connection, now_ms: int, delivery_id: str, run_id: str, holder: str, why: str
-) -> bool:
-    """Try a failed delivery again in the instance that asks; False where it did not fail."""
-    moved = move(
-        connection,
-        [delivery_id],
-        State.CLAIMED,
-        _D.state == State.FAILED,
-        run_id=run_id,
-        holder=holder,
-        attempts=0,
-        trouble_since_ms=None,
-        error_kind="",
-        error_code="",
-        reason="",
-        not_after_ms=sa.case((_D.not_after_ms > now_ms, _D.not_after_ms), else_=now_ms + 600_000),
-        updated_ms=now_ms,
-    )
-    if moved:
-        tell_story(connection, now_ms, [(delivery_id, f"tried again: {why}")])
-        changed(connection, now_ms, moved)
-    return bool(moved)
-
-
-def look_anew(connection: sa.Connection, now_ms: int, delivery_id: str, run_id: str, holder: str) -> bool:
-    """Look once more what became of an unresolved delivery; nothing is sent for it."""
-    moved = move(
-        connection,
-        [delivery_id],
-        State.UNKNOWN,
-        _D.state == State.UNRESOLVED,
-        run_id=run_id,
-        holder=holder,
-        updated_ms=now_ms,
-    )
-    return bool(moved)
-
-
-def take_scheduled(
-    connection: sa.Connection, now_ms: int, delivery_id: str, run_id: str, holder: str
-) -> bool:
-    """Take what waits in the ledger into the instance that asks, if its time has come."""
-    return bool(
-        move(
-            connection,
-            [delivery_id],
-            State.CLAIMED,
-            _D.state == State.SCHEDULED,
-            _D.fire_ms <= now_ms + 60_000,
-            run_id=run_id,
-            holder=holder,
-            updated_ms=now_ms,
-        )
-    )
-
-
 def no_doubt_left(connection: sa.Connection, now_ms: int, delivery: Delivery) -> bool:
     """A late answer has settled the last write in doubt: go on by what it said."""
     return _move_mine(connection, delivery, State.CLAIMED, {"updated_ms": now_ms})

@@ -13,9 +13,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from schedulo.delivery import again
 from schedulo.delivery.incidents import Trouble, incident
 from schedulo.delivery.news import changed
-from schedulo.delivery.rows import tell_story
+from schedulo.delivery.rows import NOT_PLANNED, tell_story
 from schedulo.delivery.transitions import OUT, move
 from schedulo.errors.kinds import Actor
 from schedulo.ledger.database import upsert
@@ -23,8 +24,6 @@ from schedulo.ledger.tables import accounts, claims, deliveries, posts, writes
 from schedulo.model import Account, Content, State, WriteState
 
 _D = deliveries.c
-NOT_PLANNED = "not_planned"
-"""`error_kind` of a delivery that its post does not allow: a problem, not Ready, or the account taken off."""
 CONTENT_GUARD = "content_guard"
 MISSING = "missing_rows"
 """`error_kind` of what is held because too many rows vanished at once."""
@@ -230,8 +229,12 @@ def _update(
         return
     values = _values(now_ms, post, plan)
     if row.asked_ms is not None:
-        for column in ("due_ms", "fire_ms", "not_after_ms"):
-            values[column] = getattr(row, column)
+        if state not in (State.FAILED, State.MISSED) and row.due_ms in (row.asked_ms, plan.due_ms):
+            # Asked for now, or tried again: until the author gives another time, that counts.
+            for column in ("due_ms", "fire_ms", "not_after_ms"):
+                values[column] = getattr(row, column)
+        else:
+            values["asked_ms"] = None
     same = (
         row.fingerprint == plan.fingerprint
         and row.due_ms == values["due_ms"]
@@ -266,11 +269,11 @@ def _update(
         ):
             move(connection, [row.id], State.SCHEDULED, reason=plan.note, error_kind="", updated_ms=now_ms)
         return
-    again = row.error_kind == NOT_PLANNED or (
+    anew = row.error_kind == NOT_PLANNED or (
         state in (State.FAILED, State.MISSED) and not same and plan.due_ms > now_ms
     )
     if (
-        again
+        anew
         and plan.not_after_ms > now_ms
         and move(
             connection,
@@ -327,39 +330,12 @@ def command(
     if row is None:
         return
     connection.execute(sa.update(deliveries).where(_D.id == key).values(commanded_ms=requested_ms))
-    answer = (
-        _retry(connection, now_ms, row, grace_ms) if verb == "retry" else _cancel(connection, now_ms, row)
-    )
-    tell_story(connection, now_ms, [(key, f"{verb} was requested: {answer}")])
+    if verb == "retry":
+        again.ask(connection, now_ms, [key], again.Request(again.Ask.RETRY, "in Airtable", grace_ms))
+        return
+    answer = _cancel(connection, now_ms, row)
+    tell_story(connection, now_ms, [(key, f"{verb} was requested in Airtable: {answer}")])
     changed(connection, now_ms, [key])
-
-
-def _retry(connection: sa.Connection, now_ms: int, row: Any, grace_ms: int) -> str:
-    state = State(row.state)
-    if state in OUT:
-        return f"refused, it is out: {row.permalink or row.remote_id or 'no link yet'}"
-    if row.error_kind == NOT_PLANNED:
-        return f"refused, the post must be mended first: {row.reason}"
-    if state is State.UNRESOLVED:
-        move(connection, [row.id], State.UNKNOWN, fire_ms=now_ms, updated_ms=now_ms)
-        return "it is looked up once more; nothing is sent"
-    fire_ms = max(now_ms, row.due_ms)
-    if move(
-        connection,
-        [row.id],
-        State.SCHEDULED,
-        _D.state.in_((State.FAILED, State.MISSED, State.CANCELLED, State.HELD)),
-        fire_ms=fire_ms,
-        not_after_ms=max(row.not_after_ms, now_ms + grace_ms),
-        attempts=0,
-        trouble_since_ms=None,
-        reason="",
-        error_kind="",
-        error_code="",
-        updated_ms=now_ms,
-    ):
-        return "planned again"
-    return f"nothing to do, it is {state}"
 
 
 def _cancel(connection: sa.Connection, now_ms: int, row: Any) -> str:

@@ -11,6 +11,9 @@ import sqlalchemy as sa
 from schedulo.ledger.tables import accounts, deliveries, events, steps, writes
 from schedulo.model import Account, Content, Platform, State, WriteState
 
+NOT_PLANNED = "not_planned"
+"""`error_kind` of a delivery that its post does not allow: a problem, not Ready, or the account taken off."""
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:

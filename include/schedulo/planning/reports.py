@@ -10,7 +10,7 @@ from schedulo.airtable.client import AirtableClient
 from schedulo.airtable.rows import Report, Written
 from schedulo.airtable.schema import NOT_PLANNED as NOT_PLANNED_WORD
 from schedulo.airtable.schema import STATE_WORDS
-from schedulo.delivery import planning
+from schedulo.delivery.rows import NOT_PLANNED
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import accounts, deliveries, outbox, posts
 from schedulo.model import Platform, State
@@ -66,7 +66,7 @@ def _untold(connection: sa.Connection) -> list[tuple[Report, int]]:
 
 def _report(row: Any, record_id: str | None) -> Report:
     state = State(row.state)
-    not_planned = row.error_kind == planning.NOT_PLANNED
+    not_planned = row.error_kind == NOT_PLANNED
     return Report(
         key=row.id,
         record_id=record_id,

@@ -21,7 +21,7 @@ from concurrent.futures import Future
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from schedulo.delivery import claims, endings
+from schedulo.delivery import again, claims, endings
 from schedulo.delivery.rows import story_of
 from schedulo.ledger.clerk import Clerk
 from schedulo.ledger.database import Ledger
@@ -144,7 +144,7 @@ class Publisher:
             if grant.mine:
                 return await asyncio.shield(self._begin(wish, grant.delivery_id))
             delivery = (await self._desk.case(grant.delivery_id)).delivery
-            if grant.asked_again and await self._ask_again(wish, delivery.id, delivery.state):
+            if grant.asked_again and await self._ask_again(wish, delivery.id):
                 return await asyncio.shield(self._begin(wish, delivery.id))
             working = delivery.state in (
                 State.CLAIMED,
@@ -168,19 +168,14 @@ class Publisher:
                 await asyncio.sleep(wait_s)
         return await self._desk.acquire(wish)
 
-    async def _ask_again(self, wish: claims.Wish, delivery_id: str, state: State) -> bool:
+    async def _ask_again(self, wish: claims.Wish, delivery_id: str) -> bool:
         """A task that ended was cleared or retried: what may be tried again is taken into this instance."""
-        if state is State.FAILED:
-            return bool(
-                await self._desk.do(
-                    endings.reopen, delivery_id, wish.run_id, wish.holder, "its task was cleared"
-                )
-            )
-        if state is State.SCHEDULED:
-            return bool(await self._desk.do(endings.take_scheduled, delivery_id, wish.run_id, wish.holder))
-        if state is State.UNRESOLVED:
-            return bool(await self._desk.do(endings.look_anew, delivery_id, wish.run_id, wish.holder))
-        return False
+        grace_ms = int(self._settings.missed_after_s * 1000)
+        request = again.Request(
+            again.Ask.CLEAR, "in Airflow", grace_ms, run_id=wish.run_id, holder=wish.holder
+        )
+        told: list[again.Told] = await self._desk.do(again.ask, [delivery_id], request)
+        return told[0].done
 
     def _begin(self, wish: claims.Wish, delivery_id: str) -> asyncio.Task[Ending]:
         task = self._loop.create_task(self._session_of(wish, delivery_id))

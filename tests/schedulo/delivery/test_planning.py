@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from schedulo.delivery import planning
 from schedulo.delivery.commits import Outcome
 from schedulo.delivery.planning import Plan, PostPlan
+from schedulo.delivery.rows import NOT_PLANNED
 from schedulo.ledger.tables import deliveries, writes
 from schedulo.model import Account, Content, Format, Platform, State, WriteState
 from schedulo.planning.content import content_hash, fingerprint
@@ -94,7 +95,7 @@ def test_what_is_sent_once_more_is_the_same_to_the_byte(books: Books) -> None:
 def test_a_post_that_is_no_longer_ready_is_taken_out_and_comes_back(books: Books) -> None:
     id_ = put(books, post(books))
     put(books, post(books, wanted=False, plans=()))
-    assert (books.row(id_).state, books.row(id_).error_kind) == (S.CANCELLED, planning.NOT_PLANNED)
+    assert (books.row(id_).state, books.row(id_).error_kind) == (S.CANCELLED, NOT_PLANNED)
     put(books, post(books))
     assert (books.row(id_).state, books.row(id_).error_kind) == (S.SCHEDULED, "")
 
@@ -218,36 +219,14 @@ def test_a_command_is_done_once_for_each_time_it_is_given(books: Books) -> None:
     assert books.row(id_).state == S.SCHEDULED
 
 
-@pytest.mark.parametrize("state", [S.FAILED, S.MISSED, S.CANCELLED, S.HELD])
-def test_retry_plans_again_what_rests_and_gives_it_time(books: Books, state: State) -> None:
+def test_retry_is_answered_as_wherever_else_it_is_asked(books: Books) -> None:
     id_ = put(books, post(books))
     books.pass_s(9000)
-    books.change(id_, state=state, attempts=5, reason="r", error_kind="bug")
-    ask(books, id_, "retry")
+    books.change(id_, state=S.FAILED, attempts=5, reason="r", error_kind="bug")
+    assert ask(books, id_, "retry") == "a retry was requested in Airtable: planned again"
     row = books.row(id_)
     assert (row.state, row.attempts, row.error_kind, row.fire_ms) == (S.SCHEDULED, 0, "", books.now_ms)
     assert row.not_after_ms == books.now_ms + 3_600_000
-
-
-@pytest.mark.parametrize("state", [S.PUBLISHED, S.PUBLISHED_INCOMPLETE, S.WAITING_IN_APP, S.PROCESSING])
-def test_retry_of_what_is_out_is_refused_with_its_link(books: Books, state: State) -> None:
-    id_ = put(books, post(books))
-    books.change(id_, state=state, permalink="https://x.test/1")
-    assert "refused, it is out: https://x.test/1" in ask(books, id_, "retry")
-    assert books.row(id_).state == state
-
-
-def test_retry_of_an_unresolved_post_looks_and_sends_nothing(books: Books) -> None:
-    id_ = put(books, post(books))
-    books.change(id_, state=S.UNRESOLVED)
-    assert "nothing is sent" in ask(books, id_, "retry")
-    assert books.row(id_).state == S.UNKNOWN
-
-
-def test_retry_of_a_wrong_post_says_what_is_wrong(books: Books) -> None:
-    id_ = put(books, post(books, problem="Text: too long."))
-    assert "too long" in ask(books, id_, "retry")
-    assert books.row(id_).state == S.CANCELLED
 
 
 @pytest.mark.parametrize("state", [S.SCHEDULED, S.CLAIMED, S.ARMED, S.HELD, S.REFUSED, S.FAILED, S.MISSED])
