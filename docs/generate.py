@@ -306,6 +306,15 @@ def formats_page() -> str:
             table(("format", "checked", "the request that publishes", "what proves that it is out"), rows),
             _MORE[platform],
         ]
+    parts += [
+        "## What follows a post",
+        "Each is a request of its own with a fence of its own, sent once the post is out. It may follow for "
+        "15 minutes; then, or when it is refused, a person is asked, and the post stays as it is.",
+        table(
+            ("what", "field in Posts", "the request", "what proves that it is there", "where it fails"),
+            _FOLLOWING,
+        ),
+    ]
     missing = set(WAYS) - {(platform, kind) for platform, lines in limits.items() for kind in lines}
     assert not missing, f"{missing} are described and no longer there"
     parts += ["## Not yet", _NOT_YET]
@@ -414,9 +423,25 @@ _MORE = {
     Platform.FACEBOOK: "With `SCHEDULO_FACEBOOK_TWO_PHASE=false` text and links go out with one request and "
     "are found again by their text or link.",
 }
+_FOLLOWING = [
+    (
+        "parts of a thread on X, 280 characters each",
+        "*Thread*: parted by lines of `---`",
+        "`POST /2/tweets` as a reply to the part before",
+        "the reply to that part with this text",
+        "*Published in part*; the message says which part is missing",
+    ),
+    (
+        "the first comment on Instagram and Facebook, 2,196 characters",
+        "*First comment*",
+        "`comments` of the post",
+        "the comment with this text under the post",
+        "*Published*, with the reason as its message",
+    ),
+]
 _NOT_YET = (
-    "Carousels, stories and first comments (Instagram); photo posts (TikTok); threads and polls (X); stories "
-    "and comments (Facebook). Several images for Instagram, or images for TikTok, make a post *Not planned*, "
+    "Carousels and stories (Instagram); photo posts (TikTok); polls (X); stories (Facebook). "
+    "Several images for Instagram, or images for TikTok, make a post *Not planned*, "
     "with a sentence; the others have no field in the base."
 )
 

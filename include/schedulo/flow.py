@@ -18,7 +18,7 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from schedulo.model import Account, Content, Media
+from schedulo.model import Account, Content, Media, Position, Published
 
 Flow = Generator["Effect", Any, Any]
 Pairs = tuple[tuple[str, str], ...]
@@ -180,6 +180,13 @@ class Commit:
     live: bool = True
     """True: accepted means the public sees it. False: the platform still works on it (state `processing`)
     until the flow's later steps say so."""
+    position: Position = Position.ONLY
+    title: str = "the post"
+    """What people call it: "part 2 of 3", "the first comment"."""
+    vital: bool = True
+    """False: where it fails for good, the post counts as published all the same (a comment)."""
+    out: Published | None = None
+    """For a later one: what is known of the post that is out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +208,16 @@ def step(name: str, request: Request, read: Read, keep_s: float | None = None) -
     return (yield Step(name, request, read, keep_s))
 
 
-def commit(name: str, request: Request, read: Read, live: bool = True) -> Flow:
-    return (yield Commit(name, request, read, live))
+def commit(name: str, request: Request, read: Read, live: bool = True, *, more: bool = False) -> Flow:
+    """The request that publishes; `more`: others follow it."""
+    return (yield Commit(name, request, read, live, Position.FIRST if more else Position.ONLY))
+
+
+def follow(
+    name: str, request: Request, read: Read, *, title: str, out: Published, vital: bool = True
+) -> Flow:
+    """A request that adds to a post that is out; `title` as people call it."""
+    return (yield Commit(name, request, read, True, Position.LATER, title, vital, out))
 
 
 def due() -> Flow:

@@ -73,6 +73,16 @@ class WriteState(StrEnum):
     """Looked for after the quiet time and not there."""
 
 
+class Position(StrEnum):
+    """Where an irreversible request stands among those of its delivery."""
+
+    ONLY = "only"
+    FIRST = "first"
+    """Others follow: parts of a thread, a first comment."""
+    LATER = "later"
+    """The post is out; this adds to it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Media:
     """One file of a post, kept in the media store under its hash."""
@@ -102,9 +112,14 @@ class Content:
     link: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     """The platform's own choices, by its own names (`privacy_level`, `disable_comment`, ...)."""
+    thread: tuple[str, ...] = ()
+    """What follows the text as further posts, each a reply to the one before."""
+    first_comment: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """Without what is empty and came later, so that older fingerprints stay as they are."""
+        found = asdict(self)
+        return {name: value for name, value in found.items() if value or name not in _CAME_LATER}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -114,7 +129,12 @@ class Content:
             media=tuple(Media.from_json(item) for item in data["media"]),
             link=data["link"],
             options=dict(data["options"]),
+            thread=tuple(data.get("thread", ())),
+            first_comment=data.get("first_comment", ""),
         )
+
+
+_CAME_LATER = frozenset({"thread", "first_comment"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ ignored, since a duplicated row copies such cells. Single cells are left to `cel
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from schedulo.airtable.schema import ACCOUNTS, COMMANDS, DELIVERIES, POSTS
 from schedulo.clock import ClockError, Instant, instant, iso, parse_instant
 from schedulo.model import Account, Platform, Problem
 
+PART_LINE = re.compile(r"^[ \t]*-{3,}[ \t]*$", re.MULTILINE)
 AUTHOR = "The author of the post corrects it."
 OWNER = "Who looks after the accounts corrects it."
 
@@ -66,6 +68,10 @@ class PostRow:
     not_after_ms: int | None
     options: Dict[Platform, Dict[str, Any]]
     """As `model.Content.options`, for each platform."""
+    thread: tuple[str, ...] = ()
+    """What follows the text on X."""
+    first_comment: str = ""
+    """On Instagram and Facebook."""
     problems: tuple[Problem, ...] = ()
 
     def due(self, account_timezone: str, mapping: Mapping | None = None) -> Instant | None:
@@ -237,6 +243,8 @@ def post_row(record: Dict[str, Any], mapping: Mapping) -> PostRow:
         format=cells.choice("Format", schema.FORMATS),
         not_after_ms=cells.instant_ms("Not after"),
         options=_options(cells),
+        thread=_thread(cells.text("Thread")),
+        first_comment=cells.text("First comment").strip(),
         problems=tuple(cells.problems),
     )
 
@@ -286,6 +294,11 @@ def _options(cells: Cells) -> dict[Platform, dict[str, Any]]:
         Platform.X: x,
         Platform.FACEBOOK: facebook,
     }
+
+
+def _thread(text: str) -> tuple[str, ...]:
+    parts = PART_LINE.split(text) if text.strip() else []
+    return tuple(part.strip() for part in parts)
 
 
 def _alt_texts(cells: Cells, media: int) -> tuple[str, ...]:

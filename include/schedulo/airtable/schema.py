@@ -206,6 +206,10 @@ TABLES: tuple[Table, ...] = (
             ),
             Field("Cover at (s)", Type.NUMBER, "Second of the video that becomes its cover.", precision=1),
             Field("X replies", Type.SELECT, "Who may reply; empty: everyone.", choices=tuple(X_REPLIES)),
+            Field(
+                "Thread", Type.LONG_TEXT, "X: what follows the text as further posts, parted by lines of ---."
+            ),
+            Field("First comment", Type.LONG_TEXT, "Instagram and Facebook: written under the post at once."),
             Field("Facebook title", Type.TEXT, "The title of a video on Facebook."),
             Field(
                 "Last modified",

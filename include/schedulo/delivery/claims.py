@@ -64,11 +64,7 @@ def claim_due(connection: sa.Connection, now_ms: int, run_id: str, settings: Set
     horizon = now_ms + int(settings.horizon_s * 1000)
     due = sa.or_(
         sa.and_(_D.state == State.SCHEDULED, _D.fire_ms <= horizon, ~held(now_ms)),
-        sa.and_(
-            _D.state.in_((State.PROCESSING, State.UNKNOWN)),
-            _D.fire_ms <= now_ms + int(LOOK_AHEAD_S * 1000),
-            _D.holder.is_(None),
-        ),
+        sa.and_(_goes_on(), _D.fire_ms <= now_ms + int(LOOK_AHEAD_S * 1000), _D.holder.is_(None)),
     )
     candidates = connection.execute(
         sa.select(_D.id, _D.state, _D.fire_ms, _D.account_key, _D.label)
@@ -103,6 +99,14 @@ def claim_due(connection: sa.Connection, now_ms: int, run_id: str, settings: Set
     return before + [
         Claim(index, row.id, row.label) for index, row in enumerate(candidates, start=len(before))
     ]
+
+
+def _goes_on() -> sa.ColumnElement[bool]:
+    """SQL: something was sent, and there is more to find out or to send."""
+    return sa.or_(
+        _D.state.in_((State.PROCESSING, State.UNKNOWN)),
+        sa.and_(_D.state == State.PUBLISHED_INCOMPLETE, _D.error_kind == ""),
+    )
 
 
 def paced(connection: sa.Connection, wanted: Sequence[tuple[str, str, int]], gap_ms: int) -> dict[str, int]:
@@ -188,11 +192,13 @@ def sweep(connection: sa.Connection, now_ms: int, settings: Settings) -> None:
     tell_story(
         connection, now_ms, ((id_, "its sender fell silent; the outcome is not known") for id_ in lost)
     )
+    followers = _ids(connection, _D.state == State.PUBLISHED_INCOMPLETE, overdue)
     connection.execute(
-        sa.update(deliveries)
-        .where(_D.state.in_((State.PROCESSING, State.UNKNOWN)), silent)
-        .values(holder=None)
+        sa.update(writes)
+        .where(writes.c.delivery_id.in_(followers), writes.c.state == WriteState.OPEN)
+        .values(state=WriteState.UNKNOWN)
     )
+    connection.execute(sa.update(deliveries).where(_goes_on(), silent).values(holder=None))
 
     late = sa.and_(_D.state.in_((State.SCHEDULED, State.HELD)), _D.not_after_ms <= now_ms)
     reason = sa.case(
@@ -288,7 +294,7 @@ def acquire(
                 .where(
                     _D.id.in_(ids),
                     _D.run_id == run_id,
-                    _D.state.in_((State.CLAIMED, State.ARMED, State.PROCESSING, State.UNKNOWN)),
+                    sa.or_(_D.state.in_((State.CLAIMED, State.ARMED)), _goes_on()),
                     sa.or_(_D.holder.is_(None), _D.holder == holder, _silent(now_ms, settings)),
                 )
                 .values(holder=holder, updated_ms=now_ms)
@@ -306,7 +312,7 @@ def release(connection: sa.Connection, now_ms: int, holder: str, ids: Sequence[s
     mine = [_D.holder == holder] + ([_D.id.in_(list(ids))] if ids is not None else [])
     connection.execute(
         sa.update(deliveries)
-        .where(*mine, _D.state.in_((State.CLAIMED, State.PROCESSING, State.UNKNOWN)))
+        .where(*mine, sa.or_(_D.state == State.CLAIMED, _goes_on()))
         .values(holder=None, updated_ms=now_ms)
     )
     prepared = (*mine, _D.state.in_((State.ARMED, State.REFUSED)))
@@ -319,7 +325,7 @@ def release_orphans(
     """Let go of what `holder` has held for a while without working on it: its work broke off."""
     held_long = (
         _D.holder == holder,
-        _D.state.in_((State.CLAIMED, State.ARMED, State.REFUSED, State.PROCESSING, State.UNKNOWN)),
+        sa.or_(_D.state.in_((State.CLAIMED, State.ARMED, State.REFUSED)), _goes_on()),
         _D.updated_ms < now_ms - int(settings.holder_silent_s * 1000),
     )
     orphans = [id_ for id_ in _ids(connection, *held_long) if id_ not in at_work]

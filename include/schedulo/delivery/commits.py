@@ -17,13 +17,16 @@ from schedulo.delivery.holds import held
 from schedulo.delivery.incidents import Trouble, incident
 from schedulo.delivery.news import changed
 from schedulo.delivery.rows import tell_story
-from schedulo.delivery.transitions import move
+from schedulo.delivery.transitions import OUT, move
 from schedulo.errors.kinds import Actor
 from schedulo.ledger.database import upsert
 from schedulo.ledger.tables import deliveries, outcomes, steps, writes
-from schedulo.model import State, WriteState
+from schedulo.model import Position, State, WriteState
 
 _D = deliveries.c
+
+FOLLOW_S = 900.0
+"""How long after a post what belongs to it (thread, comment) may follow by itself; then a person is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class Intent:
     live: bool
     allowance_ms: int
     """How long the request may take from the fence to its last byte: window plus time limit."""
+    position: Position = Position.ONLY
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +62,23 @@ def fence(
     `guarded=False` leaves out every condition. It exists so that tests can show what the fence prevents.
     """
     won: dict[str, int] = {}
-    for holder in {intent.holder for intent in intents}:
-        ids = {intent.delivery_id for intent in intents if intent.holder == holder}
-        conditions = _may_send(now_ms, lead_ms, holder) if guarded else ()
+    groups = {(intent.holder, intent.position is Position.LATER) for intent in intents}
+    for holder, later in groups:
+        ids = {
+            intent.delivery_id
+            for intent in intents
+            if (intent.holder, intent.position is Position.LATER) == (holder, later)
+        }
+        values: dict[str, Any] = {"fence": _D.fence + 1, "updated_ms": now_ms}
+        if later:
+            conditions = _may_follow(now_ms, holder)
+        else:
+            conditions = _may_send(now_ms, lead_ms, holder)
+            values |= {"state": State.SENDING, "sent_ms": now_ms}
         statement = (
             sa.update(deliveries)
-            .where(_D.id.in_(ids), *conditions)
-            .values(state=State.SENDING, fence=_D.fence + 1, sent_ms=now_ms, updated_ms=now_ms)
+            .where(_D.id.in_(ids), *(conditions if guarded else ()))
+            .values(**values)
             .returning(_D.id, _D.fence)
         )
         won |= {row.id: row.fence for row in connection.execute(statement)}
@@ -87,6 +101,7 @@ def fence(
                 "request": intent.request,
                 "snapshot": intent.snapshot,
                 "live": intent.live,
+                "position": intent.position,
                 "opened_ms": now_ms,
                 "sending_until_ms": now_ms + intent.allowance_ms,
             }
@@ -112,6 +127,20 @@ def _may_send(now_ms: int, lead_ms: int, holder: str) -> tuple[sa.ColumnElement[
     )
 
 
+def _may_follow(now_ms: int, holder: str) -> tuple[sa.ColumnElement[bool], ...]:
+    """SQL: the same for what adds to a post that is out. Its due second, its version and the wish to cancel
+    it no longer count; a hold does."""
+    return (
+        _D.state == State.PUBLISHED_INCOMPLETE,
+        _D.holder == holder,
+        _D.not_after_ms > now_ms,
+        ~held(now_ms),
+        ~sa.exists().where(
+            writes.c.delivery_id == _D.id, writes.c.state.in_((WriteState.OPEN, WriteState.UNKNOWN))
+        ),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What one write came to, as its sender or a later look found it."""
@@ -126,15 +155,17 @@ class Outcome:
 
 
 _AFTER = {
-    (WriteState.ACCEPTED, True): State.PUBLISHED,
-    (WriteState.ACCEPTED, False): State.PROCESSING,
-    (WriteState.REFUSED, True): State.REFUSED,
-    (WriteState.REFUSED, False): State.REFUSED,
-    (WriteState.UNSENT, True): State.ARMED,
-    (WriteState.UNSENT, False): State.ARMED,
-    (WriteState.UNKNOWN, True): State.UNKNOWN,
-    (WriteState.UNKNOWN, False): State.UNKNOWN,
+    WriteState.REFUSED: State.REFUSED,
+    WriteState.UNSENT: State.ARMED,
+    WriteState.UNKNOWN: State.UNKNOWN,
 }
+
+
+def after_acceptance(live: bool, position: Position) -> State:
+    """Where a delivery stands once its first write was accepted."""
+    if not live:
+        return State.PROCESSING
+    return State.PUBLISHED_INCOMPLETE if position is Position.FIRST else State.PUBLISHED
 
 
 def settle(connection: sa.Connection, now_ms: int, found: Sequence[Outcome]) -> list[State | None]:
@@ -181,7 +212,15 @@ def settle(connection: sa.Connection, now_ms: int, found: Sequence[Outcome]) -> 
             answers.append(None)
             continue
         settled.append({"b_id": item.write_id, "b_state": item.state, "b_value": item.value, "b_at": now_ms})
-        target = _AFTER[item.state, write.live]
+        news.add(write.delivery_id)
+        if write.position == Position.LATER:  # the post is out; the write says the rest
+            answers.append(State(write.stands))
+            continue
+        target = (
+            after_acceptance(write.live, Position(write.position))
+            if item.state is WriteState.ACCEPTED
+            else _AFTER[item.state]
+        )
         if target is State.ARMED and write.stands != State.SENDING:
             target = State.CLAIMED  # taken from its process meanwhile: whoever takes it up arms it
         groups.setdefault(target, {})[write.delivery_id] = {
@@ -190,7 +229,6 @@ def settle(connection: sa.Connection, now_ms: int, found: Sequence[Outcome]) -> 
             "note": item.note,
         }
         answers.append(target)
-        news.add(write.delivery_id)
     if settled:
         connection.execute(
             sa.update(writes)
@@ -221,7 +259,7 @@ def _arrive(
 ) -> None:
     """Move deliveries to the state that their outcome leads to, with what comes with it."""
     values: dict[str, Any] = {"updated_ms": now_ms}
-    if target in (State.PUBLISHED, State.PROCESSING):
+    if target in OUT:
         values |= {
             "reason": "",
             "error_kind": "",
@@ -229,19 +267,21 @@ def _arrive(
             "trouble_since_ms": None,
             "fire_ms": now_ms,
         }
+        if target is State.PUBLISHED_INCOMPLETE:
+            values["not_after_ms"] = now_ms + int(FOLLOW_S * 1000)
     elif target is State.UNKNOWN:
         values |= {
             "fire_ms": now_ms,
             "reason": "it is not known whether it went out; being looked up",
         }
     move(connection, members, target, **values)
-    if target in (State.PUBLISHED, State.PROCESSING):
+    if target in OUT:
         connection.execute(
             sa.update(deliveries)
             .where(_D.id == sa.bindparam("b_id"))
             .values(
                 accepted_ms=sa.bindparam("b_at"),
-                published_ms=sa.bindparam("b_at") if target is State.PUBLISHED else _D.published_ms,
+                published_ms=_D.published_ms if target is State.PROCESSING else sa.bindparam("b_at"),
                 remote_id=sa.func.coalesce(sa.bindparam("b_value"), _D.remote_id),
             ),
             [

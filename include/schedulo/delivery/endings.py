@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from schedulo.delivery.claims import paced
+from schedulo.delivery.commits import FOLLOW_S, after_acceptance
 from schedulo.delivery.holds import Hold, cases_of
 from schedulo.delivery.incidents import Trouble, incident
 from schedulo.delivery.news import changed
@@ -23,7 +24,7 @@ from schedulo.errors import PlatformError
 from schedulo.errors.kinds import Actor
 from schedulo.flow import Finding, Look
 from schedulo.ledger.tables import deliveries, instances, outcomes, steps, writes
-from schedulo.model import Published, State, WriteState
+from schedulo.model import Position, Published, State, WriteState
 from schedulo.settings import Settings
 
 _D = deliveries.c
@@ -201,13 +202,13 @@ def start_over(connection: sa.Connection, now_ms: int, delivery: Delivery, reaso
 def look_later(
     connection: sa.Connection, now_ms: int, delivery: Delivery, *, fire_ms: int, reason: str
 ) -> bool:
-    """Leave a delivery that is being processed or looked up as it is until `fire_ms`."""
+    """Leave a delivery of which something was sent as it is until `fire_ms`."""
     moved = connection.execute(
         sa.update(deliveries)
         .where(
             _D.id == delivery.id,
             _D.holder == delivery.holder,
-            _D.state.in_((State.PROCESSING, State.UNKNOWN)),
+            _D.state.in_((State.PROCESSING, State.UNKNOWN, State.PUBLISHED_INCOMPLETE)),
         )
         .values(fire_ms=fire_ms, reason=reason, holder=None, looks=_D.looks + 1, updated_ms=now_ms)
     )
@@ -272,6 +273,60 @@ def finish(connection: sa.Connection, now_ms: int, delivery_id: str, published: 
         changed(connection, now_ms, [delivery_id])
 
 
+def is_out(connection: sa.Connection, now_ms: int, delivery: Delivery, out: Published) -> bool:
+    """The post is out and something is to follow: people get the link now, not after the last part."""
+    values = {
+        "remote_id": sa.func.coalesce(out.post_id, _D.remote_id),
+        "permalink": sa.func.coalesce(out.permalink, _D.permalink),
+        "published_ms": sa.func.coalesce(out.published_ms, _D.published_ms, now_ms),
+        "updated_ms": now_ms,
+    }
+    mine = _D.holder == delivery.holder
+    begun = {"not_after_ms": now_ms + int(FOLLOW_S * 1000)}
+    done = bool(
+        move(connection, [delivery.id], State.PUBLISHED_INCOMPLETE, mine, **values, **begun)
+    ) or _stay(connection, delivery.id, State.PUBLISHED_INCOMPLETE, values, mine)
+    if done:
+        changed(connection, now_ms, [delivery.id])
+    return done
+
+
+def stop_following(
+    connection: sa.Connection,
+    now_ms: int,
+    delivery: Delivery,
+    *,
+    kind: str,
+    code: str,
+    reason: str,
+    vital: bool,
+) -> bool:
+    """What was to follow does not, until a person asks. A thread then counts as published in part; a post
+    without its comment is a published post."""
+    values = {"reason": reason, "error_kind": kind, "error_code": code, "holder": None, "updated_ms": now_ms}
+    mine = _D.holder == delivery.holder
+    if vital:
+        done = _stay(connection, delivery.id, State.PUBLISHED_INCOMPLETE, values, mine)
+    else:
+        done = bool(move(connection, [delivery.id], State.PUBLISHED, mine, **values))
+    if not done:
+        return False
+    _not_whole(connection, now_ms, delivery, reason)
+    return _tell(connection, now_ms, delivery.id, reason)
+
+
+def _not_whole(connection: sa.Connection, now_ms: int, delivery: Delivery, reason: str) -> None:
+    incident(
+        connection,
+        now_ms,
+        Trouble.INCOMPLETE,
+        reason,
+        actor=Actor.AUTHOR,
+        about=delivery.account.key,
+        cases=[delivery.id],
+    )
+
+
 def cancel(connection: sa.Connection, now_ms: int, delivery_id: str, reason: str) -> bool:
     """Stop a delivery of which nothing was sent. False: too late, or nothing to stop."""
     moved = move(connection, [delivery_id], State.CANCELLED, reason=reason, holder=None, updated_ms=now_ms)
@@ -323,15 +378,20 @@ def conclude(
     row = connection.execute(
         sa.select(_D.state, _D.holder, _D.resends, _D.looks).where(_D.id == delivery.id).with_for_update()
     ).one()
-    if row.state != State.UNKNOWN:
+    later = write.position is Position.LATER
+    stands = State.PUBLISHED_INCOMPLETE if later else State.UNKNOWN
+    if row.state != stands:
         return State(row.state)  # a late answer was faster
     if finding.look is Look.FOUND:
-        target = State.PUBLISHED if write.live else State.PROCESSING
         _close(connection, now_ms, write, WriteState.ACCEPTED, finding)
+        if later:
+            _tell(connection, now_ms, write.delivery_id, f"found at the platform: {finding.note}")
+            return stands
+        target = after_acceptance(write.live, write.position)
         _found(connection, now_ms, write, finding, target)
         return target
     if row.holder != delivery.holder:
-        return State.UNKNOWN  # who holds it now concludes
+        return stands  # who holds it now concludes
     quiet_over = looked_ms >= write.opened_ms + int(settings.quiet_s * 1000)
     once_more = (finding.look is Look.UNCLEAR and row.looks < 20) or (
         finding.look is Look.ABSENT and _looks(connection, write) < LOOKS
@@ -345,26 +405,39 @@ def conclude(
             fire_ms=now_ms + wait_ms,
             reason=f"not known yet whether it went out: {finding.note}; looked at again",
         )
-        return State.UNKNOWN
-    again = finding.look in (Look.UNUSED, Look.ABSENT, Look.DEAD) and finding.resend and row.resends == 0
+        return stands
+    again = (
+        finding.look in (Look.UNUSED, Look.ABSENT, Look.DEAD)
+        and finding.resend
+        and not _sent_again(connection, write)
+    )
     if again:
         _close(connection, now_ms, write, WriteState.ABSENT, finding)
-        target = State.CLAIMED
-        move(
-            connection,
-            [write.delivery_id],
-            target,
-            resends=_D.resends + 1,
-            fire_ms=now_ms,
-            reason="it did not arrive; sent once more",
-            updated_ms=now_ms,
-        )
+        values = {
+            "resends": _D.resends + 1,
+            "fire_ms": now_ms,
+            "reason": "it did not arrive; sent once more",
+            "updated_ms": now_ms,
+        }
+        target = State.PUBLISHED_INCOMPLETE if later else State.CLAIMED
+        if later:
+            values["not_after_ms"] = now_ms + int(FOLLOW_S * 1000)
+            _stay(connection, write.delivery_id, target, values)
+        else:
+            move(connection, [write.delivery_id], target, **values)
         if finding.look is Look.DEAD:
             connection.execute(sa.delete(steps).where(steps.c.delivery_id == write.delivery_id))
         tell_story(connection, now_ms, [(write.delivery_id, f"{finding.note}: sent once more")])
         changed(connection, now_ms, [write.delivery_id])
         return target
     reason = f"a person must look: {finding.note}"
+    if later:
+        reason = f"the post is out; {write.name} of it may be, or not: {reason}"
+        values = {"reason": reason, "error_kind": UNRESOLVED, "holder": None, "updated_ms": now_ms}
+        _stay(connection, write.delivery_id, stands, values)
+        _not_whole(connection, now_ms, delivery, reason)
+        _tell(connection, now_ms, write.delivery_id, reason)
+        return stands
     move(connection, [write.delivery_id], State.UNRESOLVED, reason=reason, holder=None, updated_ms=now_ms)
     tell_story(connection, now_ms, [(write.delivery_id, reason)])
     incident(
@@ -378,6 +451,20 @@ def conclude(
     )
     changed(connection, now_ms, [write.delivery_id])
     return State.UNRESOLVED
+
+
+UNRESOLVED = "unresolved"
+"""`error_kind` of a post that is out while nobody knows whether a later part of it is."""
+
+
+def _sent_again(connection: sa.Connection, write: Write) -> bool:
+    """Whether this commit was looked for in vain and sent once more before."""
+    query = sa.select(writes.c.id).where(
+        writes.c.delivery_id == write.delivery_id,
+        writes.c.name == write.name,
+        writes.c.state == WriteState.ABSENT,
+    )
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def _looks(connection: sa.Connection, write: Write) -> int:
@@ -407,6 +494,9 @@ def _found(connection: sa.Connection, now_ms: int, write: Write, finding: Findin
         published_ms=_D.published_ms
         if target is State.PROCESSING
         else sa.func.coalesce(_D.published_ms, write.opened_ms),
+        not_after_ms=now_ms + int(FOLLOW_S * 1000)
+        if target is State.PUBLISHED_INCOMPLETE
+        else _D.not_after_ms,
         remote_id=sa.func.coalesce(remote_id, _D.remote_id),
         reason="",
         fire_ms=now_ms,

@@ -74,6 +74,14 @@ def _no_case(*states: State, let_go_s: float = 0) -> Condition:
     return over
 
 
+def _all_whole(now_ms: int) -> sa.ColumnElement[bool]:
+    """Nothing is missing of any case any more (an error stands beside what is), or nobody waits for it."""
+    missing = sa.and_(_D.state.in_((State.PUBLISHED, State.PUBLISHED_INCOMPLETE)), _D.error_kind != "")
+    follows = sa.and_(_D.state == State.PUBLISHED_INCOMPLETE, _D.error_kind == "")
+    standing = sa.exists().where(_C.incident_key == _I.key, _D.id == _C.delivery_id, sa.or_(missing, follows))
+    return sa.or_(~standing, _I.last_ms < now_ms - int(7 * DAY_S * 1000))
+
+
 def _marked(name: str) -> Condition:
     """What failed has been done since: its mark is younger than the last failure."""
     return lambda _now_ms: sa.exists().where(marks.c.name == name, marks.c.at_ms > _I.last_ms)
@@ -124,7 +132,7 @@ RULES: dict[Trouble, Rule] = {
         "Posts are out, but not whole",
         "What is out stays out.",
         "Look at the post; add what is missing by hand, or ask for it again.",
-        _no_case(State.PUBLISHED_INCOMPLETE, *AT_WORK, let_go_s=7 * DAY_S),
+        _all_whole,
     ),
     Trouble.UNRESOLVED: Rule(
         "It is not known whether posts are out",

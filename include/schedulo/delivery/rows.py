@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from schedulo.ledger.tables import accounts, deliveries, events, steps, writes
-from schedulo.model import Account, Content, Platform, State, WriteState
+from schedulo.model import Account, Content, Platform, Position, State, WriteState
 
 NOT_PLANNED = "not_planned"
 """`error_kind` of a delivery that its post does not allow: a problem, not Ready, or the account taken off."""
@@ -60,6 +60,7 @@ class Write:
     request: Mapping[str, Any]
     snapshot: Mapping[str, Any]
     live: bool
+    position: Position
     opened_ms: int
     sending_until_ms: int
     value: Any
@@ -150,6 +151,7 @@ def writes_of(connection: sa.Connection, ids: Sequence[str]) -> dict[str, list[W
                 row.request,
                 row.snapshot,
                 row.live,
+                Position(row.position),
                 row.opened_ms,
                 row.sending_until_ms,
                 row.value,

@@ -51,7 +51,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     S.MISSED: frozenset({S.SCHEDULED, S.CANCELLED}),
     S.CANCELLED: frozenset({S.SCHEDULED}),
     S.UNRESOLVED: frozenset({S.PUBLISHED, S.UNKNOWN, S.SCHEDULED}),
-    S.PUBLISHED_INCOMPLETE: frozenset({S.PUBLISHED}),
+    S.PUBLISHED_INCOMPLETE: frozenset({S.PUBLISHED}),  # its later writes tell how far it is
     S.WAITING_IN_APP: frozenset({S.PUBLISHED}),
     S.PUBLISHED: frozenset(),
 }
@@ -67,7 +67,7 @@ for _state in (
     S.CANCELLED,
     S.HELD,
 ):
-    TRANSITIONS[_state] |= {S.PUBLISHED, S.PROCESSING}
+    TRANSITIONS[_state] |= {S.PUBLISHED, S.PUBLISHED_INCOMPLETE, S.PROCESSING}
 
 RESTING = frozenset(
     {S.PUBLISHED, S.PUBLISHED_INCOMPLETE, S.WAITING_IN_APP, S.FAILED, S.UNRESOLVED, S.MISSED, S.CANCELLED}

@@ -143,6 +143,7 @@ writes = sa.Table(
     sa.Column("request", Json, nullable=False, comment="without secrets"),
     sa.Column("snapshot", Json, nullable=False, comment="the content as it was frozen"),
     sa.Column("live", sa.Boolean, nullable=False),
+    _text("position", "only", comment="only, first (others follow), or later (the post is out)"),
     _instant("opened_ms", nullable=False),
     _instant("sending_until_ms", nullable=False),
     _instant("settled_ms"),

@@ -35,6 +35,7 @@ _SINGLE: Mapping[tuple[Platform, str, MediaKind | None], Format] = {
     (Platform.FACEBOOK, "reel", _VIDEO): Format.REEL,
 }
 _SEVERAL = (Platform.X, Platform.FACEBOOK)
+_COMMENTED = (Platform.INSTAGRAM, Platform.FACEBOOK)
 _REMEDY = "The author of the post corrects it."
 
 
@@ -68,6 +69,8 @@ def fit(
         media=media,
         link=row.link if format_ is Format.LINK else None,
         options=dict(row.options.get(account.platform, {})),
+        thread=row.thread if account.platform is Platform.X else (),
+        first_comment=row.first_comment if account.platform in _COMMENTED else "",
     )
     return Fitted(content, tuple(conversation.check(account, content, public_media=public_media)))
 
@@ -104,6 +107,7 @@ def content_hash(content: Content) -> str:
         [item.sha256 for item in content.media],
         content.link or "",
         content.format,
+        *(" ".join(part.split()) for part in content.thread),
     ]
     return hashlib.sha256(json.dumps(essence).encode()).hexdigest()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -44,6 +45,16 @@ class Facebook:
         return list(problems(content))
 
     def publish(self, job: Job) -> Flow:
+        published = yield from self._post(job)
+        comment = job.content.first_comment
+        if not comment:
+            return published
+        if published.post_id is None:
+            return replace(published, note=f"{published.note}; its first comment could not be written")
+        request = Page.of(job).commit(f"{published.post_id}/comments", message=comment)
+        return (yield from graph.first_comment(GRAPH, request, published))
+
+    def _post(self, job: Job) -> Flow:
         match job.content.format:
             case Format.TEXT | Format.LINK:
                 return _drafted(job) if job.options["facebook_two_phase"] else _at_once(job)
@@ -58,6 +69,9 @@ class Facebook:
 
     def reconcile(self, job: Job, sent: Sent) -> Flow:
         page = Page.of(job)
+        if sent.name == graph.COMMENT:
+            path = sent.request.path.removeprefix(f"/{page.version}/")
+            return graph.look_for_comment(GRAPH, page.get(path, fields="id,message", limit=100), sent)
         if sent.content.format in (Format.VIDEO, Format.REEL):
             return look_at_video(page, sent.steps["start"]["video_id"])
         form = dict(sent.request.form or ())
@@ -98,7 +112,9 @@ def _drafted(job: Job) -> Flow:
         note = "Facebook made the draft public at once, before its time; switch two-phase posts off"
         return (yield from _published(page, {"id": draft, "permalink_url": None}, note))
     yield from due()
-    yield from commit("post", page.commit(draft, is_published=True), _switched)
+    yield from commit(
+        "post", page.commit(draft, is_published=True), _switched, more=bool(content.first_comment)
+    )
     return (yield from _published(page, {"id": draft, "permalink_url": None}))
 
 
@@ -129,6 +145,7 @@ def _at_once(job: Job) -> Flow:
             fields="id,permalink_url",
         ),
         _created,
+        more=bool(content.first_comment),
     )
     return (yield from _published(page, made))
 
@@ -150,6 +167,7 @@ def _photos(job: Job) -> Flow:
             fields="id,permalink_url",
         ),
         _created,
+        more=bool(content.first_comment),
     )
     if made is None:
         try:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from schedulo.model import Content, Format, Media, MediaKind, Problem
+from schedulo.platforms import graph
 from schedulo.text import utf16_length
 
 MB = 1_000_000
@@ -42,6 +43,7 @@ def problems(content: Content) -> Iterator[Problem]:
         return
     yield from _text(content)
     yield from _link(content)
+    yield from graph.comment_problems(content)
     least, most, kinds = MEDIA[content.format]
     if len(content.media) < least or (most is not None and len(content.media) > most):
         rule = f"{content.format} needs " + (f"exactly {least}" if least == most else f"at least {least}")

@@ -63,7 +63,8 @@ def publish_video(job: Job) -> Flow:
         title=content.options.get("title"),
         description=content.text or None,
     )
-    yield from commit("post", request, partial(_finished, start["video_id"]), live=False)
+    more = bool(content.first_comment)
+    yield from commit("post", request, partial(_finished, start["video_id"]), live=False, more=more)
     return (yield from _on_air(page, start["video_id"]))
 
 
@@ -151,7 +152,8 @@ def publish_reel(job: Job) -> Flow:
         title=content.options.get("title"),
         description=content.text or None,
     )
-    yield from commit("post", request, partial(_finished, start["video_id"]), live=False)
+    more = bool(content.first_comment)
+    yield from commit("post", request, partial(_finished, start["video_id"]), live=False, more=more)
     return (yield from _on_air(page, start["video_id"]))
 
 

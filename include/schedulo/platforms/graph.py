@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -15,8 +16,22 @@ from urllib.parse import parse_qsl, urlsplit
 
 from schedulo.errors import Diagnosis, Kind, Phase, PlatformError, diagnose
 from schedulo.errors.meta import META_RULES
-from schedulo.flow import Auth, FilePart, Flow, Pairs, Request, Response, Slice, step
-from schedulo.model import Media, Platform
+from schedulo.flow import (
+    Auth,
+    FilePart,
+    Finding,
+    Flow,
+    Look,
+    Pairs,
+    Request,
+    Response,
+    Sent,
+    Slice,
+    follow,
+    step,
+)
+from schedulo.model import Content, Media, Platform, Problem, Published
+from schedulo.text import utf16_length
 from schedulo.words import word
 
 HANDLE_KEEP_S = 23 * 3600.0
@@ -206,6 +221,46 @@ def _is_listed(item: Any) -> bool:
         and bool(word(item.get("id")))
         and all(isinstance(item.get(name), str | None) for name in ("caption", "message", "permalink_url"))
     )
+
+
+COMMENT = "comment"
+COMMENT_CHARS = 2196
+"""Meta does not say; what other publishers found for Instagram. Facebook takes more."""
+
+
+def first_comment(graph: Graph, request: Request, published: Published) -> Flow:
+    """Write the first comment under a post that is out; a post without it is a published post."""
+    yield from follow(
+        COMMENT,
+        request,
+        lambda response: str(graph.accepted(response).get("id") or "") or None,
+        title="the first comment",
+        out=published,
+        vital=False,
+    )
+    return published
+
+
+def comment_problems(content: Content) -> Iterator[Problem]:
+    if (length := utf16_length(content.first_comment)) > COMMENT_CHARS:
+        yield Problem(
+            "First comment", f"{length} characters", f"at most {COMMENT_CHARS} characters", "Shorten it"
+        )
+
+
+def look_for_comment(graph: Graph, request: Request, sent: Sent) -> Flow:
+    """Whether the comment is under the post. Instagram lists fifty, the newest first (comment moderation)."""
+    wanted = normalised(dict(sent.request.form or ())["message"])
+    try:
+        items = yield from graph.items("look-comments", request)
+    except PlatformError as error:
+        return Finding(Look.UNCLEAR, note=f"the comments cannot be read ({error.code or error.status})")
+    if items is None:
+        return Finding(Look.UNCLEAR, note="the list of comments does not end")
+    for item in items:
+        if normalised(str(item.get("message") or item.get("text") or "")) == wanted:
+            return Finding(Look.FOUND, str(item["id"]), "the comment is under the post")
+    return Finding(Look.ABSENT, note=f"none of the {len(items)} comments is this one")
 
 
 def unreadable(error: PlatformError) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from typing import Any
@@ -129,6 +129,7 @@ class Instagram:
             partial(_ready, KINDS[content.format].poll_s),
             keep_s=STATUS_KEEP_S,
         )
+        more = bool(content.first_comment)
         if status == Container.PUBLISHED:  # by an earlier life of this ledger: it is out, publish nothing
             media = yield from _find(place, content, container["since"])
             return (yield from _published(place, media, "its container was published before"))
@@ -137,14 +138,26 @@ class Instagram:
             "post",
             place.post(f"{place.user}/media_publish", graph.COMMIT_TIMEOUT_S, creation_id=container["id"]),
             _accepted,
+            more=more,
         )
         if media is None:
             media = yield from _find(place, content, container["since"])
-        return (yield from _published(place, media))
+        published = yield from _published(place, media)
+        if not more:
+            return published
+        if media is None:
+            return replace(published, note=f"{published.note}; its first comment could not be written")
+        request = place.post(f"{media}/comments", message=content.first_comment)
+        return (yield from graph.first_comment(GRAPH, request, published))
 
     def reconcile(self, job: Job, sent: Sent) -> Flow:
         """The container's status first, then what is on the account since the write was opened."""
         place = Place.of(job)
+        if sent.name == graph.COMMENT:
+            request = place.get(
+                sent.request.path.removeprefix(f"/{place.version}/"), fields="id,text", limit=50
+            )
+            return (yield from graph.look_for_comment(GRAPH, request, sent))
         container = dict(sent.request.form or ())["creation_id"]
         status = yield from step(
             "look-status",
@@ -322,6 +335,7 @@ def _problems(account: Account, content: Content, public_media: bool) -> Iterato
         yield Problem("format", content.format, "not possible on Instagram", "Choose image or reel")
         return
     yield from _caption_problems(content.text)
+    yield from graph.comment_problems(content)
     wanted = MediaKind.IMAGE if content.format is Format.IMAGE else MediaKind.VIDEO
     if [media.kind for media in content.media] != [wanted]:
         shown = ", ".join(media.kind for media in content.media) or "nothing"

@@ -11,7 +11,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from schedulo.errors import Diagnosis, Kind, Phase, PlatformError, Scope, diagnose
@@ -30,10 +30,11 @@ from schedulo.flow import (
     Slice,
     commit,
     due,
+    follow,
     side_by_side,
     step,
 )
-from schedulo.model import Account, Content, Media, MediaKind, Platform, Problem, Published
+from schedulo.model import Account, Content, Media, MediaKind, Platform, Problem, Published, State
 from schedulo.platforms.base import Conversation
 from schedulo.platforms.x_accepts import CATEGORIES, SEGMENT_BYTES, problems
 from schedulo.words import word
@@ -235,6 +236,13 @@ def _posted(response: Response) -> str | None:
     return post_id if post_id.isdecimal() else None
 
 
+def _part_request(content: Content, text: str, parent: str) -> Request:
+    body: dict[str, Any] = {"text": text, "reply": {"in_reply_to_tweet_id": parent}}
+    if content.options.get("made_with_ai"):
+        body["made_with_ai"] = True
+    return Request("x", "POST", "/2/tweets", json=body)
+
+
 # Finding again
 
 
@@ -242,7 +250,8 @@ def _timeline(name: str, account: Account, since_id: str | None, page: str | Non
     """One page of the account's own posts, newest first, in whichever spelling X takes."""
 
     def ask(name: str, parameter: str, note: str) -> Flow:
-        query = [("max_results", "10"), (parameter, f"created_at,entities,attachments,{note}")]
+        replied = "referenced_tweets" if parameter == OLD_SPELLING[0] else "referenced_posts"
+        query = [("max_results", "10"), (parameter, f"created_at,entities,attachments,{replied},{note}")]
         query += [("since_id", since_id)] if since_id else []
         query += [("pagination_token", page)] if page else []
         request = Request("x", "GET", f"/2/users/{account.account_id}/tweets", query=tuple(query))
@@ -264,27 +273,41 @@ def _page(response: Response) -> dict[str, Any]:
     posts = []
     for post in body.get("data") or ():
         note = post.get("note_post") or post.get("note_tweet") or {}
+        referenced = post.get("referenced_posts") or post.get("referenced_tweets") or ()
         posts.append(
             {
                 "id": str(post["id"]),
                 "text": word(note.get("text") or post.get("text")),
                 "media_keys": [str(key) for key in (post.get("attachments") or {}).get("media_keys") or ()],
+                "parent": next((word(r["id"]) for r in referenced if r.get("type") == "replied_to"), ""),
             }
         )
     next_page = word((body.get("meta") or {}).get("next_token")) or None
     return {"posts": posts, "next": next_page}
 
 
-def _matching(posts: Sequence[dict[str, Any]], content: Content, media_keys: set[str]) -> list[str]:
-    """Ids of the posts that are this content: by media keys, else by text and number of media."""
-    by_key = [post["id"] for post in posts if media_keys and media_keys == set(post["media_keys"])]
-    if by_key or not content.text.strip():
-        return by_key
-    return [
-        post["id"]
-        for post in posts
-        if len(post["media_keys"]) in (0, len(content.media)) and same_text(content.text, post["text"])
-    ]
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a post is known by when it is looked for."""
+
+    text: str
+    media: int
+    media_keys: frozenset[str] = frozenset()
+    parent: str = ""
+
+    def among(self, posts: Sequence[dict[str, Any]]) -> list[str]:
+        """Ids of the posts that are it: by media keys, else by text, number of media and parent."""
+        keys = self.media_keys
+        by_key = [post["id"] for post in posts if keys and keys == set(post["media_keys"])]
+        if by_key or not self.text.strip():
+            return by_key
+        return [
+            post["id"]
+            for post in posts
+            if post["parent"] == self.parent
+            and len(post["media_keys"]) in (0, self.media)
+            and same_text(self.text, post["text"])
+        ]
 
 
 T_CO = re.compile(r"https?://t\.co/\w+")
@@ -317,7 +340,7 @@ def id_ms(post_id: str) -> int:
     return (int(post_id) >> 22) + SNOWFLAKE_EPOCH_MS
 
 
-def _find_lost(job: Job, media_keys: set[str]) -> Flow:
+def _find_lost(name: str, job: Job, wanted: _Wanted) -> Flow:
     """The id of a post that X took without naming it, or "": looked for once among the newest."""
 
     def newest(response: Response) -> str:
@@ -325,13 +348,44 @@ def _find_lost(job: Job, media_keys: set[str]) -> Flow:
             return ""
         since_ms = (response.date_s - LOST_ANSWER_S) * 1000
         posts = [post for post in _page(response)["posts"] if id_ms(post["id"]) >= since_ms]
-        found = _matching(posts, job.content, media_keys)
+        found = wanted.among(posts)
         return found[0] if len(found) == 1 else ""
 
     try:
-        return (yield from _timeline("find", job.account, None, None, newest))
+        return (yield from _timeline(name, job.account, None, None, newest))
     except PlatformError:
         return ""
+
+
+def _thread(job: Job, published: Published) -> Flow:
+    """What follows the first post, each part a reply to the one before."""
+    parent, parts = published.post_id, job.content.thread
+    for number, text in enumerate(parts, start=2):
+        if not parent:
+            note = f"X took part {number - 1} of {len(parts) + 1} but did not name it; the rest cannot follow"
+            return replace(published, state=State.PUBLISHED_INCOMPLETE, note=note)
+        made = yield from follow(
+            f"part-{number}",
+            _part_request(job.content, text, parent),
+            _posted,
+            title=f"part {number} of {len(parts) + 1}",
+            out=published,
+        )
+        if made is None and number <= len(parts):
+            made = yield from _find_lost(f"find-{number}", job, _Wanted(text, 0, parent=parent))
+        parent = made
+    return published
+
+
+def _wanted(sent: Sent) -> _Wanted:
+    """What the request of a write made, as it can be known again."""
+    if sent.name.startswith("part-"):
+        body = sent.request.json
+        return _Wanted(body["text"], 0, parent=body["reply"]["in_reply_to_tweet_id"])
+    keys = frozenset(
+        v["media_key"] for k, v in sent.steps.items() if k.startswith("init-") and v["media_key"]
+    )
+    return _Wanted(sent.content.text, len(sent.content.media), keys)
 
 
 class X:
@@ -351,17 +405,19 @@ class X:
             uploads = yield from side_by_side(*(_upload(i, media) for i, media in enumerate(content.media)))
         yield from due()
         request = _post_request(content, [upload["id"] for upload in uploads])
-        post_id = yield from commit("post", request, _posted)
+        post_id = yield from commit("post", request, _posted, more=bool(content.thread))
         if post_id is None:
-            keys = {upload["media_key"] for upload in uploads if upload["media_key"]}
-            post_id = yield from _find_lost(job, keys)
+            keys = frozenset(upload["media_key"] for upload in uploads if upload["media_key"])
+            wanted = _Wanted(content.text, len(content.media), keys)
+            post_id = yield from _find_lost("find", job, wanted)
         if not post_id:
             return Published(note="X took the post but did not name it; look at the account for the link.")
-        return Published(
+        published = Published(
             post_id=post_id,
             permalink=f"https://x.com/{job.account.options.get('username') or 'i'}/status/{post_id}",
             published_ms=id_ms(post_id),
         )
+        return (yield from _thread(job, published))
 
     def reconcile(self, job: Job, sent: Sent) -> Flow:
         """Looks through the account's own posts since the write was opened (X: timelines).
@@ -370,14 +426,14 @@ class X:
         """
         since_ms = sent.opened_ms - CLOCK_MARGIN_MS
         since_id = str(max(0, since_ms - SNOWFLAKE_EPOCH_MS) << 22)
-        keys = {v["media_key"] for k, v in sent.steps.items() if k.startswith("init-") and v["media_key"]}
+        wanted = _wanted(sent)
         posts: list[dict[str, Any]] = []
         token: str | None = None
         for number in range(PAGES):
             page = yield from _timeline(f"look-{number}", job.account, since_id, token, _page)
             posts += page["posts"]
             token = page["next"]
-            found = _matching(posts, sent.content, keys)
+            found = wanted.among(posts)
             if found or not token:
                 break
         if len(found) == 1:
@@ -386,7 +442,7 @@ class X:
             return Finding(Look.UNCLEAR, note=f"X shows {len(found)} posts that look the same.")
         if token:
             return Finding(Look.UNCLEAR, note=f"{len(posts)} newer posts on the account, and there are more.")
-        if not sent.content.text.strip() and posts:
+        if not wanted.text.strip() and posts:
             return Finding(
                 Look.UNCLEAR, note="X shows newer posts; without a text ours cannot be told apart."
             )

@@ -59,29 +59,36 @@ SHAPES: dict[Format, tuple[MediaKind | None, int, int]] = {
 def problems(account: Account, content: Content) -> Iterator[Problem]:
     """All that X would refuse."""
     yield from _shape(content)
-    yield from _text(account, content)
+    yield from _text(account, "Text", content.text, needed=not content.media)
+    for number, text in enumerate(content.thread, start=2):
+        yield from _text(account, f"Thread, part {number}", text, needed=True)
+    if len({text.strip() for text in (content.text, *content.thread)}) <= len(content.thread):
+        yield Problem("Thread", "", "X refuses two posts with the same text", "Write each part differently.")
+    yield from _replies(content)
     for media in content.media:
         yield from _medium(account, media)
 
 
-def _text(account: Account, content: Content) -> Iterator[Problem]:
-    text = content.text
+def _text(account: Account, field: str, text: str, *, needed: bool) -> Iterator[Problem]:
     premium = bool(account.options.get("premium"))
     most = MAX_WEIGHT_PREMIUM if premium else X_MAX_WEIGHTED_LENGTH
     weight = x_weighted_length(text)
     if weight > most:
         yield Problem(
-            "Text",
+            field,
             f"{weight} characters as X counts",
             f"X takes {most:,} from {'a Premium' if premium else 'this'} account; each link counts 23",
             f"Shorten it by {weight - most}.",
         )
-    if not text.strip() and not content.media:
-        yield Problem("Text", "", "a post without media needs a text", "Write one.")
+    if needed and not text.strip():
+        yield Problem(field, "", "a post without media needs a text", "Write one.")
     if any(character in text for character in X_INVALID_CHARACTERS):
-        yield Problem("Text", "", "it holds an invisible character that X refuses", "Type the text anew.")
+        yield Problem(field, "", "it holds an invisible character that X refuses", "Type the text anew.")
     if len(tags := CASHTAG.findall(text)) > 1:
-        yield Problem("Text", ", ".join(tags), "X takes one cashtag in a post", "Leave one of them.")
+        yield Problem(field, ", ".join(tags), "X takes one cashtag in a post", "Leave one of them.")
+
+
+def _replies(content: Content) -> Iterator[Problem]:
     settings = content.options.get("reply_settings")
     if settings and settings not in REPLY_SETTINGS:
         yield Problem(

@@ -8,6 +8,7 @@ are visible and hold nobody up.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -20,12 +21,12 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from schedulo.delivery import claims, endings, holds
 from schedulo.delivery.endings import Armed
 from schedulo.delivery.holds import Hold
-from schedulo.delivery.rows import Delivery, Write
+from schedulo.delivery.rows import Delivery, Write, note_in_story
 from schedulo.delivery.transitions import OUT
 from schedulo.errors import Diagnosis, Kind, KindInfo, PlatformError, Scope, Strategy
 from schedulo.flow import Commit, Finding, Job, Look, Sent
 from schedulo.flow import Request as FlowRequest
-from schedulo.model import Content, Media, Platform, Published, State, WriteState
+from schedulo.model import Content, Media, Platform, Position, Published, State, WriteState
 from schedulo.platforms.base import Conversation
 from schedulo.publishing.desk import Case, Desk
 from schedulo.publishing.driver import Driver, NotOurs, OutcomeUnknown, StillWorking, Work
@@ -68,6 +69,10 @@ class Ending:
 
 class _Changed(Exception):
     """The fence was not won or the order withdrawn: look at the ledger again."""
+
+
+class _TimeOver(Exception):
+    """What follows a post is too late to follow by itself."""
 
 
 class _NothingSent(Exception):
@@ -133,6 +138,8 @@ class Session:
                 return await self._not_now(case) or await self._publish(case, wish)
             case State.PROCESSING | State.PUBLISHED:
                 return await self._publish(case, wish)
+            case State.PUBLISHED_INCOMPLETE if not delivery.error_kind:
+                return await self._go_on(case, wish)
             case State.REFUSED:
                 return await self._give_back(delivery, 1.0, delivery.reason, attempt=False)
             case State.UNKNOWN:
@@ -174,7 +181,8 @@ class Session:
             return None
         content = Content.from_json(next(iter(live.values())).snapshot) if live else delivery.content
         conversation = self._conversations[delivery.account.platform]
-        work = self._work(case, live, wish)
+        following: list[Commit] = []
+        work = self._work(case, live, content, following, wish)
         try:
             published: Published = await self._driver.run(
                 conversation.publish(self._job(delivery, content)), work
@@ -182,10 +190,17 @@ class Session:
         except (_Changed, NotOurs, OutcomeUnknown):
             return None
         except _NothingSent as nothing:
-            return await self._unsent(delivery, str(nothing))
+            error = PlatformError(delivery.account.platform, _NETWORK, message=str(nothing))
+            if following:
+                return await self._follow_later(case, following[-1], error)
+            return await self._after_error(delivery, error, taken=False)
         except StillWorking as working:
             return await self._still_working(delivery, working)
+        except _TimeOver:
+            return await self._stop_following(delivery, following[-1], "its time is over", State.MISSED)
         except PlatformError as error:
+            if following:
+                return await self._follow_later(case, following[-1], error)
             return await self._after_error(delivery, error, bool(live))
         await self._desk.do(endings.finish, delivery.id, published)
         return Ending(
@@ -195,7 +210,15 @@ class Session:
             delivery.label,
         )
 
-    def _work(self, case: Case, live: Mapping[str, Write], wish: claims.Wish) -> Work:
+    def _work(
+        self,
+        case: Case,
+        live: Mapping[str, Write],
+        content: Content,
+        following: list[Commit],
+        wish: claims.Wish,
+    ) -> Work:
+        """`following` is told each later commit that is begun: the post is out by then."""
         delivery = case.delivery
 
         async def until_due() -> None:
@@ -205,6 +228,14 @@ class Session:
                 raise _Changed
 
         async def fire(commit: Commit) -> Any:
+            later = commit.position is Position.LATER
+            if later:
+                assert commit.out is not None, "what follows a post says what is known of it"
+                if not following and not await self._desk.do(endings.is_out, delivery, commit.out):
+                    raise _Changed
+                following.append(commit)
+                if delivery.state is State.PUBLISHED_INCOMPLETE and delivery.not_after_ms <= case.now_ms:
+                    raise _TimeOver
             order = Order(
                 delivery_id=delivery.id,
                 account_key=delivery.account.key,
@@ -212,10 +243,11 @@ class Session:
                 request=commit.request,
                 read=commit.read,
                 live=commit.live,
-                snapshot=delivery.content.to_json(),
+                snapshot=content.to_json(),
                 version=delivery.version,
-                fire_ms=delivery.fire_ms,
+                fire_ms=int(time.time() * 1000) if later else delivery.fire_ms,
                 tried_before=any(write.name == commit.name for write in case.writes),
+                position=commit.position,
             )
             verdict = await asyncio.wrap_future(self._sender.submit(order))
             match verdict.result:
@@ -246,19 +278,64 @@ class Session:
     def _job(self, delivery: Delivery, content: Content) -> Job:
         return Job(delivery.account, content, self._media_url, platform_options(self._settings))
 
+    # --- what follows a post --------------------------------------------------------------------------
+
+    async def _go_on(self, case: Case, wish: claims.Wish) -> Ending | None:
+        """The post is out, and more belongs to it: parts of a thread, a comment."""
+        delivery = case.delivery
+        if any(write.state is WriteState.UNKNOWN for write in case.writes):
+            return await self._look_up(case)
+        if any(write.state is WriteState.OPEN for write in case.writes):
+            return await self._look_again(delivery, 15.0, "a request for what follows is still open")
+        if case.hold is not None and delivery.not_after_ms > case.now_ms:
+            left_s = case.hold.left_s(case.now_ms)
+            reason = f"what follows waits: {case.hold.sentence()}"
+            if left_s > HERE_S:
+                return await self._look_again(delivery, left_s if math.isfinite(left_s) else HERE_S, reason)
+            await self._desk.do(note_in_story, delivery.id, reason)
+            await asyncio.sleep(left_s)
+            return None
+        return await self._publish(case, wish)
+
+    async def _follow_later(self, case: Case, commit: Commit, error: PlatformError) -> Ending | None:
+        """What follows a post met an error: again in a while, or not at all. The post itself stays out."""
+        tries = 1 + sum(write.name == commit.name for write in case.writes)
+        wait_s = _pause_s(error, tries)
+        current = (await self._desk.case(case.delivery.id)).delivery
+        if error.scope is not Scope.DELIVERY and error.info.strategy in (Strategy.STOP, Strategy.WAIT):
+            until_s = None if error.info.strategy is Strategy.STOP else wait_s
+            await self._desk.do(holds.hold_for, current, error, until_s)
+            return None
+        worn_out = error.info.strategy is not Strategy.WAIT and tries >= error.info.max_attempts
+        over = current.not_after_ms <= (time.time() + wait_s) * 1000
+        if error.info.strategy is Strategy.STOP or worn_out or over:
+            return await self._stop_following(current, commit, error.sentence(), error.kind, error.code)
+        reason = f"the post is out, {commit.title} waits: {error.sentence()}"
+        if wait_s > HERE_S:
+            return await self._look_again(current, wait_s, reason)
+        await self._desk.do(note_in_story, current.id, f"{reason}; tried again in {wait_s:.0f} s")
+        await asyncio.sleep(wait_s)
+        return None
+
+    async def _stop_following(
+        self, delivery: Delivery, commit: Commit, why: str, kind: str, code: str = ""
+    ) -> Ending | None:
+        reason = f"the post is out, {commit.title} is not: {why}"
+        values = {"kind": kind, "code": code, "reason": reason, "vital": commit.vital}
+        if not await self._desk.do(endings.stop_following, delivery, **values):
+            return None
+        end = End.FAILED if commit.vital else End.SUCCESS
+        return Ending(end, reason, delivery.id, delivery.label, kind)
+
     async def _doubt(self, delivery: Delivery) -> Ending | None:
         """A write is open although nobody is sending: only its own sender or the sweep may say more."""
         reason = "an earlier request is still open; looked at again"
         return await self._give_back(delivery, 15.0, reason, attempt=False)
 
-    async def _unsent(self, delivery: Delivery, note: str) -> Ending | None:
-        error = PlatformError(delivery.account.platform, _NETWORK, message=note)
-        return await self._after_error(delivery, error, taken=False)
-
     async def _still_working(self, delivery: Delivery, working: StillWorking) -> Ending | None:
         current = (await self._desk.case(delivery.id)).delivery
         wait_s = max(working.wait_s, 15.0)
-        if current.state is State.PROCESSING:
+        if current.state in (State.PROCESSING, State.PUBLISHED_INCOMPLETE):
             return await self._look_again(current, wait_s, working.note)
         if current.state in OUT:
             return ending_of(current)
@@ -345,7 +422,8 @@ class Session:
 
     async def _look_again(self, delivery: Delivery, wait_s: float, note: str) -> Ending | None:
         fire_ms = int((time.time() + wait_s) * 1000)
-        reason = f"the platform is working on it: {note}"
+        working = "the platform is working on it: " if delivery.state is State.PROCESSING else ""
+        reason = f"{working}{note}"
         if not await self._desk.do(endings.look_later, delivery, fire_ms=fire_ms, reason=reason):
             return None
         return Ending(
@@ -383,7 +461,12 @@ class Session:
         state = await self._desk.do(
             endings.conclude, delivery, write, finding, self._settings, looked_ms=case.now_ms
         )
-        if state is State.UNKNOWN:
+        if state is State.UNKNOWN or (state is State.PUBLISHED_INCOMPLETE and finding.look is not Look.FOUND):
+            case = await self._desk.case(delivery.id)
+            if case.delivery.holder == delivery.holder:
+                return None  # it is to be sent once more
+            if case.delivery.error_kind:
+                return ending_of(case.delivery)
             return Ending(
                 End.SKIPPED, f"not known yet whether it went out: {finding.note}", delivery.id, delivery.label
             )
@@ -396,6 +479,15 @@ def _exhausted(delivery: Delivery, info: KindInfo, now_ms: int) -> bool:
         return True
     since_ms = delivery.trouble_since_ms
     return bool(info.max_elapsed_s and since_ms and now_ms - since_ms >= info.max_elapsed_s * 1000)
+
+
+def _pause_s(error: PlatformError, tries: int) -> float:
+    """How long to wait after an error: as the platform says, else by its kind, growing with the tries."""
+    info = error.info
+    if info.strategy is Strategy.WAIT:
+        return info.base_wait_s if error.wait_s is None else error.wait_s
+    backoff_s: float = info.base_wait_s * 2**tries
+    return max(error.wait_s or 0.0, backoff_s * random.uniform(0.5, 1.0))
 
 
 def live_writes(writes: Any) -> dict[str, Write]:
@@ -411,7 +503,11 @@ def ending_of(delivery: Delivery) -> Ending:
     """What an instance says about a delivery that rests, or that another works on."""
     label = delivery.label
     match delivery.state:
-        case State.PUBLISHED | State.PUBLISHED_INCOMPLETE | State.WAITING_IN_APP:
+        case State.PUBLISHED_INCOMPLETE if delivery.error_kind:
+            return Ending(End.FAILED, delivery.reason, delivery.id, label, delivery.error_kind)
+        case State.PUBLISHED_INCOMPLETE:
+            return Ending(End.SKIPPED, delivery.reason or "the rest of it follows", delivery.id, label)
+        case State.PUBLISHED | State.WAITING_IN_APP:
             return Ending(
                 End.SUCCESS, f"it is out: {delivery.permalink or 'no link yet'}", delivery.id, label
             )

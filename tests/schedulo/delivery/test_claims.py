@@ -25,7 +25,7 @@ def test_a_run_claims_what_is_due_within_the_horizon_in_the_order_of_dues(books:
     later = books.add(fire_ms=books.now_ms + 180_000)
     overdue = books.add(account="x:2", fire_ms=books.now_ms - 5)
     books.add(account="x:3", fire_ms=books.now_ms + 180_001)
-    for state in set(S) - {S.SCHEDULED, S.PROCESSING, S.UNKNOWN}:
+    for state in set(S) - {S.SCHEDULED, S.PROCESSING, S.UNKNOWN, S.PUBLISHED_INCOMPLETE}:
         books.add(state)
     assert books.claim("run") == [overdue, later]
     assert books.row(later).state == S.CLAIMED
@@ -263,10 +263,13 @@ def test_only_the_run_that_claimed_it_last_may_take_it(books: Books) -> None:
     assert not books.acquire("run").mine
 
 
-@pytest.mark.parametrize("state", sorted(set(S) - {S.CLAIMED, S.ARMED, S.PROCESSING, S.UNKNOWN}))
+RESTS = sorted(set(S) - {S.CLAIMED, S.ARMED, S.PROCESSING, S.UNKNOWN})
+
+
+@pytest.mark.parametrize("state", RESTS)
 def test_what_rests_or_is_being_sent_is_not_taken(books: Books, state: State) -> None:
     id_ = _one(books)
-    books.change(id_, state=state)
+    books.change(id_, state=state, error_kind="content_rejected")
     assert not books.acquire("run").mine
 
 

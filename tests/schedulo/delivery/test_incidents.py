@@ -63,7 +63,6 @@ def test_what_the_platform_says_of_posts_of_many_accounts_is_one_cause(books: Bo
         (Trouble.FAILED, S.FAILED),
         (Trouble.MISSED, S.MISSED),
         (Trouble.UNRESOLVED, S.UNRESOLVED),
-        (Trouble.INCOMPLETE, S.PUBLISHED_INCOMPLETE),
     ],
 )
 def test_an_incident_lasts_until_all_its_posts_have_come_to_an_end(
@@ -76,6 +75,19 @@ def test_an_incident_lasts_until_all_its_posts_have_come_to_an_end(
     books.change(second, state=S.SCHEDULED, fire_ms=books.now_ms + 60_000)  # asked for again
     assert not closed(books, key)
     books.change(second, state=S.CANCELLED)
+    assert closed(books, key)
+
+
+@pytest.mark.parametrize("state", [S.PUBLISHED_INCOMPLETE, S.PUBLISHED])
+def test_what_is_missing_of_a_post_keeps_its_incident_open_until_it_followed(
+    books: Books, state: State
+) -> None:
+    id_ = books.add(state, error_kind="content_rejected")
+    key = books.incident(Trouble.INCOMPLETE, id_)
+    assert not closed(books, key)
+    books.change(id_, error_kind="", state=S.PUBLISHED_INCOMPLETE)  # asked for again
+    assert not closed(books, key)
+    books.change(id_, state=S.PUBLISHED)
     assert closed(books, key)
 
 

@@ -217,6 +217,7 @@ def test_a_commit_whose_answer_is_lost_left_once(
     assert count(stage.sandbox, case) - before == 1
     (post,) = stage.live(content.text)
     assert post["media"] == [media.sha256 for media in content.media]
-    assert len(stage.writes(id_)) == 1
+    # On a machine that is busy a window may be spent before anything was sent: that is no second sending.
+    assert [write.state for write in stage.writes(id_) if write.state != "unsent"] == ["accepted"]
     expected = aiohttp.TraceConnectionReuseconnParams if warm else aiohttp.TraceConnectionCreateEndParams
     assert hands[-1] is expected

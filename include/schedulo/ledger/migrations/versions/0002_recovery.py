@@ -1,4 +1,4 @@
-"""What recovery needs: troubles with their beginning, holds by errors, who refreshes, incidents and cases."""
+"""What recovery needs: how long troubles last, holds by errors, refreshers, incidents, later writes."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -70,6 +70,16 @@ def upgrade() -> None:
     op.add_column(
         "incidents",
         sa.Column("end_told_ms", sa.BigInteger(), nullable=True, comment="people were told that it is over"),
+    )
+    op.add_column(
+        "writes",
+        sa.Column(
+            "position",
+            sa.Text(),
+            server_default="only",
+            nullable=False,
+            comment="only, first (others follow), or later (the post is out)",
+        ),
     )
     op.create_table(
         "incident_cases",
