@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow.sdk import BaseOperator, Context
+
+from operators.notify import wake_if_needed
 
 
 class SyncOperator(BaseOperator):
@@ -10,7 +14,8 @@ class SyncOperator(BaseOperator):
     Run one tick for this DAG run.
 
     Returns the label of each delivery that the run claimed, in the order of their map indexes. A retry or a
-    cleared sync returns the same list: a run's claims are written once.
+    cleared sync returns the same list: a run's claims are written once. Updates the incidents asset when
+    people are to be told something.
     """
 
     def execute(self, context: Context) -> list[str]:
@@ -19,8 +24,16 @@ class SyncOperator(BaseOperator):
         tick = make_tick()
         try:
             claims = tick.run(context["run_id"])
+            self._wake(tick.ledger, context)
         finally:
             for line in tick.lines:
                 self.log.info(line)
             tick.ledger.close()
         return [claim.label for claim in claims]
+
+    def _wake(self, ledger: Any, context: Context) -> None:
+        """That people could not be told must not keep posts from going out."""
+        try:
+            wake_if_needed(ledger, context["outlet_events"])
+        except Exception:
+            self.log.warning("handle_incidents could not be woken", exc_info=True)

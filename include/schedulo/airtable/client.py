@@ -105,6 +105,12 @@ class AirtableClient:
         """All calls of the block together get this much time."""
         return self.calls.within(budget_s)
 
+    def table_ids(self) -> dict[str, str]:
+        """Airtable's own ids of the base's tables, by our names: what links to records are made of."""
+        url = self.calls.api.base(self.base_id).urls.tables
+        ids = {table["name"]: str(table["id"]) for table in self.calls.send("GET", url)["tables"]}
+        return {name: ids[own] for name in self._urls if (own := self.mapping.table(name)) in ids}
+
     # ---------------------------------------------------------------- reading
 
     def accounts(self) -> list[AccountRow]:

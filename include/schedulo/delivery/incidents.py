@@ -204,7 +204,7 @@ RULES: dict[Trouble, Rule] = {
     Trouble.CHANNEL: Rule(
         "A channel of notifications does not work",
         "What was to be said there is kept and tried again, at growing intervals.",
-        "Look at the channel's Connection; the log of handle_incidents says what it answered.",
+        "Look at the channel's Connection, and at what the log of handle_incidents says.",
         _when_told,
         patience_s=90.0,
         calm_s=60.0,

@@ -8,6 +8,7 @@ a digest, which leaves nothing out.
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -26,6 +27,9 @@ from schedulo.telling.recipients import Recipients
 HOUR_MS = 3_600_000
 DIGESTS_AN_HOUR = 4
 """So many of a channel's messages an hour are kept for digests, spaced evenly."""
+SEND_FOR_S = 300.0
+"""How long one run begins to send messages; the rest is the next run's."""
+LEASE_S = 2 * SEND_FOR_S
 TRY_AGAIN_S = (50.0, 300.0, 900.0, 3600.0)
 """A channel that failed is tried again so long after; the last interval goes on for ever."""
 
@@ -122,7 +126,7 @@ def _lately(connection: sa.Connection, now_ms: int, channel: str) -> tuple[int, 
 
 def send_letters(ledger: Ledger, settings: Settings, send: Callable[[str, Message], None]) -> list[str]:
     """Send what each channel may get now; answers a sentence for each message. One channel's failure touches
-    no other. Call it under a lease: two at once would say everything twice.
+    no other. Call it under a lease of `LEASE_S`: two at once would say everything twice.
 
     :param send: takes a channel and a message; raises `ChannelFailed`
     """
@@ -130,8 +134,9 @@ def send_letters(ledger: Ledger, settings: Settings, send: Callable[[str, Messag
         found = letters(connection, ledger.now_ms(connection), settings)
     lines: list[str] = []
     broken: set[str] = set()
+    until = time.monotonic() + SEND_FOR_S
     for letter in found:
-        if letter.channel in broken:
+        if letter.channel in broken or time.monotonic() > until:
             continue
         try:
             send(letter.channel, letter.message)

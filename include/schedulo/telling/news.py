@@ -101,6 +101,12 @@ def waiting(connection: sa.Connection, now_ms: int, recipients: Recipients) -> d
     return found
 
 
+def still_open(connection: sa.Connection) -> list[str]:
+    """A sentence for each incident that is not over, oldest first."""
+    query = sa.select(_I.kind, _I.sentence).where(_I.closed_ms.is_(None)).order_by(_I.opened_ms, _I.key)
+    return [f"{RULES[Trouble(row.kind)].title}: {row.sentence}" for row in connection.execute(query)]
+
+
 def _occasion(row: Any, now_ms: int) -> Occasion | None:
     rule = RULES[Trouble(row.kind)]
     if not row.told_times:
