@@ -1,4 +1,4 @@
-"""What the operator and the Bubble developer do, in a real Airflow: marking, clearing, publishing now.
+"""What operators and a Bubble developer do in a real Airflow: marking, clearing, publishing now, being told.
 
 One installation serves all tests here; the fixture plays the day, the tests look at what came of it.
 """
@@ -6,6 +6,7 @@ One installation serves all tests here; the fixture plays the day, the tests loo
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ import pytest
 from sandbox.running import RunningSandbox, running_sandbox
 from sandbox.stack import Stack
 from schedulo.airtable.calls import Calls
+from tests.receivers import Mailbox, Web, running_mailbox, running_web
 from tests.schedulo.planning.conftest import SCOPES
 
 pytestmark = pytest.mark.slow
@@ -34,6 +36,9 @@ class Day:
 
     stack: Stack
     sandbox: RunningSandbox
+    web: Web
+    """Where Apprise posts to."""
+    mailbox: Mailbox
     seen: dict[str, Any] = field(default_factory=dict)
 
     def add(self, table: str, cells: dict[str, Any]) -> str:
@@ -96,6 +101,18 @@ class Day:
         entry = f"{path}/taskInstances/claim/xcomEntries/answers?deserialize=true"
         return state, self.stack.api("GET", entry)["value"] if state == "success" else []
 
+    def record(self, table: str, record_id: str) -> dict[str, Any]:
+        from pyairtable import Api
+
+        api = Api(TOKEN, retry_strategy=None, endpoint_url=self.sandbox.service("airtable"))
+        cells = Calls(api).send("GET", api.table(BASE, table).urls.record(record_id))["fields"]
+        assert isinstance(cells, dict)
+        return cells
+
+    def messages(self) -> list[str]:
+        """The titles of what people were told of failures."""
+        return [got["title"] for got in self.web.got if "could not be published" in got["title"]]
+
     def out(self, title: str) -> int:
         return sum(post["text"] == f"{title}." for post in self.sandbox.posts())
 
@@ -108,14 +125,23 @@ def wait_for(condition: Callable[[], Any], patience_s: float) -> None:
         time.sleep(0.5)
 
 
-TITLES = ("goes well", "is refused", "is stopped", "is done by hand", "is cleared", "is for tomorrow")
+TITLES = (
+    "goes well",
+    "is refused",
+    "is stopped",
+    "is done by hand",
+    "is cleared",
+    "is for tomorrow",
+    "is refused as well",
+)
+REFUSED = ("is refused", "is refused as well")
 
 
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
     home: Path = tmp_path_factory.mktemp("operator")
-    with running_sandbox() as sandbox:
-        accounts = {str(number): f"token-{number}" for number in range(1, 7)}
+    with running_sandbox() as sandbox, running_web() as web, running_mailbox() as mailbox:
+        accounts = {str(number): f"token-{number}" for number in range(1, len(TITLES) + 1)}
         sandbox.seed(
             {
                 "airtable": {
@@ -139,14 +165,24 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
             }
         )
         sandbox.switch(airtable_requests_per_s="0")
-        stack = Stack(home, sandbox.url)
+        team = {"conn_type": "apprise", "extra": {"config": {"path": f"json://{web.address}/hook"}}}
+        stack = Stack(
+            home,
+            sandbox.url,
+            environment={
+                "SCHEDULO_NOTIFY_OPERATOR": "team, nobody@example.com",
+                "SCHEDULO_NOTIFY_AUTHOR": "team, author@example.com",
+                "AIRFLOW_CONN_TEAM": json.dumps(team),
+                "AIRFLOW_CONN_SMTP_DEFAULT": json.dumps(mailbox.connection),
+            },
+        )
         try:
             stack.prepare()
             stack.run("schedulo", "airtable", "create")
             tokens = home / "tokens.json"
             tokens.write_text(json.dumps({f"x:{id_}": {"access_token": t} for id_, t in accounts.items()}))
             stack.run("schedulo", "accounts", "connect", "--file", str(tokens))
-            day = Day(stack, sandbox)
+            day = Day(stack, sandbox, web, mailbox)
             _play(day)
             yield day
         finally:
@@ -160,14 +196,17 @@ def _play(day: Day) -> None:
         cells = {"Name": title, "Platform": "X", "Account ID": str(number), "Username": f"user{number}"}
         rows[title] = day.add("Accounts", cells | {"Active": True})
     day.stack.up()
-    due_in_s = 75
+    due_in_s = 75 + (30 - time.time() - 75) % 60  # in the middle of a minute: no tick between two failures
     posts = {
         title: day.post(title, rows[title], 86_400 if title == "is for tomorrow" else due_in_s)
         for title in TITLES
     }
-    day.sandbox.fault(service="x", method="POST", route="create_post", mode="status:403", account_id="2")
+    for number, title in enumerate(TITLES, start=1):
+        if title in REFUSED:
+            fault = {"service": "x", "method": "POST", "route": "create_post", "mode": "status:403"}
+            day.sandbox.fault(**fault, account_id=str(number))
     waiting = {"deferred"}
-    wait_for(lambda: [i["state"] for i in day.instances() if i["state"] in waiting] == ["deferred"] * 5, 100)
+    wait_for(lambda: [i["state"] for i in day.instances() if i["state"] in waiting] == ["deferred"] * 6, 160)
     day.seen["labels"] = {item["rendered_map_index"] for item in day.instances()}
     day.mark("is stopped", "failed")
     day.mark("is done by hand", "success")
@@ -181,15 +220,19 @@ def _play(day: Day) -> None:
     day.seen["for real"] = day.publish_now({"posts": [tomorrow], "dry_run": False})
     day.seen["once more"] = day.publish_now({"posts": [tomorrow], "dry_run": False})
 
-    wait_for(lambda: day.instance("is refused")["state"] == "failed", due_in_s + 30)
+    for title in REFUSED:
+        wait_for(lambda title=title: day.instance(title)["state"] == "failed", due_in_s + 30)
+    wait_for(lambda: day.messages() and day.mailbox.got, 120)
     failed = day.instance("is refused")
     day.seen["story"] = day.log(failed)
     day.seen["tries"] = failed["try_number"]
     day.seen["out before clearing"] = day.out("is refused")
-    day.clear(failed, only_failed=True)
-    wait_for(lambda: day.out("is refused"), 60)
+    for title in REFUSED:
+        day.clear(day.instance(title), only_failed=True)
+        wait_for(lambda title=title: day.out(title), 60)
     wait_for(lambda: day.out("is cleared"), 60)
     wait_for(lambda: all(item["state"] in ("success", "failed") for item in day.instances()), 60)
+    wait_for(lambda: len(day.messages()) > 1 and len(day.mailbox.got) > 1, 180)
 
 
 def test_a_waiting_post_is_found_by_platform_account_and_title(day: Day) -> None:
@@ -242,3 +285,44 @@ def test_publish_now_publishes_once_and_answers_with_the_link_afterwards(day: Da
     assert day.out("is for tomorrow") == 1
     (answer,) = day.seen["once more"][1]
     assert answer["permalink"].startswith("https://x.com/")
+
+
+def test_two_posts_that_fail_for_one_cause_are_one_message_and_one_mail(day: Day) -> None:
+    title = "Posts could not be published (2 posts)"
+    assert day.messages() == [title, f"Over: {title}"]
+    assert [(to, mail["Subject"]) for to, mail in day.mailbox.got] == [
+        (["author@example.com"], title),
+        (["author@example.com"], f"Over: {title}"),
+    ]
+
+
+def test_the_message_names_both_posts_and_its_links_lead_to_them(day: Day) -> None:
+    text = next(got["message"] for got in day.web.got if day.messages()[0] == got["title"])
+    tasks = re.findall(
+        rf"{re.escape(day.stack.url)}/dags/(\w+)/runs/([^/]+)/tasks/publish/mapped/(\d+)", text
+    )
+    labels = [
+        day.stack.api("GET", f"/dags/{dag}/dagRuns/{run}/taskInstances/publish/{index}")["rendered_map_index"]
+        for dag, run, index in tasks
+    ]
+    rows = [
+        day.record(table, record)["Delivery"]
+        for table, record in re.findall(rf"https://airtable.com/{BASE}/(tbl\w+)/(rec\w+)", text)
+    ]
+    assert sorted(labels) == sorted(rows)
+    assert [title for title in REFUSED if any(label.endswith(f": {title}") for label in labels)] == [*REFUSED]
+    assert "Who must act: the author." in text
+
+
+def test_people_are_told_when_it_is_over(day: Day) -> None:
+    text = next(got["message"] for got in day.web.got if day.messages()[1] == got["title"])
+    assert "All 2 posts went out, the last at" in text
+    page = day.mailbox.got[1][1].get_body(("html",))
+    assert page is not None
+    assert "All 2 posts went out, the last at" in page.get_content()
+
+
+def test_a_channel_that_fails_fails_no_run(day: Day) -> None:
+    runs = day.stack.api("GET", "/dags/handle_incidents/dagRuns")["dag_runs"]
+    assert {run["state"] for run in runs if run["end_date"]} == {"success"}
+    assert any(run["run_type"] == "asset_triggered" for run in runs)

@@ -178,3 +178,24 @@ def test_publishing_uses_no_pool_and_no_limit_of_its_own(publishing: DAG) -> Non
     assert task.pool == "default_pool"
     assert (task.max_active_tis_per_dag, task.max_active_tis_per_dagrun) == (None, None)
     assert publishing.fail_fast is False
+
+
+# --- telling people -------------------------------------------------------------------------------------
+
+
+def test_incidents_are_handled_when_they_come_up_and_now_and_then(bag: DagBag) -> None:
+    from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable
+
+    schedule = bag.dags["handle_incidents"].schedule
+    assert isinstance(schedule, AssetOrTimeSchedule)
+    assert isinstance(schedule.timetable, CronTriggerTimetable)
+    assert [asset.name for asset in schedule.asset_condition.objects] == ["schedulo://incidents"]
+
+
+def test_a_sync_may_wake_the_handling_of_incidents(bag: DagBag) -> None:
+    [outlet] = bag.dags["publish_due_posts"].get_task("sync").outlets
+    assert outlet.name == "schedulo_incidents"
+
+
+def test_people_are_told_by_one_run_at_a_time(bag: DagBag) -> None:
+    assert bag.dags["handle_incidents"].max_active_runs == 1

@@ -35,7 +35,7 @@ class Trouble(StrEnum):
     TWICE = "on_air_twice"
     """Posts that may be out twice. About: the account."""
     HELD = "held"
-    """An error set a hold. About: `scope:key:error_kind` of the hold."""
+    """An error set a hold. About: the hold's name and its error's kind, as `account:x:123:reconnect`."""
     AIRTABLE_READ = "airtable_read"
     """Airtable cannot be read. About: the class of the error."""
     AIRTABLE_TOLD = "airtable_told"
@@ -89,7 +89,8 @@ def _marked(name: str) -> Condition:
 
 def _hold_ended(now_ms: int) -> sa.ColumnElement[bool]:
     h = holds.c
-    named = sa.literal(f"{Trouble.HELD}:") + h.scope + ":" + h.key + ":" + h.error_kind
+    name = sa.case((h.key == "", h.scope), else_=h.scope + ":" + h.key)
+    named = sa.literal(f"{Trouble.HELD}:") + name + ":" + h.error_kind
     return ~sa.exists().where(
         named == _I.key, h.lifted_ms.is_(None), sa.or_(h.until_ms.is_(None), h.until_ms > now_ms)
     )

@@ -113,6 +113,11 @@ def test_an_incident_of_a_hold_lasts_as_long_as_the_hold(books: Books) -> None:
     assert closed(books, key)
 
 
+def test_a_hold_on_everything_is_known_by_its_name(books: Books) -> None:
+    books.hold("everything", error_kind="bug")
+    assert not closed(books, books.incident(Trouble.HELD, about="everything:bug"))
+
+
 def test_a_hold_with_an_end_is_over_at_its_end(books: Books) -> None:
     books.hold("platform", "x", error_kind="rate_limited", until_ms=books.now_ms + 60_000)
     key = books.incident(Trouble.HELD, about="platform:x:rate_limited")

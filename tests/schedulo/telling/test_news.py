@@ -131,7 +131,7 @@ def test_what_needs_nobody_is_told_only_where_it_lasts(desk: Desk) -> None:
 
 def test_who_must_act_is_told_and_who_has_no_channel_is_the_operators(desk: Desk) -> None:
     desk.settings = type(desk.settings)(notify_operator="ops, boss@example.com", notify_owner="owners")
-    desk.incident(Trouble.HELD, about="everything::bug", actor=Actor.OWNER)
+    desk.incident(Trouble.HELD, about="everything:bug", actor=Actor.OWNER)
     desk.hold("everything", error_kind="bug")
     desk.incident(Trouble.MISSED, desk.add(State.MISSED), actor=Actor.AUTHOR)
     desk.pass_s(60)
