@@ -22,10 +22,10 @@ def _written(body: Any) -> str:
 
 
 def _other_kinds(body: Any) -> Any:
-    """The same names with values of other kinds: numbers where objects, lists or texts were, and so on."""
+    """The same names with values of other kinds: numbers where objects and lists were, lists for the rest."""
     if not isinstance(body, dict):
         return 7
-    return {name: [] if isinstance(value, int | float | bool) else 7 for name, value in body.items()}
+    return {name: 7 if isinstance(value, dict | list) else [] for name, value in body.items()}
 
 
 def _other_kinds_within(body: Any) -> Any:

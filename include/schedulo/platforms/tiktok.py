@@ -200,10 +200,11 @@ def _put(upload_url: str, media: Media, first: int, length: int) -> Request:
 
 
 def _chunk_taken(last: int) -> Read:
-    """A chunk that came twice is refused with the server's progress: past its end, it is there."""
+    """The server says 206, or 201 after the last; another 2xx comes from somewhere else. A chunk that came
+    twice is refused with the server's progress: past its end, it is there."""
 
     def read(response: Response) -> bool:
-        if response.ok or (response.status == 416 and _progress(response) >= last):
+        if response.status in (201, 206) or (response.status == 416 and _progress(response) >= last):
             return True
         raise raise_for(response, Phase.ARM, "upload")
 
