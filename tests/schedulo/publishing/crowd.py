@@ -39,9 +39,9 @@ SETTINGS = Settings(
     max_claims=2000,
 )
 """The law Q > W + K + S + L, scaled down, with a window and a kernel's time that a busy machine keeps to."""
-FIRST_S = 45.0
+FIRST_S = 150.0
 """How long the first sessions may take; those that wait for longer are let go of."""
-LAST_S = 90.0
+LAST_S = 180.0
 """How long all the others together."""
 DONE = {State.PUBLISHED, State.FAILED, State.UNRESOLVED, State.WAITING_IN_APP, State.MISSED, State.CANCELLED}
 
