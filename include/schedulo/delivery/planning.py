@@ -290,14 +290,28 @@ def _update(
     ):
         tell_story(connection, now_ms, [(row.id, "planned again")])
         changed(connection, now_ms, [row.id])
-    elif state in OUT and not same and row.fingerprint != plan.fingerprint:
-        tell_story(
-            connection, now_ms, [(row.id, "the post was changed after it went out; the change came too late")]
-        )
+    elif row.fingerprint != plan.fingerprint:
+        _too_late(connection, now_ms, row, "the post was changed after it went out: what is out is as it was")
+
+
+def _too_late(connection: sa.Connection, now_ms: int, row: Any, sentence: str) -> None:
+    """Say once that a wish came after the post had gone out. What is out and not whole has its own words."""
+    untold = sa.and_(_D.state.in_((State.PUBLISHED, State.WAITING_IN_APP)), _D.error_kind == "")
+    told = connection.execute(
+        sa.update(deliveries)
+        .where(_D.id == row.id, untold, _D.reason != sentence)
+        .values(reason=sentence, updated_ms=now_ms)
+    )
+    if told.rowcount:
+        tell_story(connection, now_ms, [(row.id, sentence)])
+        changed(connection, now_ms, [row.id])
 
 
 def _withdraw(connection: sa.Connection, now_ms: int, row: Any, reason: str) -> None:
     """The row no longer allows it."""
+    if row.state in OUT:
+        _too_late(connection, now_ms, row, f"it went out before this came: {reason}")
+        return
     if row.state == State.CANCELLED:
         if row.error_kind == NOT_PLANNED and row.reason != reason:
             connection.execute(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -78,6 +79,25 @@ def test_what_may_be_out_keeps_its_content(books: Books, state: State) -> None:
     put(books, post(books, "too late"))
     row = books.row(id_)
     assert (row.state, row.version, row.content["text"]) == (state, 1, "hello")
+
+
+@pytest.mark.parametrize("state", [S.PUBLISHED, S.WAITING_IN_APP])
+@pytest.mark.parametrize(
+    ("wish", "sentence"),
+    [
+        ({"text": "too late"}, "the post was changed after it went out: what is out is as it was"),
+        ({"wanted": False}, "it went out before this came: the post is no longer Ready"),
+    ],
+)
+def test_people_are_told_once_that_a_wish_came_after_the_post(
+    books: Books, state: State, wish: dict[str, Any], sentence: str
+) -> None:
+    id_ = put(books, post(books))
+    books.change(id_, state=state, reason="")
+    for _ in range(2):
+        put(books, post(books, **wish))
+    assert (books.row(id_).state, books.row(id_).reason) == (state, sentence)
+    assert books.story(id_).count(sentence) == 1
 
 
 def test_what_is_sent_once_more_is_the_same_to_the_byte(books: Books) -> None:
