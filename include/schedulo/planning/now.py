@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,15 +9,11 @@ from typing import Any
 from schedulo.airtable.client import RECORD_ID
 from schedulo.delivery.planning import Asked, ask_now
 from schedulo.errors.airtable import AirtableError
-from schedulo.model import Platform
+from schedulo.planning import wishes
 from schedulo.planning.tick import Tick
+from schedulo.planning.wishes import WishError
 
-ACCOUNT_KEY = re.compile(rf"({'|'.join(platform.value for platform in Platform)}):\S+")
 MAX_POSTS = 100
-
-
-class WishError(ValueError):
-    """The request cannot be understood; the message names field, value, rule and remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,32 +29,15 @@ class Wished:
     def read(cls, conf: Mapping[str, Any]) -> Wished:
         """Read a request. Raises `WishError`: also for a field that does not exist, since a mistyped
         `dry_run` would publish for real."""
-        unknown = sorted(set(conf) - {"posts", "accounts", "dry_run"})
-        if unknown:
-            raise WishError(
-                f"{', '.join(unknown)}: there is no such field; there are posts, accounts and dry_run. "
-                "Nothing was published; whoever calls corrects it."
-            )
-        posts = _texts(
-            "posts", conf.get("posts"), RECORD_ID, "record ids of Posts, such as rec0123456789ABCD"
-        )
-        accounts = _texts("accounts", conf.get("accounts") or [], ACCOUNT_KEY, "account keys, such as x:123")
-        dry_run = conf.get("dry_run", False)
-        if not isinstance(dry_run, bool):
-            raise WishError(f"dry_run ({dry_run!r}): it must be true or false. Whoever calls corrects it.")
+        wishes.only(conf, ("posts", "accounts", "dry_run"))
+        posts = wishes.texts("posts", conf.get("posts"), RECORD_ID, wishes.RECORDS)
+        accounts = wishes.texts("accounts", conf.get("accounts"), wishes.ACCOUNT_KEY, wishes.ACCOUNTS)
+        dry_run = wishes.flag("dry_run", conf.get("dry_run", False))
         if not 1 <= len(posts) <= MAX_POSTS:
             raise WishError(
                 f"posts ({len(posts)} given): it must name 1 to {MAX_POSTS}. Whoever calls corrects it."
             )
         return cls(posts, accounts, dry_run)
-
-
-def _texts(name: str, value: Any, pattern: re.Pattern[str], rule: str) -> tuple[str, ...]:
-    found = value if isinstance(value, list | tuple) else [value]
-    for item in found:
-        if not isinstance(item, str) or not pattern.fullmatch(item.strip()):
-            raise WishError(f"{name} ({item!r}): it must be a list of {rule}. Whoever calls corrects it.")
-    return tuple(dict.fromkeys(item.strip() for item in found))
 
 
 def plan_now(tick: Tick, posts: Sequence[str]) -> None:

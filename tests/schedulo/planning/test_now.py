@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from schedulo.planning.now import MAX_POSTS, Wished, WishError, claim_now
+from schedulo.planning.now import MAX_POSTS, Wished, claim_now
+from schedulo.planning.wishes import WishError
 from tests.schedulo.planning.conftest import Office
 
 RECORD = "rec0123456789ABCD"

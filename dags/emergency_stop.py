@@ -1,0 +1,43 @@
+"""
+### Emergency stop
+
+Stops posts at once, also those that wait for their second: everything, one platform or one account. Pausing
+a Dag does not do that. What is on its way already cannot be called back; the log of **stop** names it, and
+what waits.
+
+With the action **release** the hold ends. What waited goes out then, in the order in which it was due and
+with a gap between two posts of one account; what is too late by its own rule becomes *Missed*. For programs:
+the XComs `summary` and `answers` of **stop** hold the same.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, Param
+
+from operators.by_hand import EmergencyStopOperator
+
+with DAG(
+    dag_id="emergency_stop",
+    schedule=None,
+    catchup=False,
+    is_paused_upon_creation=False,
+    default_args={"owner": "schedulo"},
+    tags=["publishing"],
+    doc_md=__doc__,
+    params={
+        "action": Param("hold", type="string", enum=["hold", "release"], title="Action"),
+        "what": Param(
+            "everything",
+            type="string",
+            title="What",
+            description="everything, platform:x, or account:x:123 (platform and the platform's own id).",
+        ),
+        "reason": Param(
+            "",
+            type=["string", "null"],
+            title="Reason",
+            description="For people who ask why nothing goes out. Needed to hold.",
+        ),
+    },
+) as dag:
+    EmergencyStopOperator(task_id="stop", retries=2, retry_delay=timedelta(seconds=2), priority_weight=1000)

@@ -1,0 +1,38 @@
+"""
+### Resolve a delivery
+
+For a post that is *Please look* (`unresolved`): a request was sent, its answer was lost, and the platform
+could not tell what became of it. Look at the account yourself, then say what you saw:
+
+- **it is out**, with the link of the post: it counts as published, nothing is sent.
+- **it is not out, send it**: it is prepared and sent once more. If it was out after all, it is out twice.
+
+Who said so is kept in the post's story. For programs: the XCom `answers` of **resolve** says what was done.
+"""
+
+from airflow.sdk import DAG, Param
+
+from operators.by_hand import ResolveDeliveryOperator
+
+with DAG(
+    dag_id="resolve_delivery",
+    schedule=None,
+    catchup=False,
+    is_paused_upon_creation=False,
+    default_args={"owner": "schedulo"},
+    tags=["publishing"],
+    doc_md=__doc__,
+    params={
+        "delivery": Param(
+            "", type="string", title="Delivery", description="Its id: the column Key of Deliveries."
+        ),
+        "answer": Param(
+            None,
+            type=["string", "null"],
+            enum=[None, "it is out", "it is not out, send it"],
+            title="What did you see?",
+        ),
+        "link": Param("", type=["string", "null"], title="Link", description="Of the post, where it is out."),
+    },
+) as dag:
+    ResolveDeliveryOperator(task_id="resolve")

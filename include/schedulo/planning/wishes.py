@@ -1,0 +1,64 @@
+"""Reads what somebody asks for by form, REST or command: every field checked, an unknown one refused.
+
+Airflow checks a run's configuration only in part and lets unknown fields pass, and a mistyped `dry_run` would
+act for real.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from schedulo.model import Platform
+
+ACCOUNT_KEY = re.compile(rf"({'|'.join(platform.value for platform in Platform)}):\S+")
+DELIVERY_ID = re.compile(r"\w{1,64}")
+RECORDS = "record ids of Posts, such as rec0123456789ABCD"
+ACCOUNTS = "account keys, such as x:123"
+DELIVERIES = "ids of deliveries, as the column Key of Deliveries shows them"
+
+
+class WishError(ValueError):
+    """The request cannot be understood; the message names field, value, rule and remedy."""
+
+
+def only(conf: Mapping[str, Any], names: Collection[str]) -> None:
+    """Refuse fields that do not exist. Raises `WishError`."""
+    unknown = sorted(set(conf) - set(names))
+    if unknown:
+        raise WishError(
+            f"{', '.join(unknown)}: there is no such field; there are {', '.join(names)}. "
+            "Nothing was done; whoever calls corrects it."
+        )
+
+
+def texts(name: str, value: Any, pattern: re.Pattern[str], rule: str) -> tuple[str, ...]:
+    """A list of texts of one form, each once; nothing for none. Raises `WishError`."""
+    if value is None:
+        return ()
+    found = value if isinstance(value, list | tuple) else [value]
+    for item in found:
+        if not isinstance(item, str) or not pattern.fullmatch(item.strip()):
+            raise WishError(f"{name} ({item!r}): it must be a list of {rule}. Whoever calls corrects it.")
+    return tuple(dict.fromkeys(item.strip() for item in found))
+
+
+def words(name: str, value: Any, known: Collection[str]) -> tuple[str, ...]:
+    """A list of words that there are, each once; nothing for none. Raises `WishError`."""
+    pattern = re.compile("|".join(re.escape(word) for word in known))
+    return texts(name, value, pattern, f"some of {', '.join(known)}")
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or false. Raises `WishError`."""
+    if not isinstance(value, bool):
+        raise WishError(f"{name} ({value!r}): it must be true or false. Whoever calls corrects it.")
+    return value
+
+
+def text(name: str, value: Any) -> str:
+    """A text, without the blanks around it; empty for none. Raises `WishError`."""
+    if value is not None and not isinstance(value, str):
+        raise WishError(f"{name} ({value!r}): it must be a text. Whoever calls corrects it.")
+    return (value or "").strip()

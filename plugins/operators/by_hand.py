@@ -1,0 +1,102 @@
+"""What people do by hand in Airflow: try posts again, resolve one, stop and release."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import BaseOperator, Context
+
+
+class _ByHand(BaseOperator):
+    """Reads the run's configuration, does it on the ledger, and leaves the XCom `answers`."""
+
+    def execute(self, context: Context) -> None:
+        from hooks.ledger import LedgerHook
+
+        run = context["dag_run"]
+        # Params hold the form's defaults; unknown fields are in the configuration only.
+        conf = dict(context["params"]) | (run.conf or {})
+        who = run.triggering_user_name or "somebody"
+        ledger = LedgerHook().get_conn()
+        try:
+            sentence, answers = self.act(ledger, conf, who)
+        finally:
+            ledger.close()
+        self.log.info(sentence)
+        for answer in answers:
+            self.log.info("%s: %s", answer["delivery"], answer["answer"])
+        context["ti"].xcom_push("summary", sentence)
+        context["ti"].xcom_push("answers", answers)
+
+    def act(self, ledger: Any, conf: dict[str, Any], who: str) -> tuple[str, list[dict[str, Any]]]:
+        """Do it; answers a sentence, and one entry a delivery."""
+        raise NotImplementedError
+
+
+class RetryDeliveriesOperator(_ByHand):
+    """
+    Make the chosen deliveries claimable again, so that the next minute's run takes them.
+
+    The configuration: the fields of `schedulo.planning.by_hand.Retry`.
+
+    :raises WishError: for a configuration that cannot be understood.
+    """
+
+    def act(self, ledger: Any, conf: dict[str, Any], who: str) -> tuple[str, list[dict[str, Any]]]:
+        from schedulo.planning.by_hand import Retry, retry
+        from schedulo.settings import settings
+
+        wished = Retry.read(conf)
+        retried = retry(ledger, wished, f"by {who} with the Dag retry_deliveries", settings())
+        return retried.sentence(dry_run=wished.dry_run), [_told(item) for item in retried.told]
+
+
+class ResolveDeliveryOperator(_ByHand):
+    """
+    Do what a person who has looked says of an unresolved delivery.
+
+    The configuration: `delivery`, `answer`, `link`.
+
+    :raises WishError: for a configuration that cannot be understood.
+    :raises ValueError: where the delivery's state, or the link, does not allow it; nothing was done.
+    """
+
+    def act(self, ledger: Any, conf: dict[str, Any], who: str) -> tuple[str, list[dict[str, Any]]]:
+        from schedulo.planning.by_hand import Resolve, resolve
+        from schedulo.settings import settings
+
+        wished = Resolve.read(conf)
+        told = resolve(ledger, wished, f"by {who} with the Dag resolve_delivery", settings())
+        if not told.done:
+            raise ValueError(f"{told.label}: {told.sentence}")
+        return told.sentence, [_told(told)]
+
+
+class EmergencyStopOperator(_ByHand):
+    """
+    Hold everything, a platform or an account; or release it.
+
+    The configuration: `action` (hold, release), `what`, `reason`.
+
+    :raises WishError: for a configuration that cannot be understood.
+    :raises HoldError: for a platform or account that does not exist, and for a hold without a reason.
+    """
+
+    def act(self, ledger: Any, conf: dict[str, Any], who: str) -> tuple[str, list[dict[str, Any]]]:
+        from schedulo.planning.by_hand import Stop, stop
+
+        answer = stop(ledger, Stop.read(conf), who)
+        return answer.sentence, [
+            {"delivery_id": item.delivery_id, "delivery": item.label, "answer": item.sentence}
+            for item in answer.deliveries
+        ]
+
+
+def _told(item: Any) -> dict[str, Any]:
+    return {
+        "delivery_id": item.delivery_id,
+        "delivery": item.label,
+        "what": item.deed.value,
+        "answer": item.sentence,
+        "permalink": item.permalink,
+    }
