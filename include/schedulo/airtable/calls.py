@@ -81,11 +81,13 @@ class Calls:
         json: dict[str, Any] | None = None,
         fallback: tuple[str, str] | None = None,
         repeatable: bool = True,
+        fits: Callable[[dict[str, Any]], bool] = lambda answer: True,
     ) -> dict[str, Any]:
         """The answer of one request.
 
         :param fallback: method and URL of the same request with its options in the body, for long URLs
         :param repeatable: False where doing it twice would do harm; then only refusals are repeated
+        :param fits: whether an answer has the shape that it should; one that has not is no answer
         :raises AirtableBusy: locked out for longer than the time left
         :raises AirtableQuota: the month's calls are used up
         :raises AirtableDown: no usable answer in the time left
@@ -107,7 +109,7 @@ class Calls:
                 sleep=self._sleep,
                 reraise=True,
             )
-            return retrying(self._once, method, url, options, json, fallback)
+            return retrying(self._once, method, url, options, json, fallback, fits)
 
     def _once(
         self,
@@ -116,6 +118,7 @@ class Calls:
         options: dict[str, Any] | None,
         json: dict[str, Any] | None,
         fallback: tuple[str, str] | None,
+        fits: Callable[[dict[str, Any]], bool],
     ) -> dict[str, Any]:
         self._admit()
         self.count += 1
@@ -125,12 +128,12 @@ class Calls:
         # The exceptions' texts hold the URL and with it what people wrote: only their kind is told.
         try:
             answer = self.api.request(method, url, options=options, json=json, fallback=fallback)
-        except requests.JSONDecodeError:
-            raise AirtableDown(Kind.PLATFORM_DOWN, message="the answer is not JSON") from None
+        except (requests.JSONDecodeError, RecursionError):
+            raise AirtableDown(Kind.NOT_UNDERSTOOD, message="the answer is not JSON") from None
         except (requests.RequestException, TransportError) as error:
             raise AirtableDown(Kind.NETWORK, message=type(error).__name__) from None
-        if not isinstance(answer, dict):
-            raise AirtableDown(Kind.PLATFORM_DOWN, message="the answer is not an object")
+        if not isinstance(answer, dict) or not fits(answer):
+            raise AirtableDown(Kind.NOT_UNDERSTOOD, message="the answer has another shape than it should")
         return answer
 
     def _admit(self) -> None:
@@ -160,7 +163,7 @@ class Calls:
     def _refusal(self, response: requests.Response) -> AirtableError:
         try:
             body = response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             body = None
         error = error_for(response.status_code, body, _wait_s(response))
         if isinstance(error, AirtableBusy) and error.wait_s is not None:

@@ -32,7 +32,6 @@ from schedulo.airtable.rows import (
 )
 from schedulo.airtable.schema import ACCOUNTS, COMMANDS, DELIVERIES, POSTS, Writer, fields_by
 from schedulo.clock import iso, now_ms
-from schedulo.errors import Kind
 from schedulo.errors.airtable import OFFSET_DIED, AirtableBusy, AirtableDown, AirtableQuota, AirtableRefused
 from schedulo.words import word
 
@@ -228,10 +227,12 @@ class AirtableClient:
         body: dict[str, Any] = {"records": records}
         if reports[0].record_id is None:
             body["performUpsert"] = {"fieldsToMergeOn": [self.mapping.field(DELIVERIES, "Key")]}
-        answer = self.calls.send("PATCH", self._urls[DELIVERIES].records, json=body)
-        written = _records(answer)
-        if len(written) != len(reports):
-            raise AirtableDown(Kind.PLATFORM_DOWN, message="the answer is about other rows")
+        written: list[dict[str, Any]] = self.calls.send(
+            "PATCH",
+            self._urls[DELIVERIES].records,
+            json=body,
+            fits=lambda answer: _has_records(answer) and len(answer["records"]) == len(reports),
+        )["records"]
         # Airtable answers in the order of the request.
         return [Written(report.key, record["id"]) for report, record in zip(reports, written, strict=True)]
 
@@ -312,18 +313,17 @@ class AirtableClient:
         if offset is not None:
             options["offset"] = offset
         urls = self._urls[table]
-        answer = self.calls.send("GET", urls.records, options=options, fallback=("POST", urls.records_post))
-        return _records(answer), word(answer.get("offset")) or None
+        fallback = ("POST", urls.records_post)
+        answer = self.calls.send("GET", urls.records, options=options, fallback=fallback, fits=_has_records)
+        return answer["records"], word(answer.get("offset")) or None
 
     def _field(self, table: str, name: str) -> f.Field:
         return f.Field(self.mapping.field(table, name))
 
 
-def _records(answer: dict[str, Any]) -> list[dict[str, Any]]:
+def _has_records(answer: dict[str, Any]) -> bool:
     found = answer.get("records")
-    if not isinstance(found, list) or not all(_is_record(item) for item in found):
-        raise AirtableDown(Kind.PLATFORM_DOWN, message="the answer holds no records")
-    return found
+    return isinstance(found, list) and all(_is_record(item) for item in found)
 
 
 def _is_record(item: Any) -> bool:
