@@ -31,7 +31,7 @@ from chaos.blows import Fist, agenda
 from chaos.broken import GUARDS
 from chaos.hunts import HUNTS
 from chaos.installation import AIRFLOW, LAW, Installation, installed
-from chaos.verdict import Verdict, judge, seen
+from chaos.verdict import End, Verdict, judge, seen
 from chaos.watch import Watch
 from chaos.weather import PERIOD_S, Weather
 from sandbox.stack import Stack
@@ -106,7 +106,8 @@ class Run:
             began = time.time()
             stack.enter_context(self._released(began, rows))
             if self._hunt:
-                self._hunt.go(self._fist, began + self._options.minutes * 60, self._weather)
+                until = began + self._options.minutes * 60
+                self._hunt.go(self._fist, until, self._weather, self._duplicates)
             else:
                 self._storm(began)
             self._weather.clear()
@@ -187,6 +188,8 @@ class Run:
             known = len(self._watch.states) >= len(self._posts) - self._never_planned()
             if time.time() > last_due and known and not self._watch.moving(bound_to_fail):
                 return
+            if self._hunt and self._duplicates():
+                return
             if time.time() > said + 60:
                 said = time.time()
                 say(_words(self._watch))
@@ -197,10 +200,16 @@ class Run:
         """Posts whose rows are refused: they get no delivery."""
         return sum(post.doom is not None and not post.doom.orders for post in self._posts)
 
-    def _conclude(self) -> int:
+    def _duplicates(self) -> int:
+        return self._judge({}).duplicates
+
+    def _judge(self, ends: Mapping[str, End]) -> Verdict:
         sandbox = self._base.sandbox
+        return judge(self._posts, seen(sandbox.posts(), sandbox.control("GET", "inbox")), ends)
+
+    def _conclude(self) -> int:
         ends = self._watch.ends()
-        verdict = judge(self._posts, seen(sandbox.posts(), sandbox.control("GET", "inbox")), ends)
+        verdict = self._judge(ends)
         result = report.figures(
             verdict,
             seed=self._options.seed,

@@ -25,9 +25,10 @@ class Hunt:
     commit_modes: tuple[str, ...]
     """The only faults on requests that publish."""
 
-    def go(self, fist: Fist, until: float, weather: Weather) -> None:
+    def go(self, fist: Fist, until: float, weather: Weather, found: Callable[[], int]) -> None:
+        """Until the time is over, or duplicates are `found`."""
         changes_at = 0.0
-        while time.time() < until:
+        while time.time() < until and not found():
             if time.time() >= changes_at:
                 weather.change()
                 changes_at = time.time() + PERIOD_S

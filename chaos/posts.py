@@ -43,6 +43,12 @@ class Shape:
     cells: Mapping[str, Any] = field(default_factory=dict, hash=False)
     hidden: bool = False
     """The public never sees it; it is told by its file."""
+    follows: int = 0
+    """So many requests follow the post: parts of a thread on X, a first comment elsewhere."""
+
+    @property
+    def following_field(self) -> str:
+        return "Thread" if self.platform is Platform.X else "First comment"
 
 
 _TIKTOK = {"TikTok privacy": "Everyone"}
@@ -52,8 +58,12 @@ SHAPES: tuple[Shape, ...] = (
     Shape(Platform.X, "images", ("picture",) * 3),
     Shape(Platform.X, "video", ("film",)),
     Shape(Platform.X, "gif", ("gif",)),
+    Shape(Platform.X, "thread", follows=3),
+    Shape(Platform.X, "thread with an image", ("picture",), follows=2),
     Shape(Platform.INSTAGRAM, "image", ("picture",)),
     Shape(Platform.INSTAGRAM, "reel", ("film",)),
+    Shape(Platform.INSTAGRAM, "image and comment", ("picture",), follows=1),
+    Shape(Platform.INSTAGRAM, "reel and comment", ("film",), follows=1),
     Shape(Platform.TIKTOK, "video", ("film",), _TIKTOK),
     Shape(Platform.TIKTOK, "draft", ("film",), {"Format": "Draft to inbox"}, hidden=True),
     Shape(Platform.FACEBOOK, "text"),
@@ -62,6 +72,9 @@ SHAPES: tuple[Shape, ...] = (
     Shape(Platform.FACEBOOK, "photos", ("picture",) * 2),
     Shape(Platform.FACEBOOK, "video", ("film",)),
     Shape(Platform.FACEBOOK, "reel", ("film",), {"Format": "Reel"}),
+    Shape(Platform.FACEBOOK, "text and comment", follows=1),
+    Shape(Platform.FACEBOOK, "photo and comment", ("picture",), follows=1),
+    Shape(Platform.FACEBOOK, "video and comment", ("film",), follows=1),
 )
 
 
@@ -106,7 +119,8 @@ class Planned:
     @property
     def marks(self) -> tuple[str, ...]:
         """What must appear once each: the post's own mark first, then those of its parts."""
-        return (self.mark,)
+        following = (f"{self.mark}:{number}".encode() for number in range(self.shape.follows))
+        return (self.mark, *(hashlib.sha256(name).hexdigest()[:16] for name in following))
 
     @property
     def text(self) -> str:
@@ -132,6 +146,8 @@ class Planned:
             "Status": "Draft",
             **self.shape.cells,
         }
+        if self.shape.follows:
+            row[self.shape.following_field] = "\n---\n".join(f"more: {mark}" for mark in self.marks[1:])
         if self.shape.files:
             row["Media"] = [{"url": f"{media_url}/{name}", "filename": name} for name in self.files()]
         if self.doom:

@@ -27,6 +27,7 @@ class End:
     delivery_id: str
     state: State
     reason: str
+    """Why it is where it is; empty for what is simply out."""
     resends: int
 
 
@@ -98,10 +99,12 @@ def judge(posts: Sequence[Planned], at_platforms: Counter[str], ends: Mapping[st
         end = ends.get(post.title)
         out = at_platforms[marks[0]] > 0
         state = end.state if end else None
-        if state is State.PUBLISHED_INCOMPLETE:
-            numbers["incomplete"] += 1
-        elif out and any(at_platforms[mark] == 0 for mark in marks) and state is not State.UNRESOLVED:
-            lists["lost"].append(post.title)  # a part of it
+        if out and any(at_platforms[mark] == 0 for mark in marks) and state is not State.UNRESOLVED:
+            told = state is State.PUBLISHED_INCOMPLETE or (state is State.PUBLISHED and end and end.reason)
+            if told:
+                numbers["incomplete"] += 1
+            else:
+                lists["lost"].append(post.title)  # a part of it, and nobody knows
         if end and state not in RESTING and state is not State.HELD:
             lists["stuck"].append(post.title)
         if state is State.UNRESOLVED:

@@ -37,6 +37,8 @@ COMMITS: tuple[tuple[str, str], ...] = (
     ("facebook", "video_reels:finish"),
     ("x", "create_post"),
     ("tiktok", "upload"),
+    ("instagram", "comments"),
+    ("facebook", "comments"),
 )
 """(service, route) of the requests that publish."""
 ONLY_COMMITS: frozenset[tuple[str, str]] = frozenset(COMMITS) - {

@@ -24,6 +24,7 @@ def judged(posts: list[Planned], times: dict[str, int], states: dict[str, State]
     ends = {}
     for post in posts:
         key = post.digests()[0] if post.shape.hidden else post.mark
+        found.update(post.marks[1:])
         found[key] = times.get(post.title, 1)
         ends[post.title] = end(states.get(post.title, State.PUBLISHED))
     return judge(posts, found, ends)
@@ -48,7 +49,7 @@ def test_a_post_that_the_ledger_calls_published_and_is_nowhere_is_lost() -> None
 
 
 def test_a_post_that_was_never_planned_is_lost() -> None:
-    verdict = judge(POSTS, Counter({post.mark: 1 for post in POSTS[1:]}), {})
+    verdict = judge(POSTS, Counter(mark for post in POSTS[1:] for mark in post.marks), {})
     assert verdict.lost == (POSTS[0].title,)
 
 
@@ -97,6 +98,28 @@ def test_a_draft_is_told_by_its_file() -> None:
     assert judged([DRAFT], {DRAFT.title: 2}, {}).duplicates == 1
 
 
+def test_a_part_that_is_missing_is_lost_unless_the_ledger_says_so() -> None:
+    thread = next(post for post in plan(60, 7, 4) if post.shape.follows and not post.doom)
+    assert len(thread.marks) == 1 + thread.shape.follows
+    found = Counter(thread.marks[:-1])
+    for state, reason, incomplete in (
+        (State.PUBLISHED_INCOMPLETE, "part 3 is missing", 1),
+        (State.PUBLISHED, "its first comment was refused", 1),
+        (State.PUBLISHED, "", 0),
+    ):
+        verdict = judge([thread], found, {thread.title: End("id", state, reason, 0)})
+        assert verdict.published == 1
+        assert verdict.published_incomplete == incomplete
+        assert verdict.lost == (() if incomplete else (thread.title,))
+
+
+def test_a_part_that_is_out_twice_is_a_duplicate() -> None:
+    thread = next(post for post in plan(60, 7, 4) if post.shape.follows and not post.doom)
+    found = Counter(thread.marks) + Counter(thread.marks[-1:])
+    verdict = judge([thread], found, {thread.title: end(State.PUBLISHED)})
+    assert verdict.duplicates == 1
+
+
 def test_marks_are_counted_where_they_stand_alone() -> None:
     mark = POSTS[0].mark
     live = [{"text": f"one {mark}"}, {"text": f"{mark} {mark}"}, {"text": f"a{mark}"}]
@@ -106,5 +129,5 @@ def test_marks_are_counted_where_they_stand_alone() -> None:
 
 def test_resends_are_added_up() -> None:
     ends = {post.title: end(State.PUBLISHED, resends=1) for post in POSTS}
-    assert judge(POSTS, Counter({post.mark: 1 for post in POSTS}), ends).resends == 10
+    assert judge(POSTS, Counter(mark for post in POSTS for mark in post.marks), ends).resends == 10
     assert replace(ends[POSTS[0].title], resends=0).resends == 0
