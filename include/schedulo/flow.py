@@ -253,6 +253,21 @@ class Sent:
     opened_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A post that may be out, of which only the content is known: its request and its handles were in a
+    ledger that is no more. For `search`."""
+
+    content: Content
+    since_ms: int
+    """It cannot have gone out earlier."""
+    steps: Mapping[str, Any] = field(default_factory=dict)
+    """What was kept before the backup. A handle among it can prove that the post is out, and nothing else:
+    another may have been made since."""
+    owned: frozenset[str] = frozenset()
+    """The platform's ids of the account's posts that are known to be others'."""
+
+
 class Look(StrEnum):
     """What a reconciliation found."""
 
@@ -277,3 +292,5 @@ class Finding:
     """What was looked at and what it said, as a sentence."""
     resend: bool = True
     """False: this kind of commit is never sent again by itself."""
+    published: Published | None = None
+    """Of a search: all that is known of the post it found."""

@@ -9,6 +9,11 @@ from airflow.sdk import BaseOperator, Context
 from operators.notify import wake_if_needed
 
 
+def _ms(moment: Any) -> int | None:
+    """Epoch milliseconds; None where Airflow knows no such moment: it says so by an object that is false."""
+    return int(moment.timestamp() * 1000) if moment else None
+
+
 class SyncOperator(BaseOperator):
     """
     Run one tick for this DAG run.
@@ -23,7 +28,11 @@ class SyncOperator(BaseOperator):
 
         tick = make_tick()
         try:
-            claims = tick.run(context["run_id"])
+            claims = tick.run(
+                context["run_id"],
+                logical_ms=_ms(context.get("data_interval_end")),
+                last_success_ms=_ms(context.get("prev_data_interval_end_success")),
+            )
             self._wake(tick.ledger, context)
         finally:
             for line in tick.lines:

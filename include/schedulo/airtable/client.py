@@ -25,10 +25,12 @@ from schedulo.airtable.rows import (
     Command,
     PostRow,
     Report,
+    Told,
     Written,
     account_row,
     commands,
     post_row,
+    told_row,
 )
 from schedulo.airtable.schema import ACCOUNTS, COMMANDS, DELIVERIES, POSTS, Writer, fields_by
 from schedulo.clock import iso, now_ms
@@ -41,6 +43,8 @@ RESTARTS = 3
 """How often a list whose offset died is read again from its beginning."""
 RECORD_ID = re.compile(r"rec[A-Za-z0-9]{14}")
 LAST_MODIFIED = "Last modified"
+FUTURE_MS = 600_000
+"""What says that it was written so far in the future was typed by a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,18 @@ class Changes(NamedTuple):
     rows: list[PostRow]
     cursor: str
     """Give it to the next call; text, to be kept as it is."""
+
+    @property
+    def complete(self) -> bool:
+        """No page is left for the next call."""
+        return _Cursor.load(self.cursor).offset is None
+
+
+class Heard(NamedTuple):
+    commands: list[Command]
+    told: list[Told]
+    """What another ledger wrote."""
+    cursor: str
 
 
 class AirtableClient:
@@ -155,17 +171,31 @@ class AirtableClient:
                 found += [post_row(record, self.mapping) for record in self._all(POSTS, formula)]
         return found
 
-    def commands_since(self, cursor: str | None) -> tuple[list[Command], str]:
-        """What people asked for on Deliveries since `cursor` (None: ever), and the next cursor."""
+    def deliveries_since(self, cursor: str | None, told_ms: int | None) -> Heard:
+        """What Deliveries say that we did not write: what people asked for since `cursor` (None: ever), and
+        rows that were written after `told_ms` (None: all rows), which another ledger did. One call for both.
+        """
         at = _Cursor.load(cursor)
         fields = tuple(COMMANDS.values())
         asked = f.OR([f.NE(self._field(DELIVERIES, name), f.BLANK()) for name in fields])
+        changed = self._changed(DELIVERIES, fields, at.since_ms)
+        formula = None
+        if told_ms is not None:
+            theirs = f.IS_AFTER(self._field(DELIVERIES, "Updated at"), iso(told_ms))
+            formula = f.OR(asked if changed is None else f.AND(asked, changed), theirs)
         with self.calls.within():
-            changed = self._changed(DELIVERIES, fields, at.since_ms)
-            records, began_ms = self._listed(DELIVERIES, asked if changed is None else f.AND(asked, changed))
-        found = [command for record in records for command in commands(record, self.mapping)]
-        upto_ms = at.since_ms if began_ms is None else began_ms - self._overlap_ms
-        return found, _Cursor(upto_ms).dump()
+            records, began_ms = self._listed(DELIVERIES, formula)
+        told = [row for record in records if (row := told_row(record, self.mapping)) is not None]
+        latest_ms = None if began_ms is None else began_ms + FUTURE_MS
+        return Heard(
+            [command for record in records for command in commands(record, self.mapping)],
+            [
+                row
+                for row in told
+                if row.updated_ms > (told_ms or 0) and (latest_ms is None or row.updated_ms <= latest_ms)
+            ],
+            _Cursor(at.since_ms if began_ms is None else began_ms - self._overlap_ms).dump(),
+        )
 
     def exists(self, record_id: str, table: str = POSTS) -> bool:
         """Whether a record is there. Only Airtable's own "not found" counts as no."""

@@ -16,7 +16,7 @@ from schedulo.airtable.cells import AttachmentRef, Cells
 from schedulo.airtable.mapping import Mapping
 from schedulo.airtable.schema import ACCOUNTS, COMMANDS, DELIVERIES, POSTS
 from schedulo.clock import ClockError, Instant, instant, iso, parse_instant
-from schedulo.model import Account, Platform, Problem
+from schedulo.model import Account, Platform, Problem, State
 
 PART_LINE = re.compile(r"^[ \t]*-{3,}[ \t]*$", re.MULTILINE)
 AUTHOR = "The author of the post corrects it."
@@ -103,6 +103,22 @@ class Command:
     verb: str
     """`retry` or `cancel`."""
     requested_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a Deliveries row says of a delivery, whoever wrote it there."""
+
+    key: str
+    record_id: str
+    state: State | None
+    """None for a word that means no state."""
+    message: str
+    updated_ms: int
+    accepted_ms: int | None = None
+    published_ms: int | None = None
+    post_id: str | None = None
+    permalink: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +275,26 @@ def commands(record: Dict[str, Any], mapping: Mapping) -> list[Command]:
         if (requested_ms := cells.instant_ms(field)) is not None
     ]
     return found if key else []
+
+
+def told_row(record: Dict[str, Any], mapping: Mapping) -> Told | None:
+    """One record of Deliveries, as a report reads; None where it does not say whose it is or since when."""
+    cells = Cells(DELIVERIES, record, mapping, AUTHOR)
+    key, updated_ms = cells.text("Key"), cells.instant_ms("Updated at")
+    if not key or updated_ms is None:
+        return None
+    words = {word: state for state, word in schema.STATE_WORDS.items()}
+    return Told(
+        key=key,
+        record_id=str(record.get("id", "")),
+        state=cells.choice("State", words),
+        message=cells.text("Message"),
+        updated_ms=updated_ms,
+        accepted_ms=cells.instant_ms("Accepted at"),
+        published_ms=cells.instant_ms("Published at"),
+        post_id=cells.text("Post ID") or None,
+        permalink=cells.text("Permalink") or None,
+    )
 
 
 def _options(cells: Cells) -> dict[Platform, dict[str, Any]]:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from schedulo.delivery.holds import held
 from schedulo.delivery.incidents import Trouble, incident
 from schedulo.delivery.news import changed
+from schedulo.delivery.restored import silent
 from schedulo.delivery.rows import tell_story
 from schedulo.delivery.transitions import OUT, move
 from schedulo.errors.kinds import Actor
@@ -120,6 +121,7 @@ def _may_send(now_ms: int, lead_ms: int, holder: str) -> tuple[sa.ColumnElement[
         _D.fire_ms <= now_ms + lead_ms,
         _D.not_after_ms > now_ms,
         ~held(now_ms),
+        ~silent(now_ms),
         ~sa.exists().where(
             writes.c.delivery_id == _D.id,
             writes.c.state.in_((WriteState.OPEN, WriteState.ACCEPTED, WriteState.UNKNOWN)),

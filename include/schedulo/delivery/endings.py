@@ -18,13 +18,13 @@ from schedulo.delivery.commits import FOLLOW_S, after_acceptance
 from schedulo.delivery.holds import Hold, cases_of
 from schedulo.delivery.incidents import Trouble, incident
 from schedulo.delivery.news import changed
-from schedulo.delivery.rows import Delivery, Write, tell_story
+from schedulo.delivery.rows import UNRESOLVED, Delivery, Write, tell_story
 from schedulo.delivery.transitions import move, sources
 from schedulo.errors import PlatformError
 from schedulo.errors.kinds import Actor
 from schedulo.flow import Finding, Look
 from schedulo.ledger.tables import deliveries, instances, outcomes, steps, writes
-from schedulo.model import Position, Published, State, WriteState
+from schedulo.model import Content, Position, Published, State, WriteState
 from schedulo.settings import Settings
 
 _D = deliveries.c
@@ -384,6 +384,8 @@ def conclude(
         return State(row.state)  # a late answer was faster
     if finding.look is Look.FOUND:
         _close(connection, now_ms, write, WriteState.ACCEPTED, finding)
+        if finding.published is not None:
+            return _searched(connection, now_ms, write, finding, finding.published)
         if later:
             _tell(connection, now_ms, write.delivery_id, f"found at the platform: {finding.note}")
             return stands
@@ -392,7 +394,7 @@ def conclude(
         return target
     if row.holder != delivery.holder:
         return stands  # who holds it now concludes
-    quiet_over = looked_ms >= write.opened_ms + int(settings.quiet_s * 1000)
+    quiet_over = looked_ms >= write.quiet_from_ms + int(settings.quiet_s * 1000)
     once_more = (finding.look is Look.UNCLEAR and row.looks < 20) or (
         finding.look is Look.ABSENT and _looks(connection, write) < LOOKS
     )
@@ -425,7 +427,7 @@ def conclude(
             _stay(connection, write.delivery_id, target, values)
         else:
             move(connection, [write.delivery_id], target, **values)
-        if finding.look is Look.DEAD:
+        if finding.look is Look.DEAD or write.lost:  # older handles may be used up
             connection.execute(sa.delete(steps).where(steps.c.delivery_id == write.delivery_id))
         tell_story(connection, now_ms, [(write.delivery_id, f"{finding.note}: sent once more")])
         changed(connection, now_ms, [write.delivery_id])
@@ -453,10 +455,6 @@ def conclude(
     return State.UNRESOLVED
 
 
-UNRESOLVED = "unresolved"
-"""`error_kind` of a post that is out while nobody knows whether a later part of it is."""
-
-
 def _sent_again(connection: sa.Connection, write: Write) -> bool:
     """Whether this commit was looked for in vain and sent once more before."""
     query = sa.select(writes.c.id).where(
@@ -465,6 +463,29 @@ def _sent_again(connection: sa.Connection, write: Write) -> bool:
         writes.c.state == WriteState.ABSENT,
     )
     return connection.execute(query.limit(1)).first() is not None
+
+
+def _searched(
+    connection: sa.Connection, now_ms: int, write: Write, finding: Finding, published: Published
+) -> State:
+    """A search found the post. When it was accepted only the platform can say; nothing else is known."""
+    content = Content.from_json(write.snapshot)
+    whole = not (content.thread or content.first_comment)
+    target = published.state if whole else State.PUBLISHED_INCOMPLETE
+    reason = "found again after the ledger was restored"
+    values: dict[str, Any] = {
+        "remote_id": published.post_id,
+        "permalink": published.permalink,
+        "accepted_ms": published.published_ms,
+        "published_ms": published.published_ms,
+        "reason": reason if whole else f"{reason}; a person must look whether what follows it is out too",
+        "error_kind": "" if whole else UNRESOLVED,
+        "holder": None,
+        "updated_ms": now_ms,
+    }
+    move(connection, [write.delivery_id], target, **values)
+    _tell(connection, now_ms, write.delivery_id, f"found at the platform: {finding.note}")
+    return target
 
 
 def _looks(connection: sa.Connection, write: Write) -> int:

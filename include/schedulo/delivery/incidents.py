@@ -43,6 +43,8 @@ class Trouble(StrEnum):
     AIRTABLE_STALE = "airtable_stale"
     AIRTABLE_MISSING = "airtable_missing_posts"
     LATE_RUN = "late_run"
+    RESTORED = "ledger_restored"
+    """The ledger is an old copy, or a new one. About: when that was found."""
     SETUP = "setup"
     """Something is wrong with the deployment. About: what."""
     CHANNEL = "channel"
@@ -195,6 +197,12 @@ RULES: dict[Trouble, Rule] = {
         "Look at the run in Airflow: is a worker free, does the triggerer live?",
         _runs_go_on,
         calm_s=60.0,
+    ),
+    Trouble.RESTORED: Rule(
+        "The ledger was restored from a backup",
+        "What may be out is looked for before it is sent. All else goes out on time.",
+        "Reconnect accounts of X and TikTok whose token is refused: it was renewed after the backup.",
+        _when_told,
     ),
     Trouble.SETUP: Rule(
         "Something is not set up right",

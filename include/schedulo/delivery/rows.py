@@ -48,6 +48,12 @@ class Delivery:
     trouble_since_ms: int | None
 
 
+UNRESOLVED = "unresolved"
+"""`error_kind` of a post that is out while nobody knows whether a later part of it is."""
+LOST = "lost:"
+"""With this begins the id of a write that stands for one which a restored ledger may have lost."""
+
+
 @dataclass(frozen=True, slots=True)
 class Write:
     """One irreversible request, as the ledger knows it."""
@@ -64,6 +70,16 @@ class Write:
     opened_ms: int
     sending_until_ms: int
     value: Any
+
+    @property
+    def lost(self) -> bool:
+        """Nothing but the content is known of it: it must be searched for."""
+        return self.id.startswith(LOST)
+
+    @property
+    def quiet_from_ms(self) -> int:
+        """The quiet time counts from here: a lost write may have been sent until the loss was found."""
+        return self.sending_until_ms if self.lost else self.opened_ms
 
 
 def load(connection: sa.Connection, ids: Iterable[str]) -> dict[str, Delivery]:
@@ -158,6 +174,16 @@ def writes_of(connection: sa.Connection, ids: Sequence[str]) -> dict[str, list[W
             )
         )
     return found
+
+
+def owned(connection: sa.Connection, _now_ms: int, delivery: Delivery) -> frozenset[str]:
+    """The platform's ids of posts on this account that are known to be other deliveries'."""
+    query = sa.select(deliveries.c.remote_id).where(
+        deliveries.c.account_key == delivery.account.key,
+        deliveries.c.id != delivery.id,
+        deliveries.c.remote_id.is_not(None),
+    )
+    return frozenset(connection.execute(query).scalars())
 
 
 def tell_story(connection: sa.Connection, now_ms: int, lines: Iterable[tuple[str, str]]) -> None:

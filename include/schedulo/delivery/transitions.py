@@ -2,7 +2,8 @@
 
 Two rules: every change of state goes through `move` and must be in the table; nothing here knows who calls.
 `unknown` and `sending` never become `missed` or `cancelled`: what may be out must be looked up first. And
-from everywhere a late answer may lead to `published`: evidence counts whenever it comes.
+from everywhere a late answer may lead to `published`: evidence counts whenever it comes. What was not sent
+becomes `unknown` only where the ledger itself was restored and cannot know that (`restored`).
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ for _state in (
     S.CANCELLED,
     S.HELD,
 ):
-    TRANSITIONS[_state] |= {S.PUBLISHED, S.PUBLISHED_INCOMPLETE, S.PROCESSING}
+    TRANSITIONS[_state] |= {S.PUBLISHED, S.PUBLISHED_INCOMPLETE, S.WAITING_IN_APP, S.PROCESSING, S.UNKNOWN}
 
 RESTING = frozenset(
     {S.PUBLISHED, S.PUBLISHED_INCOMPLETE, S.WAITING_IN_APP, S.FAILED, S.UNRESOLVED, S.MISSED, S.CANCELLED}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from schedulo.airtable.client import RECORD_ID
+from schedulo.delivery import restored
 from schedulo.delivery.planning import Asked, ask_now
 from schedulo.errors.airtable import AirtableError
 from schedulo.planning import wishes
@@ -51,8 +52,16 @@ def plan_now(tick: Tick, posts: Sequence[str]) -> None:
 
 
 def claim_now(tick: Tick, run_id: str, wished: Wished) -> list[Asked]:
-    """Claim them for this run. A retry of the same run answers what it has claimed before."""
+    """Claim them for this run. A retry of the same run answers what it has claimed before.
+
+    :raises WishError: where the ledger may be an old one
+    """
     with tick.ledger.begin() as connection:
         now_ms = tick.ledger.now_ms(connection)
+        if reason := restored.why_not(connection) or restored.silence(connection, now_ms):
+            raise WishError(
+                f"Nothing was published: {reason}. Ask again after the next run of publish_due_posts."
+            )
+        restored.doubt(connection, now_ms)
         grace_ms = int(tick.settings.missed_after_s * 1000)
         return ask_now(connection, now_ms, run_id, wished.posts, wished.accounts, grace_ms)

@@ -6,10 +6,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from schedulo import clock
 from schedulo.airtable.client import AirtableClient
 from schedulo.airtable.rows import Report, Written
 from schedulo.airtable.schema import NOT_PLANNED as NOT_PLANNED_WORD
 from schedulo.airtable.schema import STATE_WORDS
+from schedulo.delivery import restored
 from schedulo.delivery.rows import NOT_PLANNED
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import accounts, deliveries, outbox, posts
@@ -21,16 +23,22 @@ AT_ONCE = 300
 
 def flush(ledger: Ledger, client: AirtableClient) -> int:
     """Tell what is untold, oldest first; answers how many rows were told. Call it under a lease: an older
-    report must not land after a newer one."""
+    report must not land after a newer one. And inside the client's `within`: what is written later than that
+    was not written by this ledger."""
     with ledger.read() as connection:
         untold = _untold(connection)
     if not untold:
         return 0
     versions = {report.key: version for report, version in untold}
+    with ledger.begin() as connection:
+        before_ms = restored.told_until(connection) or 0
+        latest_ms = clock.now_ms() + int(client.calls.left_s() * 1000)
+        restored.telling(connection, ledger.now_ms(connection), max(before_ms, latest_ms))
     written = client.write_reports([report for report, _ in untold])
     with ledger.begin() as connection:
         for item in written:
             _told(connection, item, versions[item.key])
+        restored.telling(connection, ledger.now_ms(connection), max(before_ms, clock.now_ms()))
     return sum(not item.error for item in written)
 
 

@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from schedulo.airtable.client import AirtableClient
 from schedulo.airtable.rows import AccountRow, PostRow
 from schedulo.clock import ClockError
-from schedulo.delivery.claims import Claim, claim_due, sweep
+from schedulo.delivery import restored
+from schedulo.delivery.claims import Claim, claim_due, claims_of, sweep
 from schedulo.delivery.incidents import RULES, Trouble, close_what_is_over, incident
 from schedulo.delivery.planning import Plan, PostPlan, command, gone, plan_anew, plan_post, register
 from schedulo.errors.airtable import AirtableError
@@ -38,6 +39,7 @@ FETCHERS = 4
 MONTH_S = 30 * 86400
 READING_SHARE = 0.6
 CALLS_A_READING = 2
+OLD_LEDGER_TIMES = 12
 
 
 @dataclass(slots=True)
@@ -51,15 +53,27 @@ class Tick:
     client: Callable[[], AirtableClient]
     """Made only when Airtable is to be asked; may raise."""
     allowed_hosts: frozenset[str] = frozenset()
+    broken: frozenset[str] = frozenset()
+    """Guards that are switched off (`witness`, `airtable`), so that tests can show what each prevents."""
     lines: list[str] = field(default_factory=list)
     _account_rows: Sequence[AccountRow] = field(default=(), init=False)
     """The Accounts table where this tick has read it: it says why an account cannot be used."""
 
-    def run(self, run_id: str) -> list[Claim]:
-        """All of it; answers the run's claims. Airtable's troubles never keep posts from going out."""
+    def run(
+        self, run_id: str, logical_ms: int | None = None, last_success_ms: int | None = None
+    ) -> list[Claim]:
+        """All of it; answers the run's claims. Airtable's troubles never keep posts from going out, unless
+        this may be an old ledger.
+
+        :param logical_ms: the run's logical date
+        :param last_success_ms: that of the previous run that succeeded, as Airflow remembers it
+        """
         with self.ledger.begin() as connection:
             now_ms = self.ledger.now_ms(connection)
-            marks.mark(connection, now_ms, "tick", run_id)
+            if "witness" in self.broken:
+                last_success_ms = None
+            restored.watch(connection, now_ms, run_id, logical_ms, last_success_ms)
+            restored.doubt(connection, now_ms)
             sweep(connection, now_ms, self.settings)
             close_what_is_over(connection, now_ms)
         claims = self._claim(run_id)
@@ -73,6 +87,7 @@ class Tick:
                 self._trouble(Trouble.AIRTABLE_READ, error)
             finally:
                 with self.ledger.begin() as connection:
+                    self.lines += restored.conclude(connection, self.ledger.now_ms(connection))
                     marks.release(connection, self.ledger.now_ms(connection), "airtable", run_id)
         self.lines.append(f"{len(claims)} deliveries are this run's")
         return claims
@@ -86,10 +101,14 @@ class Tick:
                 incident(connection, now_ms, Trouble.AIRTABLE_STALE, sentence, actor=Actor.OPERATOR)
                 self.lines.append(sentence)
                 return []
+            if reason := restored.why_not(connection):
+                self.lines.append(reason)
+                return claims_of(connection, run_id)
+            restored.doubt(connection, now_ms)
             return claim_due(connection, now_ms, run_id, self.settings)
 
     def _lease(self, run_id: str) -> bool:
-        seconds = 2 * self.settings.airtable_budget_s + 30
+        seconds = 2 * self._budget_s() + 30
         with self.ledger.begin() as connection:
             return marks.lease(connection, self.ledger.now_ms(connection), "airtable", run_id, seconds)
 
@@ -110,12 +129,12 @@ class Tick:
     def _read(self, client: AirtableClient) -> None:
         if not self._reading_is_due():
             return
-        with client.within(self.settings.airtable_budget_s):
+        with client.within(self._budget_s()):
             changes = client.posts_changed_since(self._mark("airtable:posts"))
             self.plan_rows(client, changes.rows)
             self._marked("airtable:posts", changes.cursor)  # what was read stays read if the rest fails
             again = self._read_again(client, {row.record_id for row in changes.rows})
-            asked = self._obey(client)
+            asked = self._obey(client, changes.complete)
         self._marked("airtable:read")
         self.lines.append(f"{len(changes.rows) + again} posts were read, {asked} requests")
 
@@ -131,16 +150,27 @@ class Tick:
             gone(connection, self.ledger.now_ms(connection), missing, len(wanted))
         return len(rows)
 
-    def _obey(self, client: AirtableClient) -> int:
-        """Do what people asked for in Deliveries."""
-        asked, cursor = client.commands_since(self._mark("airtable:commands"))
+    def _obey(self, client: AirtableClient, complete: bool) -> int:
+        """Take in what Deliveries know more than the ledger, and do what people asked for there."""
+        with self.ledger.read() as connection:
+            told_ms = restored.told_until(connection)
+        asked, told, cursor = client.deliveries_since(self._mark("airtable:commands"), told_ms)
         grace_ms = int(self.settings.missed_after_s * 1000)
         with self.ledger.begin() as connection:
             now_ms = self.ledger.now_ms(connection)
+            heard = () if "airtable" in self.broken else told
+            restored.weigh(connection, now_ms, heard, complete=complete)
+            restored.doubt(connection, now_ms)
             for item in asked:
                 command(connection, now_ms, item.key, item.verb, item.requested_ms, grace_ms)
             marks.mark(connection, now_ms, "airtable:commands", cursor)
         return len(asked)
+
+    def _budget_s(self) -> float:
+        """How long reading may take: an old ledger has a lot to ask, and sends nothing before."""
+        with self.ledger.read() as connection:
+            old = restored.why_not(connection)
+        return self.settings.airtable_budget_s * (OLD_LEDGER_TIMES if old else 1)
 
     def _reading_is_due(self) -> bool:
         interval_s = self.settings.airtable_poll_s
@@ -148,6 +178,8 @@ class Tick:
             readings = self.settings.airtable_monthly_calls * READING_SHARE / CALLS_A_READING
             interval_s = max(interval_s, MONTH_S / readings)
         with self.ledger.begin() as connection:
+            if restored.why_not(connection):
+                return True
             _, at_ms = marks.read(connection, "airtable:read")
             # A tick comes a little early or late; half of one more is not worth skipping it.
             return self.ledger.now_ms(connection) - at_ms >= interval_s * 1000 - 30_000
@@ -336,6 +368,9 @@ class Tick:
     # --- telling --------------------------------------------------------------------------------------
 
     def _tell(self, client: AirtableClient) -> None:
+        with self.ledger.read() as connection:
+            if restored.why_not(connection):
+                return  # what Airtable was told before must not be overwritten by what an old ledger believes
         with client.within(self.settings.airtable_budget_s):
             told = flush(self.ledger, client)
         self._marked("airtable:told")

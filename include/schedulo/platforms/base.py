@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from schedulo.flow import Flow, Job, Sent
+from schedulo.flow import Flow, Job, Lost, Sent
 from schedulo.model import Account, Content, Platform, Problem
 
 
@@ -27,4 +27,11 @@ class Conversation(Protocol):
 
     def reconcile(self, job: Job, sent: Sent) -> Flow:
         """Looks, without any commit, what became of a write; ends with `Finding`."""
+        ...
+
+    def search(self, job: Job, lost: Lost) -> Flow:
+        """Looks for a post by its content, because nothing else of it is known; ends with `Finding`.
+
+        Where absence proves nothing (a list does not show all), it says `resend=False`.
+        """
         ...

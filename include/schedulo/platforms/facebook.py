@@ -19,6 +19,7 @@ from schedulo.flow import (
     Flow,
     Job,
     Look,
+    Lost,
     Response,
     Sent,
     commit,
@@ -31,7 +32,7 @@ from schedulo.platforms import graph
 from schedulo.platforms.base import Conversation
 from schedulo.platforms.facebook_limits import problems
 from schedulo.platforms.facebook_page import GRAPH, SITE, Page, not_read, whole_link
-from schedulo.platforms.facebook_video import look_at_video, publish_reel, publish_video
+from schedulo.platforms.facebook_video import look_at_video, public_reels, publish_reel, publish_video
 from schedulo.words import word
 
 EARLIER_S = 60
@@ -81,6 +82,10 @@ class Facebook:
         if "is_published" in form:
             return _look_at_post(page, sent.steps["draft"])
         return _look_for_words(page, sent)
+
+    def search(self, job: Job, lost: Lost) -> Flow:
+        """The Page's public posts, or reels, with this text; what was kept, where it is public."""
+        return _search(Page.of(job), lost)
 
 
 CONVERSATION: Conversation = Facebook()
@@ -254,12 +259,7 @@ def _look_for_words(page: Page, sent: Sent) -> Flow:
     found = []
     for item in posts:
         at_s = graph.epoch_s(item.get("created_time"))
-        same = (
-            graph.normalised(item.get("message", "")) == words
-            if words
-            else sent.content.link in _attached(item.get("attachments"), "url", "unshimmed_url")
-        )
-        if same and (at_s is None or at_s >= since_s):
+        if _same(item, words, sent.content.link) and (at_s is None or at_s >= since_s):
             found.append(_post(item))
     match found:
         case []:
@@ -268,6 +268,54 @@ def _look_for_words(page: Page, sent: Sent) -> Flow:
             return Finding(Look.FOUND, post, "one public post has this text")
         case _:
             return Finding(Look.UNCLEAR, note=f"{len(found)} public posts have this text")
+
+
+def _search(page: Page, lost: Lost) -> Flow:
+    content = lost.content
+    video = content.format in (Format.VIDEO, Format.REEL)
+    if video and "start" in lost.steps:
+        kept = yield from look_at_video(page, lost.steps["start"]["video_id"])
+        if kept.look is Look.FOUND:
+            return replace(kept, published=Published(post_id=kept.value))
+    if content.format is Format.REEL:
+        items = yield from public_reels("look-reels", page)  # they are in no list of posts
+    else:
+        items = yield from _public_posts("look-posts", page)
+    words, since_s = graph.normalised(content.text), lost.since_ms / 1000 - EARLIER_S
+    fresh = [
+        item
+        for item in items
+        if str(item["id"]) not in lost.owned
+        and str(item.get("post_id")) not in lost.owned
+        and ((at_s := graph.epoch_s(item.get("created_time"))) is None or at_s >= since_s)
+    ]
+    found = [item for item in fresh if _same(item, words, content.link)]
+    match found:
+        case [item]:
+            at_s = graph.epoch_s(item.get("created_time"))
+            published = Published(
+                post_id=str(item.get("post_id") or item["id"]),
+                permalink=whole_link(item.get("permalink_url")),
+                published_ms=None if at_s is None else int(at_s * 1000),
+            )
+            return Finding(Look.FOUND, note="one public post has this text", published=published)
+        case [] if video:
+            note = "no public video has this text; Facebook may still be working on one"
+            return Finding(Look.ABSENT, note=note, resend=False)
+        case [] if words or content.link or not fresh:
+            return Finding(Look.ABSENT, note="no public post has this text")
+        case []:
+            note = "there are newer posts, and without a text ours cannot be told apart"
+            return Finding(Look.UNCLEAR, note=note, resend=False)
+        case _:
+            return Finding(Look.UNCLEAR, note=f"{len(found)} public posts have this text", resend=False)
+
+
+def _same(item: dict[str, Any], words: str, link: str | None) -> bool:
+    """Whether a public post says these words or, without any, shows this link."""
+    if words:
+        return graph.normalised(item.get("message") or item.get("description") or "") == words
+    return link is not None and link in _attached(item.get("attachments"), "url", "unshimmed_url")
 
 
 def _public_posts(name: str, page: Page) -> Flow:

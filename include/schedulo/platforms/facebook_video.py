@@ -220,3 +220,12 @@ def look_at_video(page: Page, video_id: str) -> Flow:
             return Finding(Look.UNCLEAR, note="the video is being processed")
         case Stage.IDLE:
             return Finding(Look.UNUSED, note="the video is uploaded and was not finished")
+
+
+def public_reels(name: str, page: Page) -> Flow:
+    """The Page's public reels, all of them."""
+    fields = "id,post_id,description,created_time,permalink_url"
+    reels = yield from GRAPH.items(name, page.get(f"{page.page_id}/video_reels", fields=fields, limit=100))
+    if reels is None:
+        raise GRAPH.error(Phase.READ, 503, text="the list of reels does not end")
+    return reels

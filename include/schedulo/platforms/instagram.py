@@ -20,6 +20,7 @@ from schedulo.flow import (
     Flow,
     Job,
     Look,
+    Lost,
     NotReady,
     Request,
     Response,
@@ -172,6 +173,23 @@ class Instagram:
             return _verdict(Container(status), None, f"the account's list cannot be read ({error.code})")
         return _verdict(Container(status), seen)
 
+    def search(self, job: Job, lost: Lost) -> Flow:
+        """The account's media with this caption; the container that was kept, if it is published."""
+        place = Place.of(job)
+        status = Container.UNREADABLE
+        if (kept := lost.steps.get("container")) is not None:
+            request = place.get(kept["id"], fields="status_code,status")
+            told = yield from step("look-status", request, _status, keep_s=graph.LOOK_KEEP_S)
+            status = Container(told)
+        seen = yield from _seen("look-media", place, lost.content, lost.since_ms // 1000, lost.owned)
+        finding = _verdict(status, seen)
+        if finding.look is Look.FOUND:
+            published = yield from _published(place, finding.value)
+            return replace(finding, published=published)
+        if not (seen.sure or seen.maybe):
+            return Finding(Look.ABSENT, note="no post on the account since then has this caption")
+        return finding
+
 
 CONVERSATION: Conversation = Instagram()
 
@@ -273,7 +291,9 @@ class Seen:
         return candidates[0] if len(candidates) == 1 else None
 
 
-def _seen(name: str, place: Place, content: Content, since: float) -> Flow:
+def _seen(
+    name: str, place: Place, content: Content, since: float, owned: frozenset[str] = frozenset()
+) -> Flow:
     fields = "id,caption,media_type,media_product_type,timestamp"
     request = place.get(f"{place.user}/media", fields=fields, since=int(since), limit=50)
     items = yield from GRAPH.items(name, request)
@@ -284,6 +304,8 @@ def _seen(name: str, place: Place, content: Content, since: float) -> Flow:
     for item in items:
         at_s = graph.epoch_s(item.get("timestamp"))
         if item.get("media_product_type") != product or (at_s is not None and at_s < int(since)):
+            continue
+        if str(item["id"]) in owned:
             continue
         if not caption or "caption" not in item:
             if graph.normalised(item.get("caption", "")) in ("", caption):

@@ -21,6 +21,7 @@ from schedulo.flow import (
     Flow,
     Job,
     Look,
+    Lost,
     NotReady,
     Read,
     Request,
@@ -336,10 +337,10 @@ def _permalink(username: str, post_id: str) -> str | None:
     return f"https://www.tiktok.com/@{username}/video/{post_id}" if username else None
 
 
-def _listed(sent: Sent) -> Read:
+def _listed(content: Content, opened_ms: int) -> Read:
     """The videos of the account that may be the one of a lost init: `[{"video_id", "permalink"}]`."""
-    since_s = sent.opened_ms / 1000 - CLOCK_MARGIN_S
-    text = " ".join(sent.content.text.split())
+    since_s = opened_ms / 1000 - CLOCK_MARGIN_S
+    text = " ".join(content.text.split())
 
     def read(response: Response) -> list[dict[str, Any]]:
         return [
@@ -444,7 +445,7 @@ class TikTok:
     def reconcile(self, job: Job, sent: Sent) -> Flow:
         """Asks for the publish_id; where its answer was lost, looks through the account's public videos."""
         if "init" not in sent.steps:
-            return (yield from self._look_in_list(sent))
+            return (yield from self._look_in_list(sent.content, sent.opened_ms))
         publish_id = sent.steps["init"]["publish_id"]
         outcome = yield from _status("look", publish_id, _outcome, keep_s=0.0)
         status, uploaded = outcome["status"], outcome["uploaded"]
@@ -461,14 +462,32 @@ class TikTok:
                 look = Look.UNCLEAR
         return Finding(look, {"publish_id": publish_id} if look is Look.FOUND else None, f"{note}.")
 
-    def _look_in_list(self, sent: Sent) -> Flow:
+    def search(self, job: Job, lost: Lost) -> Flow:
+        """The account's public videos. Private ones and drafts are listed nowhere: absence proves nothing."""
+        draft = lost.content.format is Format.DRAFT
+        if "init" in lost.steps:
+            kept = yield from _status("look-kept", lost.steps["init"]["publish_id"], _outcome, keep_s=0.0)
+            state = State.WAITING_IN_APP if draft else State.PUBLISHED
+            if kept["status"] in ("PUBLISH_COMPLETE", "SEND_TO_USER_INBOX"):
+                published = Published(state, post_id=next(iter(kept["ids"]), None))
+                return Finding(Look.FOUND, note=f"TikTok says {kept['status']}.", published=published)
+        if draft:
+            return Finding(Look.ABSENT, note="TikTok lists no drafts: the creator looks there.", resend=False)
+        finding: Finding = yield from self._look_in_list(lost.content, lost.since_ms, lost.owned)
+        if finding.look is not Look.FOUND:
+            return finding
+        video = finding.value
+        return replace(finding, published=Published(post_id=video["video_id"], permalink=video["permalink"]))
+
+    def _look_in_list(self, content: Content, opened_ms: int, owned: frozenset[str] = frozenset()) -> Flow:
         request = _ask(
             "/v2/video/list/",
             {"max_count": 20},
             query=(("fields", "id,create_time,title,video_description,share_url"),),
         )
-        found = yield from step("look", request, _listed(sent), keep_s=0.0)
-        if len(found) == 1 and sent.content.text.strip():
+        found = yield from step("look", request, _listed(content, opened_ms), keep_s=0.0)
+        found = [video for video in found if video["video_id"] not in owned]
+        if len(found) == 1 and content.text.strip():
             return Finding(Look.FOUND, found[0], f"TikTok lists the video as {found[0]['video_id']}.")
         if found:
             return Finding(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from schedulo.flow import (
     Flow,
     Job,
     Look,
+    Lost,
     NotReady,
     Read,
     Request,
@@ -295,6 +296,12 @@ class _Wanted:
     media_keys: frozenset[str] = frozenset()
     parent: str = ""
 
+    @classmethod
+    def first(cls, content: Content, steps: Mapping[str, Any]) -> _Wanted:
+        """The post itself; `steps` are those that were kept."""
+        keys = frozenset(v["media_key"] for k, v in steps.items() if k.startswith("init-") and v["media_key"])
+        return cls(content.text, len(content.media), keys)
+
     def among(self, posts: Sequence[dict[str, Any]]) -> list[str]:
         """Ids of the posts that are it: by media keys, else by text, number of media and parent."""
         keys = self.media_keys
@@ -382,10 +389,38 @@ def _wanted(sent: Sent) -> _Wanted:
     if sent.name.startswith("part-"):
         body = sent.request.json
         return _Wanted(body["text"], 0, parent=body["reply"]["in_reply_to_tweet_id"])
-    keys = frozenset(
-        v["media_key"] for k, v in sent.steps.items() if k.startswith("init-") and v["media_key"]
+    return _Wanted.first(sent.content, sent.steps)
+
+
+def _published(account: Account, post_id: str) -> Published:
+    return Published(
+        post_id=post_id,
+        permalink=f"https://x.com/{account.options.get('username') or 'i'}/status/{post_id}",
+        published_ms=id_ms(post_id),
     )
-    return _Wanted(sent.content.text, len(sent.content.media), keys)
+
+
+def _look(account: Account, wanted: _Wanted, opened_ms: int, owned: frozenset[str] = frozenset()) -> Flow:
+    """A `Finding`: the account's posts since `opened_ms`, less those that are known to be others'."""
+    since_id = str(max(0, opened_ms - CLOCK_MARGIN_MS - SNOWFLAKE_EPOCH_MS) << 22)
+    posts: list[dict[str, Any]] = []
+    token: str | None = None
+    for number in range(PAGES):
+        page = yield from _timeline(f"look-{number}", account, since_id, token, _page)
+        posts += [post for post in page["posts"] if post["id"] not in owned]
+        token = page["next"]
+        found = wanted.among(posts)
+        if found or not token:
+            break
+    if len(found) == 1:
+        return Finding(Look.FOUND, found[0], f"X shows the post as {found[0]}.")
+    if found:
+        return Finding(Look.UNCLEAR, note=f"X shows {len(found)} posts that look the same.")
+    if token:
+        return Finding(Look.UNCLEAR, note=f"{len(posts)} newer posts on the account, and there are more.")
+    if not wanted.text.strip() and posts:
+        return Finding(Look.UNCLEAR, note="X shows newer posts; without a text ours cannot be told apart.")
+    return Finding(Look.ABSENT, note=f"None of the account's {len(posts)} newer posts is this one.")
 
 
 class X:
@@ -412,41 +447,22 @@ class X:
             post_id = yield from _find_lost("find", job, wanted)
         if not post_id:
             return Published(note="X took the post but did not name it; look at the account for the link.")
-        published = Published(
-            post_id=post_id,
-            permalink=f"https://x.com/{job.account.options.get('username') or 'i'}/status/{post_id}",
-            published_ms=id_ms(post_id),
-        )
-        return (yield from _thread(job, published))
+        return (yield from _thread(job, _published(job.account, post_id)))
 
     def reconcile(self, job: Job, sent: Sent) -> Flow:
         """Looks through the account's own posts since the write was opened (X: timelines).
 
         A look costs money by the post that is read, hence `since_id` and small pages.
         """
-        since_ms = sent.opened_ms - CLOCK_MARGIN_MS
-        since_id = str(max(0, since_ms - SNOWFLAKE_EPOCH_MS) << 22)
-        wanted = _wanted(sent)
-        posts: list[dict[str, Any]] = []
-        token: str | None = None
-        for number in range(PAGES):
-            page = yield from _timeline(f"look-{number}", job.account, since_id, token, _page)
-            posts += page["posts"]
-            token = page["next"]
-            found = wanted.among(posts)
-            if found or not token:
-                break
-        if len(found) == 1:
-            return Finding(Look.FOUND, found[0], f"X shows the post as {found[0]}.")
-        if found:
-            return Finding(Look.UNCLEAR, note=f"X shows {len(found)} posts that look the same.")
-        if token:
-            return Finding(Look.UNCLEAR, note=f"{len(posts)} newer posts on the account, and there are more.")
-        if not wanted.text.strip() and posts:
-            return Finding(
-                Look.UNCLEAR, note="X shows newer posts; without a text ours cannot be told apart."
-            )
-        return Finding(Look.ABSENT, note=f"None of the account's {len(posts)} newer posts is this one.")
+        return (yield from _look(job.account, _wanted(sent), sent.opened_ms))
+
+    def search(self, job: Job, lost: Lost) -> Flow:
+        """The same look: what finds a post is its text, or media keys that were kept before."""
+        wanted = _Wanted.first(lost.content, lost.steps)
+        finding: Finding = yield from _look(job.account, wanted, lost.since_ms, lost.owned)
+        if finding.look is not Look.FOUND:
+            return finding
+        return replace(finding, published=_published(job.account, finding.value))
 
 
 CONVERSATION: Conversation = X()

@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from schedulo.delivery import claims, commits, endings, holds, rows
+from schedulo.delivery import claims, commits, endings, holds, restored, rows
 from schedulo.delivery.holds import Hold
 from schedulo.ledger.clerk import Clerk, Operation
 from schedulo.ledger.database import Ledger
@@ -33,6 +33,8 @@ class Case:
     """The hold that stops it at its instant, if one is in force."""
     limit: Hold | None
     """A hold by an error that is in force now, whenever it ends: until then nothing is asked for it."""
+    silent: bool
+    """No tick for a long time: this may be an old ledger."""
     now_ms: int
     """The database's time when it was read."""
 
@@ -114,12 +116,13 @@ class Desk:
         writes = rows.writes_of(connection, ids)
         every = holds.in_force(connection, now_ms)
         stops, limits = holds.InForce(every), holds.InForce(hold for hold in every if hold.error_kind)
+        silent = bool(connection.execute(sa.select(restored.silent(now_ms))).scalar_one())
         cases = []
         for id_ in ids:
             one = found[id_]
             about = (one.account.platform, one.account.key)
             hold, limit = stops.on(*about, one.fire_ms), limits.on(*about, now_ms)
-            cases.append(Case(one, steps[id_], writes[id_], hold, limit, now_ms))
+            cases.append(Case(one, steps[id_], writes[id_], hold, limit, silent, now_ms))
         return cases
 
     def _keep(self, connection: sa.Connection, kept: Sequence[commits.Kept]) -> list[bool]:

@@ -21,10 +21,10 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from schedulo.delivery import claims, endings, holds
 from schedulo.delivery.endings import Armed
 from schedulo.delivery.holds import Hold
-from schedulo.delivery.rows import Delivery, Write, note_in_story
+from schedulo.delivery.rows import Delivery, Write, note_in_story, owned
 from schedulo.delivery.transitions import OUT
 from schedulo.errors import Diagnosis, Kind, KindInfo, PlatformError, Scope, Strategy
-from schedulo.flow import Commit, Finding, Job, Look, Sent
+from schedulo.flow import Commit, Finding, Job, Look, Lost, Sent
 from schedulo.flow import Request as FlowRequest
 from schedulo.model import Content, Media, Platform, Position, Published, State, WriteState
 from schedulo.platforms.base import Conversation
@@ -162,6 +162,8 @@ class Session:
         delivery = case.delivery
         if delivery.not_after_ms <= case.now_ms:
             reason = "its time is over"
+        elif case.silent:
+            reason = "publish_due_posts has not run for ten minutes, and the ledger may be an old one"
         elif delivery.fire_ms > case.now_ms + (self._settings.horizon_s + FAR_S) * 1000:
             reason = "it is due later than this run reaches"
         else:
@@ -449,11 +451,18 @@ class Session:
             await self._desk.do(endings.no_doubt_left, delivery)
             return None
         content = Content.from_json(write.snapshot)
-        sent = Sent(write.name, FlowRequest.from_json(write.request), content, case.steps, write.opened_ms)
-        conversation = self._conversations[delivery.account.platform]
+        job, conversation = self._job(delivery, content), self._conversations[delivery.account.platform]
+        if write.lost:
+            others = await self._desk.do(owned, delivery)
+            look = conversation.search(job, Lost(content, write.opened_ms, case.steps, others))
+        else:
+            request = FlowRequest.from_json(write.request)
+            look = conversation.reconcile(
+                job, Sent(write.name, request, content, case.steps, write.opened_ms)
+            )
         work = Work(delivery.id, delivery.account.key, {}, {}, 10.0, holder=delivery.holder)
         try:
-            finding = await self._driver.run(conversation.reconcile(self._job(delivery, content), sent), work)
+            finding = await self._driver.run(look, work)
         except StillWorking as working:
             finding = Finding(Look.UNCLEAR, note=working.note)
         except PlatformError as error:

@@ -13,6 +13,8 @@ from schedulo.model import Platform
 
 AHEAD_S = -300
 """An overlap for tests: they move the sandbox's clock ahead of the real one, which its `Date` shows."""
+NEVER_MS = 4_000_000_000_000
+"""No row of Deliveries was written after this."""
 
 
 def post(number: int = 1, **cells: Any) -> dict[str, Any]:
@@ -222,12 +224,12 @@ def test_commands_are_what_people_asked_since_the_cursor(base: Any) -> None:
     client.write_reports([report("d1"), report("d2")])
     rows = {row["fields"]["Key"]: row["id"] for row in base.rows("Deliveries")}
     base.change("Deliveries", rows["d1"], {"Retry requested at": "2026-11-22T10:00:00.000Z"})
-    found, cursor = client.commands_since(None)
+    found, _, cursor = client.deliveries_since(None, NEVER_MS)
     assert [(item.key, item.verb) for item in found] == [("d1", "retry")]
     base.sandbox.advance(600)
     client.write_reports([report("d1", record_id=rows["d1"], state="Trying again")])
     base.change("Deliveries", rows["d2"], {"Cancel requested at": "2026-11-22T11:00:00.000Z"})
-    later, _ = client.commands_since(cursor)
+    later, _, _ = client.deliveries_since(cursor, NEVER_MS)
     assert [(item.key, item.verb) for item in later] == [("d2", "cancel")]
 
 

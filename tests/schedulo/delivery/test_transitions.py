@@ -16,7 +16,7 @@ from schedulo.ledger.tables import deliveries
 from schedulo.model import State
 from tests.schedulo.delivery.conftest import Books
 
-LATE = {State.PUBLISHED, State.PUBLISHED_INCOMPLETE, State.PROCESSING}
+LATE = {State.PUBLISHED, State.PUBLISHED_INCOMPLETE, State.WAITING_IN_APP, State.PROCESSING}
 """Where a late answer leads, from everywhere."""
 
 

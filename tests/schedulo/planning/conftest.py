@@ -40,7 +40,8 @@ class Office:
     settings: Settings
     runs: int = 0
 
-    def tick(self) -> list[Claim]:
+    def tick(self, last_success: int | None = None, broken: frozenset[str] = frozenset()) -> list[Claim]:
+        """One run's sync. Runs are numbered, and the number is the run's logical date."""
         self.runs += 1
         self.last = Tick(
             self.ledger,
@@ -49,8 +50,9 @@ class Office:
             CONVERSATIONS,
             lambda: AirtableClient(self.api(), BASE),
             allowed_hosts=frozenset({self.sandbox.url.removeprefix("http://")}),
+            broken=broken,
         )
-        return self.last.run(f"run-{self.runs}")
+        return self.last.run(f"run-{self.runs}", self.runs, last_success)
 
     def api(self) -> Api:
         return Api(TOKEN, retry_strategy=None, endpoint_url=self.sandbox.service("airtable"))
