@@ -38,9 +38,8 @@ class NotifyOperator(BaseOperator):
                     self.log.info("another run is telling people")
                     return
             where = places(ledger)
-            with ledger.begin() as connection:
-                now_ms = ledger.now_ms(connection)
-                count = write_notices(connection, now_ms, Recipients.of(settings()), where)
+            count = write_notices(ledger, Recipients.of(settings()), where)
+            with ledger.read() as connection:
                 lines = still_open(connection)
             self.log.info("%d incidents are open, news of %d", len(lines), count)
             for line in lines:

@@ -14,7 +14,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 
 from schedulo.errors.kinds import Actor
-from schedulo.ledger.database import upsert
+from schedulo.ledger.database import Ledger, upsert
 from schedulo.ledger.tables import deliveries, holds, incident_cases, incidents, marks
 from schedulo.model import State
 
@@ -273,12 +273,19 @@ def over(connection: sa.Connection, now_ms: int, trouble: Trouble, about: str = 
     )
 
 
-def close_what_is_over(connection: sa.Connection, now_ms: int) -> None:
-    """Close every incident whose cause no longer holds, by the rule of its kind."""
-    open_kinds = sa.select(_I.kind).where(_I.closed_ms.is_(None)).distinct()
-    for kind in connection.execute(open_kinds).scalars().all():
-        connection.execute(
-            sa.update(incidents)
-            .where(_I.kind == kind, _I.closed_ms.is_(None), RULES[Trouble(kind)].over(now_ms))
-            .values(closed_ms=now_ms)
-        )
+def close_what_is_over(ledger: Ledger) -> None:
+    """Close every incident whose cause no longer holds, by the rule of its kind.
+
+    Each in a transaction of its own: who sends waits for the row of an incident, if for any, for no other.
+    """
+    with ledger.read() as connection:
+        found = connection.execute(sa.select(_I.key, _I.kind).where(_I.closed_ms.is_(None))).all()
+    for row in found:
+        with ledger.begin() as connection:
+            now_ms = ledger.now_ms(connection)
+            still = (_I.key == row.key, _I.closed_ms.is_(None))
+            connection.execute(
+                sa.update(incidents)
+                .where(*still, RULES[Trouble(row.kind)].over(now_ms))
+                .values(closed_ms=now_ms)
+            )

@@ -21,6 +21,9 @@ from schedulo.ledger.database import Ledger
 MOST_AT_ONCE = 50
 """Wishes in one transaction at the most: what is urgent waits for the end of the one before it."""
 
+DEADLOCK = "40P01"
+"""PostgreSQL ended this transaction because two waited for each other."""
+
 Wish = TypeVar("Wish")
 Answer = TypeVar("Answer")
 Operation = Callable[[sa.Connection, Sequence[Wish]], Sequence[Answer]]
@@ -90,6 +93,11 @@ class Clerk:
             with self._ledger.begin() as connection:
                 answers = batch[0].operation(connection, [asked.wish for asked in batch])
         except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+            if len(batch) > 1 and getattr(error.orig, "sqlstate", None) == DEADLOCK:
+                # Two batches took the same rows in another order; one wish at a time cannot.
+                for asked in batch:
+                    self._do([asked])
+                return
             # The database is away or busy, whatever was wished: asking for each would only take longer.
             for asked in batch:
                 asked.future.set_exception(error)

@@ -75,7 +75,7 @@ class Tick:
             restored.watch(connection, now_ms, run_id, logical_ms, last_success_ms)
             restored.doubt(connection, now_ms)
             sweep(connection, now_ms, self.settings)
-            close_what_is_over(connection, now_ms)
+        close_what_is_over(self.ledger)
         claims = self._claim(run_id)
         if self._lease(run_id):
             try:

@@ -30,6 +30,8 @@ DIGESTS_AN_HOUR = 4
 SEND_FOR_S = 300.0
 """How long one run begins to send messages; the rest is the next run's."""
 LEASE_S = 2 * SEND_FOR_S
+KEEP_S = 30 * 86_400.0
+"""How long a notice is kept after it was sent."""
 TRY_AGAIN_S = (50.0, 300.0, 900.0, 3600.0)
 """A channel that failed is tried again so long after; the last interval goes on for ever."""
 
@@ -49,29 +51,43 @@ class Letter:
     message: Message
 
 
-def write_notices(connection: sa.Connection, now_ms: int, recipients: Recipients, places: Places) -> int:
+def write_notices(ledger: Ledger, recipients: Recipients, places: Places) -> int:
     """Close what is over and put all that is to be told now into `notices`; answers of how many incidents."""
-    _forget_channels(connection, now_ms, recipients)
-    close_what_is_over(connection, now_ms)
-    found = waiting(connection, now_ms, recipients)
-    for key, occasion in found.items():
-        news = take(connection, now_ms, key, occasion)
-        words = message(news, places)
-        row = {
-            "id": secrets.token_hex(8),
-            "incident_key": key,
-            "title": words.title,
-            "body": words.body,
-            "html": words.html,
-            "made_ms": now_ms,
-            "next_ms": now_ms,
-        }
-        channels = set(recipients.channels(news.actor, key))
-        if occasion is Occasion.LASTS:  # who has not heard of it yet needs no reminder
-            channels -= _owed(connection, key)
-        if channels:
-            connection.execute(sa.insert(notices), [{**row, "channel": channel} for channel in channels])
+    close_what_is_over(ledger)
+    with ledger.begin() as connection:
+        now_ms = ledger.now_ms(connection)
+        _tidy(connection, now_ms, recipients)
+        found = waiting(connection, now_ms, recipients)
+    for key, occasion in found.items():  # each alone: nobody who sends waits for the words of all
+        with ledger.begin() as connection:
+            _write_notice(connection, ledger.now_ms(connection), recipients, places, key, occasion)
     return len(found)
+
+
+def _write_notice(
+    connection: sa.Connection,
+    now_ms: int,
+    recipients: Recipients,
+    places: Places,
+    key: str,
+    occasion: Occasion,
+) -> None:
+    news = take(connection, now_ms, key, occasion)
+    words = message(news, places)
+    row = {
+        "id": secrets.token_hex(8),
+        "incident_key": key,
+        "title": words.title,
+        "body": words.body,
+        "html": words.html,
+        "made_ms": now_ms,
+        "next_ms": now_ms,
+    }
+    channels = set(recipients.channels(news.actor, key))
+    if occasion is Occasion.LASTS:  # who has not heard of it yet needs no reminder
+        channels -= _owed(connection, key)
+    if channels:
+        connection.execute(sa.insert(notices), [{**row, "channel": channel} for channel in channels])
 
 
 def _owed(connection: sa.Connection, key: str) -> set[str]:
@@ -80,8 +96,9 @@ def _owed(connection: sa.Connection, key: str) -> set[str]:
     return set(connection.execute(query).scalars())
 
 
-def _forget_channels(connection: sa.Connection, now_ms: int, recipients: Recipients) -> None:
-    """Nothing waits for a channel that the operator took out of the settings."""
+def _tidy(connection: sa.Connection, now_ms: int, recipients: Recipients) -> None:
+    """Nothing waits for a channel that the operator took out of the settings; what is long sent goes too."""
+    connection.execute(sa.delete(notices).where(_N.sent_ms < now_ms - int(KEEP_S * 1000)))
     gone = sa.and_(_N.sent_ms.is_(None), _N.channel.not_in(recipients.every()))
     for channel in connection.execute(sa.select(_N.channel).where(gone).distinct()).scalars().all():
         over(connection, now_ms, Trouble.CHANNEL, channel)

@@ -131,6 +131,8 @@ def _since(at_ms: int, now_ms: int) -> float:
 def take(connection: sa.Connection, now_ms: int, key: str, occasion: Occasion) -> News:
     """What is to be told of one incident; with this it counts as told. In the message's own transaction."""
     row = connection.execute(sa.select(incidents).where(_I.key == key).with_for_update()).one()
+    if row.closed_ms is not None and occasion is not Occasion.BEGAN:
+        occasion = Occasion.OVER  # meanwhile
     hit = sa.select(_C.delivery_id).where(_C.incident_key == key)
     stands = connection.execute(
         sa.select(_D.state, sa.func.count().label("count"), sa.func.max(_D.published_ms).label("last_ms"))

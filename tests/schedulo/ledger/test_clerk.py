@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -136,3 +137,36 @@ def test_many_threads_may_ask(ledger: Ledger, clerk: Clerk) -> None:
     for thread in threads:
         thread.join(30)
     assert len(names(ledger)) == 160
+
+
+@pytest.mark.postgres
+def test_wishes_of_a_batch_that_another_process_waits_for_crosswise_are_all_done(fresh_postgres: str) -> None:
+    ledger = Ledger(fresh_postgres)
+    ledger.migrate()
+    desk, clerk = Operations(), Clerk(ledger)
+    with ledger.begin() as connection:
+        desk.mark(connection, ["a", "b"])
+
+    def touch(connection: sa.Connection, wishes: Sequence[str]) -> list[str]:
+        for name in wishes:
+            connection.execute(sa.update(marks).where(marks.c.name == name).values(at_ms=marks.c.at_ms + 1))
+        return list(wishes)
+
+    clerk.ask(desk.block, None)
+    assert desk.busy.wait(5)
+    asked = [clerk.ask(touch, name) for name in ("a", "b")]
+    with ledger.begin() as other:
+        other.exec_driver_sql("SET LOCAL deadlock_timeout = '1min'")  # it is the clerk that is to give way
+        touch(other, ["b"])
+        desk.go_on.set()
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            with ledger.begin() as watch:
+                if watch.exec_driver_sql("SELECT count(*) FROM pg_locks WHERE NOT granted").scalar_one():
+                    break
+        touch(other, ["a"])
+    assert [future.result(30) for future in asked] == ["a", "b"]
+    with ledger.begin() as connection:
+        assert connection.execute(sa.select(marks.c.at_ms)).scalars().all() == [3, 3]
+    clerk.close()
+    ledger.close()

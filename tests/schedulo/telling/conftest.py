@@ -39,7 +39,7 @@ class Desk(Books):
 
     def tell(self) -> list[str]:
         """One run: the titles that went out in it."""
-        self.do(write_notices, Recipients.of(self.settings), PLACES)
+        write_notices(self.ledger, Recipients.of(self.settings), PLACES)
         before = len(self.sent)
         send_letters(self.ledger, self.settings, self._send)
         return [message.title for _, message in self.sent[before:]]
@@ -52,7 +52,7 @@ class Desk(Books):
 
     def anything(self) -> bool:
         """Whether a tick finds that a run would tell something now."""
-        self.do(close_what_is_over)
+        close_what_is_over(self.ledger)
         return bool(self.do(anything_to_tell, self.settings))
 
     def got(self, channel: str) -> list[str]:
