@@ -73,6 +73,7 @@ class KindInfo:
     base_wait_s: float
     """The first pause, or the one taken where the platform names no end of its limit."""
     actor: Actor
+    """Who must act, at once or when the limits are used up; nobody where it ends by itself."""
     sentence: str
     """What people read; `{platform}` is filled in."""
     scope: Scope = Scope.DELIVERY
@@ -103,7 +104,7 @@ KINDS: dict[Kind, KindInfo] = {
         8,
         3600,
         5,
-        Actor.NOBODY,
+        Actor.OPERATOR,
         "{platform} is not answering properly; tried again with growing pauses",
     ),
     Kind.NETWORK: KindInfo(
@@ -111,7 +112,7 @@ KINDS: dict[Kind, KindInfo] = {
         8,
         3600,
         1,
-        Actor.NOBODY,
+        Actor.OPERATOR,
         "{platform} could not be reached; nothing was sent; tried again",
     ),
     Kind.NOT_UNDERSTOOD: KindInfo(
@@ -138,7 +139,7 @@ KINDS: dict[Kind, KindInfo] = {
         3,
         3600,
         1,
-        Actor.NOBODY,
+        Actor.OPERATOR,
         "what was prepared at {platform} is no longer valid; prepared again",
     ),
     Kind.TOKEN_EXPIRED: KindInfo(

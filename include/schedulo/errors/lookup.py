@@ -33,7 +33,8 @@ class Rule:
     """Part of the service's message, lower case."""
     phase: Phase | None = None
     refusal: bool = False
-    """True: this answer at a commit proves that nothing was published."""
+    """True: this answer at a commit proves that nothing was published. Of phase READ: it tells of a handle
+    that is dead, so that nothing of it is public and nothing will be."""
     scope: Scope | None = None
     """What it is about, where that is another thing than its kind says."""
 

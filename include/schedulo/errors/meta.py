@@ -100,8 +100,8 @@ _PUBLISHING = (
     *_subcodes(Kind.HANDLE_EXPIRED, _SEEN, 2207076, 2207082, 2207085),
     *_subcodes(Kind.CONTENT_REJECTED, _SEEN, 2207081),
     # A container that ended badly with a number that nobody lists, or with none: worth another container.
-    Rule(Kind.HANDLE_EXPIRED, _CONTAINER, code="ERROR", phase=Phase.READ),
-    Rule(Kind.HANDLE_EXPIRED, _CONTAINER, code="EXPIRED", phase=Phase.READ),
+    Rule(Kind.HANDLE_EXPIRED, _CONTAINER, code="ERROR", phase=Phase.READ, refusal=True),
+    Rule(Kind.HANDLE_EXPIRED, _CONTAINER, code="EXPIRED", phase=Phase.READ, refusal=True),
 )
 
 _PAGES = (
@@ -131,7 +131,7 @@ _UPLOADS = (
     Rule(Kind.HANDLE_EXPIRED, _REELS, code="ProcessingFailedError"),
     Rule(Kind.PLATFORM_DOWN, _REELS, code="ProcessingFailedError", status=503),
     # A video's status without a number.
-    Rule(Kind.MEDIA_REJECTED, _REELS, code="VIDEO_FAILED", phase=Phase.READ),
+    Rule(Kind.MEDIA_REJECTED, _REELS, code="VIDEO_FAILED", phase=Phase.READ, refusal=True),
 )
 
 _READING = (
