@@ -10,10 +10,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from commands import accounts, again, airtable, db, holds
+from commands import accounts, again, airtable, db, holds, ledger
 from commands.failure import CommandError
 
-SUBJECTS = (accounts, again, airtable, db, holds)
+SUBJECTS = (accounts, again, airtable, db, holds, ledger)
 
 
 def parser() -> argparse.ArgumentParser:

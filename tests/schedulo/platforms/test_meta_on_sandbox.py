@@ -13,7 +13,7 @@ import requests
 from sandbox.core import sha256
 from sandbox.running import RunningSandbox
 from schedulo.errors import Kind, PlatformError
-from schedulo.flow import Auth, Commit, Finding, Job, Look, Request, Response, Sent, Slice, Step
+from schedulo.flow import Auth, Commit, Finding, Job, Look, Lost, Request, Response, Sent, Slice, Step
 from schedulo.model import Account, Content, Format, Media, MediaKind, Platform, Published
 from schedulo.platforms import CONVERSATIONS
 from tests.sandbox.meta.conftest import jpeg, mp4
@@ -413,3 +413,41 @@ def test_an_upload_whose_answer_was_lost_asks_for_a_new_handle(driver: Driver) -
     driver.kept.clear()
     assert driver.publish().post_id
     assert_out_once(driver)
+
+
+def search(driver: Driver, **lost: Any) -> Finding:
+    """Look by the content alone, as after a ledger was restored."""
+    since_ms = int((time.time() - 600) * 1000)
+    flow = CONVERSATIONS[driver.job.account.platform].search(
+        driver.job, Lost(driver.job.content, since_ms, **lost)
+    )
+    finding, _ = run_flow(flow, driver.answer)
+    return finding
+
+
+@of()
+def test_each_format_is_found_by_its_content_alone(driver: Driver) -> None:
+    known = driver.publish()
+    finding = search(driver)
+    (post,) = driver.sandbox.posts()
+    assert finding.look is Look.FOUND, finding.note
+    assert finding.published is not None
+    assert finding.published.post_id == known.post_id
+    assert finding.published.permalink is not None
+    assert finding.published.published_ms is not None
+    assert abs(finding.published.published_ms - post["received_at"] * 1000) < 2000
+
+
+@of()
+def test_what_was_never_sent_is_absent_and_a_video_of_a_page_is_left_to_a_person(driver: Driver) -> None:
+    """A Page's video may be in the works without being listed."""
+    finding = search(driver)
+    video = driver.job.content.format in (Format.VIDEO, Format.REEL) and driver.job.account is ON_PAGE
+    assert (finding.look, finding.resend) == (Look.ABSENT, not video)
+
+
+@of()
+def test_a_post_that_is_known_to_be_anothers_is_not_taken_for_this_one(driver: Driver) -> None:
+    known = driver.publish()
+    assert known.post_id is not None
+    assert search(driver, owned=frozenset({known.post_id})).look is Look.ABSENT

@@ -17,7 +17,7 @@ from PIL import Image
 from sandbox.core import sha256
 from sandbox.running import RunningSandbox
 from schedulo.errors import Kind, PlatformError
-from schedulo.flow import Finding, Job, Look, Request, Sent
+from schedulo.flow import Finding, Job, Look, Lost, Request, Sent
 from schedulo.model import Account, Content, Format, Media, MediaKind, Platform, Published, State
 from schedulo.platforms import CONVERSATIONS
 from tests.schedulo.platforms.flows import OutcomeUnknown, names, run_flow
@@ -405,3 +405,52 @@ def test_an_address_that_tiktok_does_not_know_as_ours_is_refused(pulled):
     with pytest.raises(PlatformError) as caught:
         pulled.publish(CLIP)
     assert caught.value.kind is Kind.CONFIGURATION
+
+
+# Searching by the content alone, as after a ledger was restored
+
+
+def search(side, content, **lost):
+    since_ms = int((time.time() - 600) * 1000)
+    flow = side._side.search(side._job(content), Lost(content, since_ms, **lost))
+    finding, _ = run_flow(flow, OverHttp(side.sandbox, side.token, FILES), {})
+    return finding
+
+
+@EVERY_X
+def test_each_format_of_x_is_found_by_its_text_alone(x, content):
+    known, _ = x.publish(content)
+    finding = search(x, content)
+    if not content.text:
+        assert finding.look is Look.UNCLEAR
+        finding = search(x, content, steps=x.kept)  # by the media keys that the backup has
+    assert finding.look is Look.FOUND
+    assert finding.published == known
+
+
+@EVERY_X
+def test_a_post_on_x_that_was_never_sent_is_absent(x, content):
+    assert search(x, content).look is Look.ABSENT
+
+
+def test_another_posts_text_on_x_is_not_taken_for_this_one(x):
+    content = X_CONTENTS["text"]
+    known, _ = x.publish(content)
+    assert search(x, content, owned=frozenset({known.post_id})).look is Look.ABSENT
+
+
+def test_a_public_video_of_tiktok_is_found_and_its_absence_proves_nothing(tiktok):
+    absent = search(tiktok, CLIP)
+    assert (absent.look, absent.resend) == (Look.ABSENT, False)
+    known, _ = tiktok.publish(CLIP)
+    finding = search(tiktok, CLIP)
+    assert finding.look is Look.FOUND
+    assert (finding.published.post_id, finding.published.permalink) == (known.post_id, known.permalink)
+    assert search(tiktok, CLIP, owned=frozenset({known.post_id})).resend is False
+
+
+def test_a_private_video_of_tiktok_is_found_only_by_what_was_kept_of_its_upload(tiktok):
+    private = Content(Format.VIDEO, "Only me", (VIDEO,), options={"privacy_level": "SELF_ONLY"})
+    tiktok.publish(private)
+    assert search(tiktok, private).resend is False
+    assert search(tiktok, private, steps=tiktok.kept).look is Look.FOUND
