@@ -195,7 +195,7 @@ def _stage(body: dict[str, Any]) -> tuple[Stage, str, str]:
     if "error" in (*said, publish_status) or video in ("error", "upload_failed", "expired"):
         errors = [phase.get("error") or (phase.get("errors") or [{}])[0] for phase in phases]
         error: dict[str, Any] = next((item for item in errors if item), {})
-        return Stage.FAILED, str(error.get("code", "")), str(error.get("message", video))
+        return Stage.FAILED, word(error.get("code")), word(error.get("message")) or video
     if video == "processing" or "in_progress" in said[1:]:
         return Stage.WORKING, "", ""
     return Stage.IDLE, "", ""

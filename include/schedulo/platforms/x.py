@@ -193,7 +193,7 @@ def _accepted(call: str) -> Read:
 def _processing(response: Response) -> tuple[str, float]:
     """Where processing stands and how long X wants us to wait; nothing said means that it is done."""
     info = _media(response, "finalize").get("processing_info") or {}
-    state = str(info.get("state") or "succeeded")
+    state = word(info.get("state")) or "succeeded"
     if state == "failed":
         error = info.get("error") or {}
         code, text = word(error.get("name") or error.get("code")), word(error.get("message"))

@@ -18,6 +18,7 @@ from schedulo.errors.tiktok import TIKTOK_RULES
 from schedulo.errors.x import X_RULES
 from tests.schedulo.publishing import facts
 from tests.schedulo.publishing.crowd import (
+    FB_IMAGE,
     FB_REEL,
     FB_TEXT,
     FB_VIDEO,
@@ -141,6 +142,22 @@ def failing(reasons: dict[str, Kind], post: Post, route: str, name: str) -> Iter
         )
 
 
+def silent(post: Post, name: str) -> Iterator[Script]:
+    """No answer at all: the connection breaks before anything was done, or after."""
+    for mode in ("drop_before", "drop_after"):
+        done = mode == "drop_after"
+        if post.begins:
+            begun = Case(f"{name}, arm: {mode}", post, (post.begin(mode),))
+            yield Script(begun, dealt_with(Kind.NETWORK, Scope.DELIVERY))
+        sent = Case(f"{name}, commit: {mode}", post, (post.commit(mode),))
+        yield Script(sent, looked_up(done=done, found=post is not TIKTOK_PULL))
+        faults = (post.commit("drop_after"), post.look(mode))
+        if post is not TIKTOK_PULL:
+            yield Script(Case(f"{name}, read: {mode}", post, faults), goes_on)
+    late = Case(f"{name}, commit: an error, and done a moment later", post, (post.commit("late:0.1"),))
+    yield Script(late, looked_up(done=True))
+
+
 def on_rupload(script: Script) -> Script:
     faults = tuple({**fault, "service": "rupload"} for fault in script.case.faults)
     return Script(Case(script.case.id, script.case.post, faults), script.check)
@@ -160,6 +177,13 @@ SCRIPTS = [
     *failing(facts.X_PROCESSING, X_VIDEO, "upload_finalize", "X, processing"),
     *general(facts.TIKTOK, TIKTOK_POSTS, "TikTok"),
     *general(facts.CHUNKS, {ARM: TIKTOK_CHUNKS, COMMIT: TIKTOK_FILE}, "TikTok, upload"),
+    *silent(IG_IMAGE, "Instagram"),
+    *silent(FB_TEXT, "Facebook"),
+    *silent(FB_IMAGE, "Facebook, photo"),
+    *silent(FB_VIDEO, "Facebook, video"),
+    *silent(X_TEXT, "X"),
+    *silent(TIKTOK_FILE, "TikTok"),
+    *silent(TIKTOK_PULL, "TikTok, pulled"),
     *failing(facts.FAIL_REASONS, TIKTOK_FILE, "upload", "TikTok, fail_reason"),
 ]
 
