@@ -17,6 +17,7 @@ from typing import Any
 
 from schedulo.airtable import schema
 from schedulo.airtable.base import NEEDED_SCOPES
+from schedulo.delivery.incidents import RULES as INCIDENTS
 from schedulo.delivery.transitions import OUT, RESTING, TRANSITIONS
 from schedulo.errors import KINDS, KindInfo, Rule, Scope, Strategy
 from schedulo.errors import airtable as airtable_errors
@@ -172,6 +173,32 @@ def states_page() -> str:
         "*Resting*: nobody works on it until a person asks.",
         f"*{schema.NOT_PLANNED}* in Airtable is `cancelled` with the problem of the post as its reason; it "
         "is planned again when the post is mended ([why](../decisions/0011-not-planned-is-cancelled.md)).",
+    )
+
+
+# --- incidents ------------------------------------------------------------------------------------------
+
+
+def incidents_page() -> str:
+    rows = [
+        (
+            f"`{trouble}`",
+            rule.title,
+            f"{rule.patience_s:g} s" if rule.patience_s else "at once",
+            rule.doing,
+            rule.todo,
+            rule.until,
+        )
+        for trouble, rule in INCIDENTS.items()
+    ]
+    return page(
+        "Incidents",
+        "schedulo.delivery.incidents",
+        "What people are told of ([get notified](../how-to/get-notified.md)). One incident is one cause: its "
+        "key in the table `incidents` is the kind and what it is about (an account, a platform's answer, a "
+        "hold, a channel); the posts that it hit are in `incident_cases`.",
+        table(("kind", "what happened", "told", "what is being done", "what to do", "over when"), rows),
+        "What needs nobody is told where it lasts longer than ten minutes.",
     )
 
 
@@ -544,6 +571,7 @@ _NOT_YET = (
 PAGES = {
     "base-schema.md": base_schema,
     "settings.md": settings_page,
+    "incidents.md": incidents_page,
     "states.md": states_page,
     "errors.md": errors_page,
     "formats.md": formats_page,

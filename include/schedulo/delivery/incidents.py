@@ -112,11 +112,15 @@ DAY_S = 86400.0
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What is so for all incidents of a kind. The words complete "What is being done" and "What to do"."""
+    """What is so for all incidents of a kind: the words that people read, and when it is over."""
 
     title: str
     doing: str
+    """What is being done."""
     todo: str
+    """What who must act does."""
+    until: str
+    """`over` in words."""
     over: Condition
     patience_s: float = 0.0
     """People are told only of what lasts longer than this."""
@@ -129,36 +133,42 @@ RULES: dict[Trouble, Rule] = {
         "Posts could not be published",
         "Nothing more: these posts are not tried again by themselves.",
         "Mend the cause, then ask for them again: clear the task in Airflow, or request a retry in Airtable.",
+        "no post of it stands as failed or is on its way; after a week without a new one in any case",
         _no_case(State.FAILED, *AT_WORK, let_go_s=7 * DAY_S),
     ),
     Trouble.INCOMPLETE: Rule(
         "Posts are out, but not whole",
         "What is out stays out.",
         "Look at the post; add what is missing by hand, or ask for it again.",
+        "every post of it is whole; after a week without a new one in any case",
         _all_whole,
     ),
     Trouble.UNRESOLVED: Rule(
         "It is not known whether posts are out",
         "Nothing is sent again before a person has decided.",
         "Look at the account. Say of each post whether it is out, with its link, or is to be sent.",
+        "a person or a look has decided on every post; after a week without a new one in any case",
         _no_case(State.UNRESOLVED, *AT_WORK, let_go_s=7 * DAY_S),
     ),
     Trouble.MISSED: Rule(
         "Posts were not sent in time",
         "Nothing: what is too late is never sent by itself.",
         "Ask for those again that should go out now; the others need nothing.",
+        "every post was asked for again and has come to its end; after a day without a new one in any case",
         _no_case(State.MISSED, *AT_WORK, let_go_s=DAY_S),
     ),
     Trouble.TWICE: Rule(
         "Posts may be out twice",
         "Nothing is taken down by itself.",
         "Look at the account and take one of the two down.",
+        "a day has passed without another such post",
         _no_case(*State, let_go_s=DAY_S),
     ),
     Trouble.HELD: Rule(
         "Posts are held",
         "The posts wait. They go out one after another when the hold ends; what is too late then is missed.",
         "Mend the cause. What a person has to do ends the hold; `schedulo release` does too.",
+        "the hold was lifted or has run out",
         _hold_ended,
         patience_s=30.0,
         calm_s=60.0,
@@ -167,6 +177,7 @@ RULES: dict[Trouble, Rule] = {
         "Airtable cannot be read",
         "It is asked again every minute. What is planned already goes out.",
         "See what Airtable says; new posts and changes are not seen until it can be read.",
+        "Airtable was read",
         _marked("airtable:read"),
         patience_s=300.0,
         calm_s=120.0,
@@ -175,6 +186,7 @@ RULES: dict[Trouble, Rule] = {
         "Airtable cannot be told what became of posts",
         "It is told again every minute; nothing that is to be told gets lost.",
         "See what Airtable says; its rows show an older state until then.",
+        "Airtable was told",
         _marked("airtable:told"),
         patience_s=300.0,
         calm_s=120.0,
@@ -183,18 +195,21 @@ RULES: dict[Trouble, Rule] = {
         "Nothing goes out: Airtable was not read for too long",
         "It is asked again every minute. Posts go out as soon as it was read.",
         "See why Airtable cannot be read.",
+        "Airtable was read",
         _marked("airtable:read"),
     ),
     Trouble.AIRTABLE_MISSING: Rule(
         "Many posts vanished from Airtable at once",
         "They are held, not cancelled: so many at once are more often a fault than a wish.",
         "Bring the rows back, or cancel the deliveries if they were deleted on purpose.",
+        "none of its posts is held any more",
         _no_case(State.HELD),
     ),
     Trouble.LATE_RUN: Rule(
         "A run is late",
         "Posts of later minutes are taken by later runs.",
         "Look at the run in Airflow: is a worker free, does the triggerer live?",
+        "a later run has begun and nothing of this one is at work",
         _runs_go_on,
         calm_s=60.0,
     ),
@@ -202,18 +217,21 @@ RULES: dict[Trouble, Rule] = {
         "The ledger was restored from a backup",
         "What may be out is looked for before it is sent. All else goes out on time.",
         "Reconnect accounts of X and TikTok whose token is refused: it was renewed after the backup.",
+        "all that may be out has been looked for",
         _when_told,
     ),
     Trouble.SETUP: Rule(
         "Something is not set up right",
         "Publishing goes on as well as it can.",
         "Change the setting that is named.",
+        "the process that found it was started again and finds it no more",
         _when_told,
     ),
     Trouble.CHANNEL: Rule(
         "A channel of notifications does not work",
         "What was to be said there is kept and tried again, at growing intervals.",
         "Look at the channel's Connection, and at what the log of handle_incidents says.",
+        "the channel took a message",
         _when_told,
         patience_s=90.0,
         calm_s=60.0,
