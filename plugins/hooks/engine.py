@@ -7,8 +7,7 @@ sender, which has threads of its own, cannot ask Airflow at all. It gets plain d
 from __future__ import annotations
 
 import resource
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
 from airflow.configuration import conf
@@ -30,10 +29,11 @@ from schedulo.planning.tick import Tick
 from schedulo.platforms import CONVERSATIONS
 from schedulo.publishing.publisher import Publisher
 from schedulo.publishing.rehearsal import Rehearsed, rehearse
+from schedulo.publishing.renewal import Logins
 from schedulo.settings import settings
 from schedulo.transport.endpoint import Endpoint
 from schedulo.transport.wire import Wire
-from schedulo.vault import Vault, no_token
+from schedulo.vault import Tokens, Vault
 
 HOOKS: tuple[type[PlatformHook], ...] = (InstagramHook, FacebookHook, TikTokHook, XHook)
 
@@ -42,41 +42,28 @@ SPARE_FILES = 200
 """What a triggerer opens besides: databases, sockets, libraries."""
 OPEN_FILES = "open files"
 """What the incident of a triggerer that may open too few files is about."""
-TOKEN_S = 30.0
-"""How long a token from the vault is kept in memory; a new one counts after that at the latest."""
 
 
-def wire_of(endpoints: Iterable[tuple[str, Endpoint]], ledger: Ledger) -> Wire:
-    """Addresses and tokens: those in the vault, and that of a Connection that names its one account."""
+def wire_of(endpoints: Iterable[tuple[str, Endpoint]], tokens: Tokens) -> Wire:
+    """Where the services are, and the tokens for them."""
     bases: dict[str, str] = {}
     own: dict[str, str] = {}
-    alone: dict[str, str] = {}
     for platform, endpoint in endpoints:
         bases |= endpoint.bases
         own[platform] = endpoint.bases[platform]
-        if endpoint.token and endpoint.account_id:
-            alone[f"{platform}:{endpoint.account_id}"] = endpoint.token
     bases |= own  # Instagram's Connection names Facebook's address too; Facebook's own knows better
-    return Wire(bases, _tokens(ledger, alone), MediaStore(settings().media).open_slice)
+    return Wire(bases, tokens, MediaStore(settings().media).open_slice)
 
 
-def _tokens(ledger: Ledger, alone: dict[str, str]) -> Callable[[str], str]:
+def tokens_of(endpoints: Iterable[tuple[str, Endpoint]], ledger: Ledger) -> Tokens:
+    """The tokens in the vault, and that of each Connection that names its one account."""
     vault = Vault(ledger, settings().vault_key) if settings().vault_key else None
-
-    kept: dict[str, tuple[float, str]] = {}
-
-    def token_for(account_key: str) -> str:
-        if account_key in alone:
-            return alone[account_key]
-        if vault is None:
-            raise no_token(account_key)
-        until, token = kept.get(account_key, (0.0, ""))
-        if until < time.monotonic():
-            token = vault.token(account_key)
-            kept[account_key] = (time.monotonic() + TOKEN_S, token)
-        return token
-
-    return token_for
+    alone = {
+        f"{platform}:{endpoint.account_id}": endpoint.token
+        for platform, endpoint in endpoints
+        if endpoint.token and endpoint.account_id
+    }
+    return Tokens(vault, alone)
 
 
 async def make_publisher() -> Publisher:
@@ -88,7 +75,8 @@ async def make_publisher() -> Publisher:
 
 async def rehearse_here(ledger: Ledger, delivery_ids: list[str]) -> list[Rehearsed]:
     """A dry run on a worker."""
-    wire = wire_of([(hook.conn_type, _endpoint(hook)) for hook in HOOKS], ledger)
+    endpoints = [(hook.conn_type, _endpoint(hook)) for hook in HOOKS]
+    wire = wire_of(endpoints, tokens_of(endpoints, ledger))
     return await rehearse(ledger, wire, settings(), CONVERSATIONS, _links().url, delivery_ids)
 
 
@@ -124,8 +112,16 @@ def _check_open_files(ledger: Ledger) -> None:
             over(connection, ledger.now_ms(connection), Trouble.SETUP, OPEN_FILES)
 
 
-def _publisher(ledger: Ledger, endpoints: Iterable[tuple[str, Endpoint]]) -> Publisher:
-    return Publisher(ledger, wire_of(endpoints, ledger), settings(), CONVERSATIONS, _links().url)
+def _publisher(ledger: Ledger, endpoints: Sequence[tuple[str, Endpoint]]) -> Publisher:
+    tokens = tokens_of(endpoints, ledger)
+    return Publisher(
+        ledger,
+        wire_of(endpoints, tokens),
+        settings(),
+        CONVERSATIONS,
+        _links().url,
+        logins=Logins(tokens, dict(endpoints)),
+    )
 
 
 def _links() -> MediaLinks:

@@ -15,6 +15,7 @@ INBOX = "TikTok: Content Posting API, upload video"
 STATUS = "TikTok: Content Posting API, get post status"
 TRANSFER = "TikTok: Content Posting API, media transfer guide"
 GUIDELINES = "TikTok: content sharing guidelines"
+OAUTH = "TikTok: manage user access tokens"
 GENERAL = "TikTok: API v2 error handling"
 
 
@@ -50,6 +51,9 @@ TIKTOK_RULES: tuple[Rule, ...] = (
         scope=Scope.ACCOUNT,
     ),
     Rule(Kind.CONFIGURATION, TRANSFER, code="url_ownership_unverified", refusal=True),
+    # Renewing a login; what is wrong with the client there does not stop accounts whose tokens live
+    Rule(Kind.RECONNECT, OAUTH, code="invalid_grant", refusal=True),
+    Rule(Kind.CONFIGURATION, OAUTH, code="invalid_client", refusal=True, scope=Scope.ACCOUNT),
     # Limits: per minute, and per day
     Rule(Kind.RATE_LIMITED, GENERAL, code="rate_limit_exceeded", refusal=True),
     Rule(Kind.QUOTA_EXHAUSTED, GUIDELINES, code="spam_risk_too_many_posts", refusal=True),

@@ -15,6 +15,7 @@ POSTS = "X: manage posts, integration guide"
 MEDIA = "X: media upload, chunked"
 LIMITS = "X: rate limits"
 BILLING = "X: pricing and post caps"
+OAUTH = "X: OAuth 2.0 with PKCE, and what clients saw its token endpoint answer"
 SPEC = "X: OpenAPI description, problem types"
 
 X_RULES: tuple[Rule, ...] = (
@@ -33,6 +34,11 @@ X_RULES: tuple[Rule, ...] = (
     Rule(Kind.MEDIA_REJECTED, MEDIA, status=400, subcode="initialize", phase=Phase.ARM),
     Rule(Kind.CONTENT_REJECTED, MEDIA, status=400, subcode="metadata", phase=Phase.ARM),
     Rule(Kind.MEDIA_REJECTED, MEDIA, subcode="processing", phase=Phase.ARM),
+    # Renewing a login; what is wrong with the app there does not stop accounts whose tokens live
+    Rule(Kind.RECONNECT, OAUTH, status=400, subcode="token"),
+    Rule(Kind.RECONNECT, OAUTH, status=401, subcode="token"),
+    Rule(Kind.CONFIGURATION, OAUTH, code="unauthorized_client", subcode="token", scope=Scope.ACCOUNT),
+    Rule(Kind.CONFIGURATION, OAUTH, code="invalid_client", subcode="token", scope=Scope.ACCOUNT),
     # Login and money
     Rule(Kind.TOKEN_EXPIRED, STATUSES, status=401, refusal=True),
     Rule(Kind.BILLING, BILLING, status=402, refusal=True),

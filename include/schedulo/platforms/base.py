@@ -2,11 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
+from schedulo.errors import Diagnosis, Kind, PlatformError
 from schedulo.flow import Flow, Job, Lost, Sent
 from schedulo.model import Account, Content, Platform, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What renewing an account's login works with. Secrets are not shown by `repr`."""
+
+    account: Account
+    app_id: str
+    app_secret: str = field(repr=False)
+    secret: Mapping[str, Any] = field(repr=False)
+    """What the vault keeps: `access_token`, and `refresh_token` where the platform gives one."""
+    refused: bool
+    """The platform no longer accepts the access token. False: it is renewed ahead of its end."""
+
+    @property
+    def refresh_token(self) -> str:
+        """Raises `PlatformError` of kind RECONNECT where none is kept."""
+        token = self.secret.get("refresh_token")
+        if not token:
+            raise cannot_renew(self.account, "no refresh token is kept for this account")
+        return str(token)
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """A new login. Tokens are not shown by `repr`."""
+
+    access_token: str = field(repr=False)
+    expires_in_s: float | None = None
+    refresh_token: str | None = field(default=None, repr=False)
+    """None: the one that was used stays good."""
+    refresh_expires_in_s: float | None = None
+
+
+def cannot_renew(account: Account, why: str) -> PlatformError:
+    """A person must connect the account again. It says nothing of a post that is being worked on."""
+    return PlatformError(account.platform, Diagnosis(Kind.RECONNECT, refusal=False), message=why)
+
+
+def seconds(value: Any) -> float | None:
+    """A lifetime as services tell it, in seconds; None for what is none."""
+    return float(value) if isinstance(value, int | float) and value > 0 else None
 
 
 class Conversation(Protocol):
@@ -33,5 +77,13 @@ class Conversation(Protocol):
         """Looks for a post by its content, because nothing else of it is known; ends with `Finding`.
 
         Where absence proves nothing (a list does not show all), it says `resend=False`.
+        """
+        ...
+
+    def refresh(self, credential: Credential) -> Flow:
+        """Renews a login; ends with `Renewed`, or None where it has no end and nothing is to be renewed.
+
+        Raises `PlatformError` of kind RECONNECT where only a person can. Its steps are never kept: who runs
+        it stores what it ends with before the first use.
         """
         ...

@@ -29,7 +29,7 @@ from schedulo.flow import (
 )
 from schedulo.model import Account, Content, Format, Media, Platform, Problem, Published
 from schedulo.platforms import graph
-from schedulo.platforms.base import Conversation
+from schedulo.platforms.base import Conversation, Credential, cannot_renew
 from schedulo.platforms.facebook_limits import problems
 from schedulo.platforms.facebook_page import GRAPH, SITE, Page, not_read, whole_link
 from schedulo.platforms.facebook_video import look_at_video, public_reels, publish_reel, publish_video
@@ -86,6 +86,14 @@ class Facebook:
     def search(self, job: Job, lost: Lost) -> Flow:
         """The Page's public posts, or reels, with this text; what was kept, where it is public."""
         return _search(Page.of(job), lost)
+
+    def refresh(self, credential: Credential) -> Flow:
+        """A Page's token has no end; it dies when the person behind it changes something, and only that
+        person can make another (Meta: long-lived tokens)."""
+        if credential.refused:
+            raise cannot_renew(credential.account, "a Page's token that is refused cannot be renewed")
+        return None
+        yield
 
 
 CONVERSATION: Conversation = Facebook()

@@ -31,7 +31,7 @@ from schedulo.flow import (
 )
 from schedulo.model import Account, Content, Format, Media, MediaKind, Platform, Problem, Published
 from schedulo.platforms import graph
-from schedulo.platforms.base import Conversation
+from schedulo.platforms.base import Conversation, Credential, Renewed, cannot_renew, seconds
 from schedulo.platforms.graph import Graph
 from schedulo.text import hashtags, mentions, utf16_length
 from schedulo.words import word
@@ -189,6 +189,21 @@ class Instagram:
         if not (seen.sure or seen.maybe):
             return Finding(Look.ABSENT, note="no post on the account since then has this caption")
         return finding
+
+    def refresh(self, credential: Credential) -> Flow:
+        """60 more days for a login by Instagram that is at least a day old and has not expired; one by a Page
+        has no end of its own (Meta: refresh_access_token)."""
+        if credential.refused:
+            raise cannot_renew(credential.account, "a login that is no longer accepted cannot be renewed")
+        if credential.account.options.get("login") != Login.INSTAGRAM:
+            return None
+        request = graph.get("instagram", "/refresh_access_token", grant_type="ig_refresh_token")
+        return (yield from step("refresh", request, _renewed, keep_s=0.0))
+
+
+def _renewed(response: Response) -> Renewed:
+    token = GRAPH.text(response, "access_token")
+    return Renewed(token, seconds((response.json() or {}).get("expires_in")))
 
 
 CONVERSATION: Conversation = Instagram()

@@ -33,7 +33,7 @@ from schedulo.flow import (
     step,
 )
 from schedulo.model import Account, Content, Format, Media, MediaKind, Platform, Problem, Published, State
-from schedulo.platforms.base import Conversation
+from schedulo.platforms.base import Conversation, Credential, Renewed, seconds
 from schedulo.text import utf16_length
 from schedulo.words import word
 
@@ -462,6 +462,18 @@ class TikTok:
                 look = Look.UNCLEAR
         return Finding(look, {"publish_id": publish_id} if look is Look.FOUND else None, f"{note}.")
 
+    def refresh(self, credential: Credential) -> Flow:
+        """Trades the refresh token for a new pair; the old one may stop working with it (TikTok: manage user
+        access tokens). The endpoint answers flatly, and some saw its errors under HTTP 200."""
+        form = (
+            ("client_key", credential.app_id),
+            ("client_secret", credential.app_secret),
+            ("grant_type", "refresh_token"),
+            ("refresh_token", credential.refresh_token),
+        )
+        request = Request("tiktok", "POST", "/v2/oauth/token/", Auth.NONE, form=form)
+        return (yield from step("refresh", request, _renewed, keep_s=0.0))
+
     def search(self, job: Job, lost: Lost) -> Flow:
         """The account's public videos. Private ones and drafts are listed nowhere: absence proves nothing."""
         draft = lost.content.format is Format.DRAFT
@@ -498,6 +510,18 @@ class TikTok:
             note="TikTok does not list the video; it may still fetch it, and private ones are not listed.",
             resend=False,
         )
+
+
+def _renewed(response: Response) -> Renewed:
+    body = response.json()
+    if not isinstance(body, dict) or body.get("error") or not word(body.get("access_token")):
+        raise raise_for(response, Phase.ARM)
+    return Renewed(
+        word(body["access_token"]),
+        seconds(body.get("expires_in")),
+        word(body.get("refresh_token")) or None,
+        seconds(body.get("refresh_expires_in")),
+    )
 
 
 CONVERSATION: Conversation = TikTok()

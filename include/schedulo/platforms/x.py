@@ -7,16 +7,19 @@ spellings are read, and a query that is refused for its spelling is asked once m
 
 from __future__ import annotations
 
+import base64
 import html
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import quote
 
 from schedulo.errors import Diagnosis, Kind, Phase, PlatformError, Scope, diagnose
 from schedulo.errors.x import X_RULES
 from schedulo.flow import (
+    Auth,
     FilePart,
     Finding,
     Flow,
@@ -24,6 +27,7 @@ from schedulo.flow import (
     Look,
     Lost,
     NotReady,
+    Pairs,
     Read,
     Request,
     Response,
@@ -36,7 +40,7 @@ from schedulo.flow import (
     step,
 )
 from schedulo.model import Account, Content, Media, MediaKind, Platform, Problem, Published, State
-from schedulo.platforms.base import Conversation
+from schedulo.platforms.base import Conversation, Credential, Renewed, seconds
 from schedulo.platforms.x_accepts import CATEGORIES, SEGMENT_BYTES, problems
 from schedulo.words import word
 
@@ -54,15 +58,16 @@ NEW_SPELLING = ("post.fields", "note_post")
 
 
 def raise_for(response: Response, phase: Phase, call: str = "") -> PlatformError:
-    """The error that an answer stands for; `call` names the upload call where the catalogue asks for it."""
+    """The error that an answer stands for; `call` names the call where the catalogue asks for it."""
     body = response.json()
     body = body if isinstance(body, dict) else {}
     listed = body.get("errors")
     errors = [error for error in listed if isinstance(error, dict)] if isinstance(listed, list) else []
     _, problem, code = word(body.get("type")).rpartition("/problems/")
-    if not problem:
-        code = next((found for part in (body, *errors) if (found := word(part.get("code")))), "")
-    said = [word(body.get(name)) for name in ("title", "detail", "message", "reason")]
+    if not problem:  # the token endpoint names its errors flatly
+        code = word(body.get("error"))
+        code = next((found for part in (body, *errors) if (found := word(part.get("code")))), code)
+    said = [word(body.get(name)) for name in ("title", "detail", "message", "reason", "error_description")]
     said += [word(error.get("message") or error.get("detail")) for error in errors]
     text = "; ".join(dict.fromkeys(part for part in said if part))
     diagnosis = diagnose(X_RULES, phase, response.status, code, call, text, spoken=bool(code or text))
@@ -463,6 +468,30 @@ class X:
         if finding.look is not Look.FOUND:
             return finding
         return replace(finding, published=_published(job.account, finding.value))
+
+    def refresh(self, credential: Credential) -> Flow:
+        """Trades the refresh token for a new pair. X takes each once, and using one twice ends the login
+        (X: OAuth 2.0 with PKCE; single use is the word of X's staff)."""
+        form = [("grant_type", "refresh_token"), ("refresh_token", credential.refresh_token)]
+        headers: Pairs = ()
+        if credential.app_secret:
+            pair = f"{quote(credential.app_id, safe='')}:{quote(credential.app_secret, safe='')}"
+            headers = (("Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}"),)
+        else:  # a public client names itself
+            form.append(("client_id", credential.app_id))
+        request = Request("x", "POST", "/2/oauth2/token", Auth.NONE, form=tuple(form), headers=headers)
+        return (yield from step("refresh", request, _renewed, keep_s=0.0))
+
+
+def _renewed(response: Response) -> Renewed:
+    body = response.json() if response.ok else None
+    if not isinstance(body, dict) or not word(body.get("access_token")):
+        raise raise_for(response, Phase.ARM, "token")
+    return Renewed(
+        word(body["access_token"]),
+        seconds(body.get("expires_in")),
+        word(body.get("refresh_token")) or None,
+    )
 
 
 CONVERSATION: Conversation = X()

@@ -29,6 +29,7 @@ from schedulo.model import Media, Platform, State
 from schedulo.platforms.base import Conversation
 from schedulo.publishing.desk import Desk, glances
 from schedulo.publishing.driver import Driver
+from schedulo.publishing.renewal import Logins, Renewal
 from schedulo.publishing.sender import Sender
 from schedulo.publishing.session import End, Ending, Session, ending_of
 from schedulo.settings import Settings
@@ -39,6 +40,8 @@ STANDBY_S = 2.0
 """How often an instance whose delivery another process holds looks how it goes."""
 STANDBY_LIMIT_S = 900.0
 CALM_LIMIT_S = 10.0
+RENEWAL_LIMIT_S = 35.0
+"""How long a stop waits for a login that is being renewed: half done, it is lost."""
 TIDY_S = 20.0
 TIDY_AHEAD_S = 3.0
 """Nothing is tidied up when a commit is due within this time."""
@@ -55,9 +58,12 @@ class Publisher:
         conversations: Mapping[Platform, Conversation],
         media_url: Callable[[Media], str | None],
         *,
+        logins: Logins | None = None,
         broken: frozenset[str] = frozenset(),
     ) -> None:
-        """`broken` switches guards off (`fence`, `window`), so that tests can show what each prevents."""
+        """`logins` is what logins are renewed with; without it an expired one is a person's work.
+
+        `broken` switches guards off (`fence`, `window`), so that tests can show what each prevents."""
         self._ledger = ledger
         self._settings = settings
         self.holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
@@ -67,6 +73,8 @@ class Publisher:
         self._wire = wire
         self._conversations = conversations
         self._media_url = media_url
+        self._logins = logins
+        self._renewal: Renewal | None = None
         self._sessions: dict[str, asyncio.Task[Ending]] = {}
         self._ready = threading.Event()
         self._broken: BaseException | None = None
@@ -98,7 +106,7 @@ class Publisher:
         if not self._thread.is_alive():
             return
         self._sender.stop()
-        asyncio.run_coroutine_threadsafe(self._let_go(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._let_go(), self._loop).result(10 + RENEWAL_LIMIT_S)
         self._loop.call_soon_threadsafe(self._stopped.set)
         self._thread.join(5)
         self._clerk.close()
@@ -118,8 +126,19 @@ class Publisher:
         self._stopped = asyncio.Event()
         caller = Caller(self._wire, self._settings.connections)
         driver = Driver(self._desk, caller, self._settings.arm_parallel)
+        if self._logins is not None:
+            self._renewal = Renewal(
+                self._ledger, driver, self._conversations, self._logins, self._sender.prepare_anew
+            )
         self._session = Session(
-            self._desk, driver, self._sender, self._settings, self._conversations, self._media_url, self._calm
+            self._desk,
+            driver,
+            self._sender,
+            self._settings,
+            self._conversations,
+            self._media_url,
+            self._calm,
+            self._renewal,
         )
         self._calm_event = asyncio.Event()
         self._calm_event.set()
@@ -207,6 +226,8 @@ class Publisher:
         for task in self._sessions.values():
             task.cancel()
         await asyncio.gather(*self._sessions.values(), return_exceptions=True)
+        if self._renewal is not None:
+            await self._renewal.finish(RENEWAL_LIMIT_S)
         await self._desk.do(claims.release, self.holder)
 
     async def _beat(self) -> None:

@@ -133,6 +133,12 @@ class Sender:
         with contextlib.suppress(RuntimeError):  # the loop has ended: nothing waits any more
             self._loop.call_soon_threadsafe(self._drop, delivery_id)
 
+    def prepare_anew(self, account_key: str) -> None:
+        """The account has a new token: take back what is prepared with the old one and not being fenced."""
+        ids = [id_ for id_, item in list(self._waiting.items()) if item.order.account_key == account_key]
+        for id_ in ids:
+            self.withdraw(id_)
+
     def expected(self) -> dict[str, tuple[int, int]]:
         """The version and the instant at which each waiting order is to be fired."""
         return {id_: (item.order.version, item.order.fire_ms) for id_, item in list(self._waiting.items())}

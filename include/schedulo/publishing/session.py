@@ -30,6 +30,7 @@ from schedulo.model import Content, Media, Platform, Position, Published, State,
 from schedulo.platforms.base import Conversation
 from schedulo.publishing.desk import Case, Desk
 from schedulo.publishing.driver import Driver, NotOurs, OutcomeUnknown, StillWorking, Work
+from schedulo.publishing.renewal import Renewal
 from schedulo.publishing.sender import Order, Result, Sender
 from schedulo.settings import Settings
 
@@ -41,6 +42,8 @@ _NETWORK = Diagnosis(Kind.NETWORK, refusal=True)
 _BUG = Diagnosis(Kind.BUG, refusal=False)
 ROUNDS = 60
 """A session that has not come to an end after so many looks at the ledger gives the delivery back."""
+RECONNECTING_S = 300.0
+"""How often what the platform works on is looked at while its account waits to be connected again."""
 LOOK_AGAIN_S = 5.0
 """How often a session that waits for the end of a limit looks at the ledger."""
 FAR_S = 60.0
@@ -91,6 +94,7 @@ class Session:
         conversations: Mapping[Platform, Conversation],
         media_url: Callable[[Media], str | None],
         calm: Callable[[], Any],
+        renewal: Renewal | None = None,
     ) -> None:
         self._desk = desk
         self._driver = driver
@@ -99,9 +103,18 @@ class Session:
         self._conversations = conversations
         self._media_url = media_url
         self._calm = calm
+        self._renewal = renewal
+        self._renewed: set[str] = set()
+        """Deliveries for which this session renewed the login: once is all."""
 
     async def run(self, wish: claims.Wish, delivery_id: str) -> Ending:
         """Work on a delivery that this process holds, until it rests or is given back."""
+        try:
+            return await self._run(wish, delivery_id)
+        finally:
+            self._renewed.discard(delivery_id)
+
+    async def _run(self, wish: claims.Wish, delivery_id: str) -> Ending:
         case: Case | None = None
         for number in range(ROUNDS):
             # The first look anew comes at once; who has to look often has time.
@@ -347,6 +360,11 @@ class Session:
 
     async def _after_error(self, delivery: Delivery, error: PlatformError, taken: bool) -> Ending | None:
         """Decide by the kind of error and by what it is about; `taken`: a commit was accepted before."""
+        if error.kind is Kind.TOKEN_EXPIRED:
+            found = await self._renew(delivery, error)
+            if found is None:
+                return None
+            error = found
         case = await self._desk.case(delivery.id)
         current = case.delivery
         if current.state in (State.PUBLISHED, State.WAITING_IN_APP, State.PUBLISHED_INCOMPLETE):
@@ -359,7 +377,11 @@ class Session:
             )
         if taken or current.state is State.PROCESSING:
             if not error.diagnosis.refusal:
-                return await self._look_again(current, max(error.wait_s or 0, 30.0), error.sentence())
+                wait_s = max(error.wait_s or 0, 30.0)
+                if error.kind in (Kind.TOKEN_EXPIRED, Kind.RECONNECT):  # what follows would meet it too
+                    await self._desk.do(holds.hold_for, current, error, None)
+                    wait_s = RECONNECTING_S
+                return await self._look_again(current, wait_s, error.sentence())
             if error.info.strategy is Strategy.STOP and error.scope is Scope.DELIVERY:
                 return await self._fail(current, error)
             if not await self._desk.do(endings.start_over, current, error.sentence()):
@@ -379,6 +401,25 @@ class Session:
             await self._desk.do(endings.rearm, current, error.sentence())
         wait_s = max(error.wait_s or 0, info.base_wait_s * 2**current.attempts * random.uniform(0.5, 1.0))
         return await self._wait(current, wait_s, error, attempt=True)
+
+    async def _renew(self, delivery: Delivery, error: PlatformError) -> PlatformError | None:
+        """Renew the login, once. None: it has a new token, look at the ledger and go on; else the error that
+        counts now. What was refused for the token is sent again as an attempt of its own."""
+        if self._renewal is None or delivery.id in self._renewed:
+            return error
+        try:
+            await self._renewal.renew(delivery.account, delivery.id)
+        except PlatformError as failed:
+            self._renewed.add(delivery.id)
+            return failed
+        self._renewed.add(delivery.id)
+        current = (await self._desk.case(delivery.id)).delivery
+        if current.state in (State.CLAIMED, State.ARMED, State.REFUSED):
+            values = {"fire_ms": current.fire_ms, "reason": "", "attempt": True}
+            await self._desk.do(endings.again, current, **values)
+        note = "the login had expired and was renewed"
+        await self._desk.do(note_in_story, current.id, note)
+        return None
 
     async def _held(self, delivery: Delivery, hold: Hold, now_ms: int) -> Ending | None:
         """Wait for a hold's end: here where it is near, else in the ledger, where it keeps nobody up."""
@@ -466,6 +507,8 @@ class Session:
         except StillWorking as working:
             finding = Finding(Look.UNCLEAR, note=working.note)
         except PlatformError as error:
+            if error.kind is Kind.TOKEN_EXPIRED and await self._renew(delivery, error) is None:
+                return None
             finding = Finding(Look.UNCLEAR, note=f"the look failed: {error.sentence()}")
         state = await self._desk.do(
             endings.conclude, delivery, write, finding, self._settings, looked_ms=case.now_ms

@@ -13,6 +13,7 @@ from hooks.instagram import InstagramHook
 from schedulo.errors import PlatformError
 from schedulo.ledger.database import Ledger
 from schedulo.transport.endpoint import Endpoint
+from schedulo.transport.wire import Wire
 
 OWN = {
     "instagram": "https://graph.instagram.com",
@@ -21,6 +22,10 @@ OWN = {
     "x": "https://api.x.com",
     "tiktok": "https://open.tiktokapis.com",
 }
+
+
+def wire(endpoints: list[tuple[str, Endpoint]], ledger: Ledger) -> Wire:
+    return engine.wire_of(endpoints, engine.tokens_of(endpoints, ledger))
 
 
 @pytest.fixture
@@ -32,7 +37,7 @@ def ledger(tmp_path: Path) -> Ledger:
 
 def test_an_installation_without_connections_speaks_to_the_platforms_own_addresses(ledger: Ledger) -> None:
     found = [(hook.conn_type, asyncio.run(engine._aendpoint(hook))) for hook in engine.HOOKS]
-    assert engine.wire_of(found, ledger).bases == OWN
+    assert wire(found, ledger).bases == OWN
     assert [(hook.conn_type, engine._endpoint(hook)) for hook in engine.HOOKS] == found
 
 
@@ -43,7 +48,7 @@ def test_the_connection_of_a_platform_knows_its_address_best(ledger: Ledger) -> 
         [("instagram", instagram), ("facebook", facebook)],
         [("facebook", facebook), ("instagram", instagram)],
     ):
-        assert engine.wire_of(order, ledger).bases == {"instagram": "https://i", "facebook": "https://f"}
+        assert wire(order, ledger).bases == {"instagram": "https://i", "facebook": "https://f"}
 
 
 def test_the_token_of_a_connection_is_its_one_accounts(
@@ -53,7 +58,7 @@ def test_the_token_of_a_connection_is_its_one_accounts(
     monkeypatch.setenv(
         "AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps({"conn_type": "instagram", "extra": extra})
     )
-    wire = engine.wire_of([("instagram", engine._endpoint(InstagramHook))], ledger)
-    assert wire.token_for("instagram:17") == "IGAAsecret"
+    made = wire([("instagram", engine._endpoint(InstagramHook))], ledger)
+    assert made.token_for("instagram:17") == "IGAAsecret"
     with pytest.raises(PlatformError, match="no token is kept"):
-        wire.token_for("instagram:18")
+        made.token_for("instagram:18")
