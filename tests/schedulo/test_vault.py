@@ -61,4 +61,4 @@ def test_keys_that_are_none_are_refused_without_showing_them(ledger: Ledger, key
 def test_an_account_without_a_token_must_be_connected(ledger: Ledger) -> None:
     with pytest.raises(PlatformError) as caught:
         Vault(ledger, OLD).token("x:1")
-    assert (caught.value.kind, caught.value.diagnosis.refusal) == (Kind.RECONNECT, True)
+    assert (caught.value.kind, caught.value.diagnosis.refusal) == (Kind.RECONNECT, False)

@@ -314,6 +314,11 @@ class Session:
 
     async def _follow_later(self, case: Case, commit: Commit, error: PlatformError) -> Ending | None:
         """What follows a post met an error: again in a while, or not at all. The post itself stays out."""
+        if error.kind is Kind.TOKEN_EXPIRED:
+            found = await self._renew(case.delivery, error)
+            if found is None:
+                return None
+            error = found
         tries = 1 + sum(write.name == commit.name for write in case.writes)
         wait_s = _pause_s(error, tries)
         current = (await self._desk.case(case.delivery.id)).delivery
@@ -377,11 +382,11 @@ class Session:
             )
         if taken or current.state is State.PROCESSING:
             if not error.diagnosis.refusal:
-                wait_s = max(error.wait_s or 0, 30.0)
+                look_s = max(error.wait_s or 0, 30.0)
                 if error.kind in (Kind.TOKEN_EXPIRED, Kind.RECONNECT):  # what follows would meet it too
                     await self._desk.do(holds.hold_for, current, error, None)
-                    wait_s = RECONNECTING_S
-                return await self._look_again(current, wait_s, error.sentence())
+                    look_s = RECONNECTING_S
+                return await self._look_again(current, look_s, error.sentence())
             if error.info.strategy is Strategy.STOP and error.scope is Scope.DELIVERY:
                 return await self._fail(current, error)
             if not await self._desk.do(endings.start_over, current, error.sentence()):
