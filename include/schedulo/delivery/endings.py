@@ -110,14 +110,19 @@ def _tries(connection: sa.Connection, delivery: Delivery) -> int:
     return int(connection.execute(query).scalar_one())
 
 
+_AT_HAND = (State.CLAIMED, State.ARMED, State.REFUSED)
+"""Where a process that holds a delivery decides alone what becomes of it."""
+
+
 def _move_mine(
     connection: sa.Connection, delivery: Delivery, state: State, values: Mapping[str, Any]
 ) -> bool:
-    """Move to `state`, or stay there with new values, unless another process has taken the delivery."""
-    mine = _D.holder == delivery.holder
-    if move(connection, [delivery.id], state, mine, **values):
+    """Move to `state`, or stay there with new values: while nothing of it may be out, and unless another
+    process has taken the delivery."""
+    mine = (_D.holder == delivery.holder, _D.state.in_(_AT_HAND))
+    if move(connection, [delivery.id], state, *mine, **values):
         return True
-    return _stay(connection, delivery.id, state, values, mine)
+    return _stay(connection, delivery.id, state, values, *mine)
 
 
 def _tell(connection: sa.Connection, now_ms: int, delivery_id: str, sentence: str) -> bool:
@@ -338,7 +343,8 @@ def cancel(connection: sa.Connection, now_ms: int, delivery_id: str, reason: str
 
 def no_doubt_left(connection: sa.Connection, now_ms: int, delivery: Delivery) -> bool:
     """A late answer has settled the last write in doubt: go on by what it said."""
-    return _move_mine(connection, delivery, State.CLAIMED, {"updated_ms": now_ms})
+    undecided = (_D.holder == delivery.holder, _D.state == State.UNKNOWN)
+    return bool(move(connection, [delivery.id], State.CLAIMED, *undecided, updated_ms=now_ms))
 
 
 LOOKS = 3

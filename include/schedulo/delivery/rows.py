@@ -63,6 +63,8 @@ class Write:
     name: str
     state: WriteState
     fence: int
+    holder: str
+    """The process that opened it."""
     request: Mapping[str, Any]
     snapshot: Mapping[str, Any]
     live: bool
@@ -164,6 +166,7 @@ def writes_of(connection: sa.Connection, ids: Sequence[str]) -> dict[str, list[W
                 row.name,
                 WriteState(row.state),
                 row.fence,
+                row.holder,
                 row.request,
                 row.snapshot,
                 row.live,

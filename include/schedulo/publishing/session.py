@@ -139,7 +139,7 @@ class Session:
     async def _round(self, case: Case, wish: claims.Wish) -> Ending | None:
         """What the ledger's word asks for. None: look there again."""
         delivery = case.delivery
-        if delivery.holder != wish.holder and delivery.state not in OUT:
+        if delivery.holder != wish.holder and delivery.state is not State.PUBLISHED:
             return ending_of(delivery)
         match delivery.state:
             case State.CLAIMED | State.ARMED:
@@ -321,7 +321,10 @@ class Session:
             error = found
         tries = 1 + sum(write.name == commit.name for write in case.writes)
         wait_s = _pause_s(error, tries)
-        current = (await self._desk.case(case.delivery.id)).delivery
+        now = await self._desk.case(case.delivery.id)
+        if overtaken(case.delivery, now):
+            return None
+        current = now.delivery
         if error.scope is not Scope.DELIVERY and error.info.strategy in (Strategy.STOP, Strategy.WAIT):
             until_s = None if error.info.strategy is Strategy.STOP else wait_s
             await self._desk.do(holds.hold_for, current, error, until_s)
@@ -353,7 +356,10 @@ class Session:
         return await self._give_back(delivery, 15.0, reason, attempt=False)
 
     async def _still_working(self, delivery: Delivery, working: StillWorking) -> Ending | None:
-        current = (await self._desk.case(delivery.id)).delivery
+        case = await self._desk.case(delivery.id)
+        if overtaken(delivery, case):
+            return None
+        current = case.delivery
         wait_s = max(working.wait_s, 15.0)
         if current.state in (State.PROCESSING, State.PUBLISHED_INCOMPLETE):
             return await self._look_again(current, wait_s, working.note)
@@ -380,6 +386,8 @@ class Session:
                 current.id,
                 current.label,
             )
+        if overtaken(delivery, case):
+            return None
         if taken or current.state is State.PROCESSING:
             if not error.diagnosis.refusal:
                 look_s = max(error.wait_s or 0, 30.0)
@@ -457,6 +465,8 @@ class Session:
         self, delivery: Delivery, wait_s: float, reason: str, *, attempt: bool, kind: str = ""
     ) -> Ending | None:
         """Put it back, to a retry of the task or to the ledger. None: it is no longer ours to put back."""
+        if delivery.state in (State.PROCESSING, State.UNKNOWN):  # what may be out is not planned again
+            return await self._look_again(delivery, wait_s, reason)
         fire_ms = max(int((time.time() + wait_s) * 1000), delivery.fire_ms)
         by_task = bool(kind) and wait_s <= TASK_S
         until = time.strftime("%H:%M:%S UTC", time.gmtime(fire_ms / 1000))
@@ -545,6 +555,13 @@ def _pause_s(error: PlatformError, tries: int) -> float:
         return info.base_wait_s if error.wait_s is None else error.wait_s
     backoff_s: float = info.base_wait_s * 2**tries
     return max(error.wait_s or 0.0, backoff_s * random.uniform(0.5, 1.0))
+
+
+def overtaken(before: Delivery, case: Case) -> bool:
+    """Another process holds the delivery now, or has sent something since `before` was read: what was met
+    meanwhile belongs to the past, and nothing is decided by it."""
+    others = (write for write in case.writes if write.fence > before.fence and write.holder != before.holder)
+    return case.delivery.holder != before.holder or any(others)
 
 
 def live_writes(writes: Any) -> dict[str, Write]:

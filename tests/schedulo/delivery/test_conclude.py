@@ -213,6 +213,18 @@ def test_a_process_that_was_frozen_decides_nothing(books: Books, decision: tuple
     assert len(books.run(sa.select(steps))) == 1
 
 
+@pytest.mark.parametrize("decision", ["rearm", "put back", "again"])
+@pytest.mark.parametrize("state", [S.SENDING, S.UNKNOWN, S.PROCESSING])
+def test_what_may_be_out_is_not_planned_again_even_by_its_own_process(
+    books: Books, decision: str, state: State
+) -> None:
+    function, args, kwargs = DECISIONS[decision]
+    id_ = books.add(state, holder=ME, armed_version=1)
+    before = books.row(id_)
+    assert not books.do(function, books.delivery(id_), *args, **kwargs)
+    assert books.row(id_) == before
+
+
 def test_starting_over_concerns_the_write_that_was_seen_and_no_later_one(books: Books) -> None:
     id_, write_id = books.sent(live=False)
     books.settle(Outcome(write_id, W.ACCEPTED, "200"))
@@ -245,7 +257,7 @@ def test_the_same_task_has_three_tries_and_then_a_later_run_takes_it(books: Book
     id_ = books.add(S.CLAIMED, run_id="run")
     states = []
     for number in range(4):
-        books.change(id_, holder=ME)
+        books.change(id_, state=S.CLAIMED, holder=ME)
         try_of_it = {"ti_id": f"ti-{number}", "run_id": "run", "map_index": 0, "delivery_id": id_}
         books.run(sa.insert(instances).values(**try_of_it, started_ms=0))
         options = {"fire_ms": 1, "reason": "busy", "attempt": False, "by_task": True}
