@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 import sqlalchemy as sa
 
-from schedulo.delivery.incidents import Trouble, over
+from schedulo.delivery.incidents import Trouble, incident, over
 from schedulo.errors.kinds import Actor
 from schedulo.ledger.tables import incident_cases
 from schedulo.model import State
@@ -50,6 +53,21 @@ def test_every_failure_is_told_however_often_the_cause_was_told(desk: Desk) -> N
         desk.pass_s(max(MORE_AFTER_S))
         assert len(desk.tell()) == 1
         assert untold(desk) == 0
+
+
+def test_a_post_that_fails_while_people_are_being_told_is_told_too(desk: Desk) -> None:
+    fail(desk)
+    second = desk.add(State.FAILED)
+    teller = threading.Thread(target=desk.tell)
+    with desk.ledger.begin() as connection:
+        words = {"actor": Actor.OPERATOR, "cases": [second]}
+        incident(connection, desk.now_ms, Trouble.FAILED, "it is so", **words)
+        teller.start()
+        time.sleep(0.5)  # now it waits for the row of the incident
+        assert desk.sent == []
+    teller.join()
+    assert [message.title for _, message in desk.sent] == ["Posts could not be published (2 posts)"]
+    assert untold(desk) == 0
 
 
 def test_what_lasts_is_recalled_at_growing_intervals_and_then_no_more(desk: Desk) -> None:
