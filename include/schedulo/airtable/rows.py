@@ -101,8 +101,11 @@ class Command:
     key: str
     record_id: str
     verb: str
-    """`retry` or `cancel`."""
+    """`retry`, `cancel` or `resolve`."""
     requested_ms: int
+    resolution: str = ""
+    """For `resolve`: `out` or `not_out`; empty where the row says neither."""
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,8 +272,12 @@ def commands(record: Dict[str, Any], mapping: Mapping) -> list[Command]:
     """What people ask for on one record of Deliveries; nothing where the key or the time cannot be read."""
     cells = Cells(DELIVERIES, record, mapping, AUTHOR)
     key = cells.text("Key")
+    said = {
+        "resolution": cells.choice("Resolve as", schema.RESOLUTIONS) or "",
+        "link": cells.text("Resolve link").strip(),
+    }
     found = [
-        Command(key, str(record.get("id", "")), verb, requested_ms)
+        Command(key, str(record.get("id", "")), verb, requested_ms, **(said if verb == "resolve" else {}))
         for verb, field in COMMANDS.items()
         if (requested_ms := cells.instant_ms(field)) is not None
     ]

@@ -1,6 +1,6 @@
 """The base that Schedulo works with, as data: tables, fields, their types, and who writes each of them.
 
-People and Bubble own Accounts and Posts; Schedulo owns Deliveries, where people write the two commands only.
+People and Bubble own Accounts and Posts; Schedulo owns Deliveries, where people write their requests only.
 The names here are the ones that the rest of the package speaks; a base may call them otherwise (`mapping`).
 Source of types and options: Airtable Web API, "Field types and cell values" and "Field model".
 """
@@ -140,6 +140,9 @@ X_REPLIES: Mapping[str, str | None] = {
     "Verified accounts": "verified",
 }
 
+# What a person may say of a delivery that nobody knows the outcome of.
+RESOLUTIONS: Mapping[str, str] = {"It is out": "out", "It is not out, send it": "not_out"}
+
 NOT_PLANNED = "Not planned"
 """A post with a problem, or on an account that cannot be used: nothing will go out."""
 STATE_WORDS: Mapping[State, str] = {
@@ -221,7 +224,7 @@ TABLES: tuple[Table, ...] = (
     ),
     Table(
         DELIVERIES,
-        "What becomes of each post on each account. Schedulo writes here; you write the two requests.",
+        "What becomes of each post on each account. Schedulo writes here; you write the requests.",
         (
             Field("Delivery", Type.TEXT, "Title and account.", _SCHEDULO),
             Field("Key", Type.TEXT, "Identity of the delivery; do not change.", _SCHEDULO),
@@ -240,11 +243,18 @@ TABLES: tuple[Table, ...] = (
             Field("Updated at", Type.DATETIME, "When Schedulo last wrote this row.", _SCHEDULO),
             Field("Retry requested at", Type.DATETIME, "Set it to now to try again."),
             Field("Cancel requested at", Type.DATETIME, "Set it to now to cancel."),
+            Field("Resolve as", Type.SELECT, "Where nobody knows: what you saw.", choices=tuple(RESOLUTIONS)),
+            Field("Resolve link", Type.URL, "The post, where it is out."),
+            Field("Resolve requested at", Type.DATETIME, "Set it to now when the two before are filled."),
         ),
     ),
 )
 BY_NAME: Mapping[str, Table] = {table.name: table for table in TABLES}
-COMMANDS: Mapping[str, str] = {"retry": "Retry requested at", "cancel": "Cancel requested at"}
+COMMANDS: Mapping[str, str] = {
+    "retry": "Retry requested at",
+    "cancel": "Cancel requested at",
+    "resolve": "Resolve requested at",
+}
 
 
 def fields_by(table: str, writer: Writer) -> tuple[str, ...]:

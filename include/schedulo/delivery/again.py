@@ -9,7 +9,7 @@ delivery's story. When it then goes out is the claim's part, which spaces the po
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -17,10 +17,10 @@ import sqlalchemy as sa
 
 from schedulo.clock import iso
 from schedulo.delivery.news import changed
-from schedulo.delivery.rows import NOT_PLANNED, tell_story
+from schedulo.delivery.rows import NOT_PLANNED, UNRESOLVED, tell_story
 from schedulo.delivery.transitions import move
 from schedulo.ledger.tables import deliveries, outcomes, steps, writes
-from schedulo.model import Platform, State, WriteState
+from schedulo.model import Platform, Position, State, WriteState
 from schedulo.platforms.links import LinkError, post_id
 
 _D = deliveries.c
@@ -75,6 +75,7 @@ _GO_ON = Rule(Deed.CONTINUED, "it is out in part, and goes on with what is missi
 _PLANNED = Rule(Deed.PLANNED, "planned again")
 _MEND = Rule(Deed.REFUSED, "refused, the post must be mended first: {reason}")
 _ON_ITS_OWN = Rule(Deed.REFUSED, "nothing to do, what is missing follows by itself")
+_LATER_LOOKED_UP = Rule(Deed.CONTINUED, "it is out; what is not known of it is looked up once more")
 _NOT_IN_DOUBT = Rule(Deed.REFUSED, "refused, it is {state}: only what is unresolved can be resolved")
 _OPEN = Rule(Deed.REFUSED, "refused, a request of it is still open; wait until its outcome is known")
 
@@ -114,12 +115,14 @@ RULES: Mapping[Ask, Mapping[State, Rule]] = {
         S.UNKNOWN: _LOOKED_UP,
         S.PUBLISHED: _OUT,
         S.UNRESOLVED: Rule(Deed.CLOSED, "published, as a person says: {link}"),
+        S.PUBLISHED_INCOMPLETE: Rule(Deed.CONTINUED, "that part is out, as a person says; it goes on"),
     },
     Ask.NOT_OUT: {
         **dict.fromkeys(S, _NOT_IN_DOUBT),
         S.UNKNOWN: _LOOKED_UP,
         S.PUBLISHED: _OUT,
         S.UNRESOLVED: Rule(Deed.PLANNED, "it is not out, as a person says; sent once more"),
+        S.PUBLISHED_INCOMPLETE: Rule(Deed.CONTINUED, "that part is not, as a person says; sent once more"),
     },
 }
 
@@ -197,16 +200,19 @@ def _decide(now_ms: int, row: Any, request: Request) -> Told:
     state = State(row.state)
     rule = RULES[request.ask][state]
     link = row.permalink or row.remote_id or "no link yet"
+    in_doubt = row.error_kind == UNRESOLVED
     if request.ask in (Ask.RETRY, Ask.CLEAR):
         if row.error_kind == NOT_PLANNED:
             rule = _MEND
         elif state is State.HELD and row.error_kind and request.ask is Ask.RETRY:
             rule = _PLANNED  # a rule of ours holds it, which a person may overrule; a hold is released
-        elif state is State.PUBLISHED_INCOMPLETE and not row.error_kind:
-            rule = _ON_ITS_OWN
+        elif state is State.PUBLISHED_INCOMPLETE:
+            rule = _LATER_LOOKED_UP if in_doubt else rule if row.error_kind else _ON_ITS_OWN
         elif rule.deed is Deed.TAKEN and state is State.SCHEDULED and row.fire_ms > now_ms + SOON_MS:
             rule = RULES[Ask.RETRY][state]
-    elif rule.deed is Deed.CLOSED:
+    elif state is State.PUBLISHED_INCOMPLETE and not in_doubt:
+        rule = _NOT_IN_DOUBT
+    elif request.ask is Ask.IS_OUT and rule.deed is not Deed.REFUSED:
         link = request.link.strip()
         try:
             post_id(Platform(row.platform), link)
@@ -240,10 +246,10 @@ def _fresh(now_ms: int, row: Any, request: Request) -> dict[str, Any]:
 def _plan(connection: sa.Connection, now_ms: int, row: Any, request: Request, answer: Told) -> Told:
     values = _fresh(now_ms, row, request)
     if request.ask is Ask.NOT_OUT:
-        quiet_ms = _close_writes(connection, now_ms, row, request, WriteState.ABSENT, None)
-        if quiet_ms is None:
+        closed = _close_writes(connection, now_ms, row, request)
+        if closed is None:
             return _refused(row, _OPEN)
-        values |= {"fire_ms": max(now_ms, quiet_ms), "armed_version": None, "resends": _D.resends + 1}
+        values |= {"fire_ms": closed.quiet_ms, "armed_version": None, "resends": _D.resends + 1}
         expired = sa.and_(steps.c.delivery_id == row.id, steps.c.expires_ms <= now_ms)
         connection.execute(sa.delete(steps).where(expired))  # what still lives cannot be used twice
     move(connection, [row.id], State.SCHEDULED, **values)
@@ -266,6 +272,12 @@ def _look(connection: sa.Connection, now_ms: int, row: Any, request: Request, an
 
 def _continue(connection: sa.Connection, now_ms: int, row: Any, request: Request, answer: Told) -> Told:
     values = {**_fresh(now_ms, row, request), "fire_ms": now_ms, "asked_ms": row.asked_ms}
+    if request.ask in (Ask.IS_OUT, Ask.NOT_OUT):
+        closed = _close_writes(connection, now_ms, row, request)
+        if closed is None:
+            return _refused(row, _OPEN)
+        if request.ask is Ask.NOT_OUT:
+            values |= {"fire_ms": closed.quiet_ms, "resends": _D.resends + 1}
     connection.execute(sa.update(deliveries).where(_D.id == row.id).values(**values))
     return answer
 
@@ -273,9 +285,13 @@ def _continue(connection: sa.Connection, now_ms: int, row: Any, request: Request
 def _publish(connection: sa.Connection, now_ms: int, row: Any, request: Request, answer: Told) -> Told:
     """It is out, as a person says. When it went out nobody knows, so no instant is written."""
     remote_id = post_id(Platform(row.platform), request.link)
-    if _close_writes(connection, now_ms, row, request, WriteState.ACCEPTED, remote_id) is None:
+    closed = _close_writes(connection, now_ms, row, request)
+    if closed is None:
         return _refused(row, _OPEN)
+    target = State.PUBLISHED_INCOMPLETE if closed.more else State.PUBLISHED
     values = {
+        "fire_ms": now_ms,
+        "not_after_ms": max(row.not_after_ms, now_ms + request.grace_ms),
         "permalink": answer.permalink,
         "remote_id": remote_id or row.remote_id,
         "reason": "",
@@ -285,8 +301,10 @@ def _publish(connection: sa.Connection, now_ms: int, row: Any, request: Request,
         "holder": None,
         "updated_ms": now_ms,
     }
-    move(connection, [row.id], State.PUBLISHED, **values)
-    return answer
+    move(connection, [row.id], target, **values)
+    return (
+        replace(answer, sentence=f"{answer.sentence}; what belongs to it follows") if closed.more else answer
+    )
 
 
 _DEEDS = {
@@ -302,25 +320,36 @@ def _refused(row: Any, rule: Rule) -> Told:
     return Told(row.id, row.label, rule.deed, rule.sentence, row.permalink)
 
 
-def _close_writes(
-    connection: sa.Connection, now_ms: int, row: Any, request: Request, state: WriteState, value: str | None
-) -> int | None:
-    """Close what nobody knows the outcome of by a person's word, which is kept as evidence. Answers until
-    when it may still arrive, in ms; None where a request is open: its sender has the first word."""
+@dataclass(frozen=True, slots=True)
+class _Closed:
+    """What was in doubt and is closed by a person's word."""
+
+    quiet_ms: int
+    """Until then it may still arrive; now, where that is over."""
+    more: bool
+    """Others follow it."""
+
+
+def _close_writes(connection: sa.Connection, now_ms: int, row: Any, request: Request) -> _Closed | None:
+    """Close what nobody knows the outcome of by a person's word, which is kept as evidence. None where a
+    request is still open: its sender has the first word."""
     doubtful = connection.execute(
-        sa.select(writes.c.id, writes.c.state, writes.c.opened_ms).where(
+        sa.select(writes.c.id, writes.c.state, writes.c.position, writes.c.opened_ms).where(
             writes.c.delivery_id == row.id, writes.c.state.in_((WriteState.OPEN, WriteState.UNKNOWN))
         )
     ).all()
     if any(write.state == WriteState.OPEN for write in doubtful):
         return None
+    state, value = WriteState.ABSENT, None
+    if request.ask is Ask.IS_OUT:
+        state = WriteState.ACCEPTED
+        # Of X the flow wants the id of the post; of others what it does not find here it looks for itself.
+        value = post_id(Platform.X, request.link) if row.platform == Platform.X else None
     for write in doubtful:
         note = f"{_SAID[request.ask]} {request.by}"
         word = {"write_id": write.id, "at_ms": now_ms, "state": f"said:{state}", "note": note, "value": value}
         connection.execute(sa.insert(outcomes), [word])
-        connection.execute(
-            sa.update(writes)
-            .where(writes.c.id == write.id)
-            .values(state=state, value=value, settled_ms=now_ms)
-        )
-    return max((write.opened_ms + request.quiet_ms for write in doubtful), default=0)
+        closed = {"state": state, "value": value, "settled_ms": now_ms}
+        connection.execute(sa.update(writes).where(writes.c.id == write.id).values(**closed))
+    quiet_ms = max((write.opened_ms + request.quiet_ms for write in doubtful), default=0)
+    return _Closed(max(now_ms, quiet_ms), any(write.position == Position.FIRST for write in doubtful))

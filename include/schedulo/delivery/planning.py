@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
 
+from schedulo.airtable import schema
 from schedulo.delivery import again
 from schedulo.delivery.incidents import Trouble, incident
 from schedulo.delivery.news import changed
@@ -29,6 +30,8 @@ MISSING = "missing_rows"
 """`error_kind` of what is held because too many rows vanished at once."""
 PERSON = "person"
 """`error_kind` of what a person cancelled."""
+BY = "in Airtable"
+"""Who asks there, Airtable does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,10 +337,29 @@ def _withdraw(connection: sa.Connection, now_ms: int, row: Any, reason: str) -> 
         changed(connection, now_ms, [row.id])
 
 
+REFUSED = "\nYour answer was "
+"""Where a refusal begins in the message of a delivery's row."""
+
+
 def command(
-    connection: sa.Connection, now_ms: int, key: str, verb: str, requested_ms: int, grace_ms: int
+    connection: sa.Connection,
+    now_ms: int,
+    key: str,
+    verb: str,
+    requested_ms: int,
+    grace_ms: int,
+    *,
+    quiet_ms: int = 0,
+    resolution: str = "",
+    link: str = "",
 ) -> None:
-    """Do what a person asked for on a delivery's row, once for each time they ask."""
+    """Do what a person asked for on a delivery's row, once for each time they ask.
+
+    :param verb: `retry`, `cancel` or `resolve`
+    :param resolution: for `resolve`: `out`, with the `link` of the post, or `not_out`
+    :param grace_ms: how long it may still go out where its time is over
+    :param quiet_ms: a request sent so long ago may still arrive
+    """
     row = connection.execute(
         sa.select(deliveries).where(_D.id == key, sa.func.coalesce(_D.commanded_ms, 0) < requested_ms)
     ).first()
@@ -345,11 +367,34 @@ def command(
         return
     connection.execute(sa.update(deliveries).where(_D.id == key).values(commanded_ms=requested_ms))
     if verb == "retry":
-        again.ask(connection, now_ms, [key], again.Request(again.Ask.RETRY, "in Airtable", grace_ms))
+        again.ask(connection, now_ms, [key], again.Request(again.Ask.RETRY, BY, grace_ms))
+        return
+    if verb == "resolve":
+        _resolve(
+            connection, now_ms, row, resolution, again.Request(again.Ask.IS_OUT, BY, grace_ms, quiet_ms, link)
+        )
         return
     answer = _cancel(connection, now_ms, row)
-    tell_story(connection, now_ms, [(key, f"{verb} was requested in Airtable: {answer}")])
+    tell_story(connection, now_ms, [(key, f"{verb} was requested {BY}: {answer}")])
     changed(connection, now_ms, [key])
+
+
+def _resolve(
+    connection: sa.Connection, now_ms: int, row: Any, resolution: str, request: again.Request
+) -> None:
+    """Do what a person says of a delivery in doubt; why it is refused stands in its row, since nobody sees
+    the story there."""
+    if resolution:
+        [told] = again.ask(connection, now_ms, [row.id], replace(request, ask=again.Ask(resolution)))
+        if told.done:
+            return
+        sentence = told.sentence
+    else:
+        sentence = f"refused, 'Resolve as' must be one of {', '.join(schema.RESOLUTIONS)}"
+        tell_story(connection, now_ms, [(row.id, f"resolving was requested {BY}: {sentence}")])
+    reason = f"{row.reason.partition(REFUSED)[0]}{REFUSED}{sentence}."
+    connection.execute(sa.update(deliveries).where(_D.id == row.id).values(reason=reason, updated_ms=now_ms))
+    changed(connection, now_ms, [row.id])
 
 
 def _cancel(connection: sa.Connection, now_ms: int, row: Any) -> str:

@@ -155,14 +155,24 @@ class Tick:
         with self.ledger.read() as connection:
             told_ms = restored.told_until(connection)
         asked, told, cursor = client.deliveries_since(self._mark("airtable:commands"), told_ms)
-        grace_ms = int(self.settings.missed_after_s * 1000)
+        grace_ms, quiet_ms = (int(s * 1000) for s in (self.settings.missed_after_s, self.settings.quiet_s))
         with self.ledger.begin() as connection:
             now_ms = self.ledger.now_ms(connection)
             heard = () if "airtable" in self.broken else told
             restored.weigh(connection, now_ms, heard, complete=complete)
             restored.doubt(connection, now_ms)
             for item in asked:
-                command(connection, now_ms, item.key, item.verb, item.requested_ms, grace_ms)
+                command(
+                    connection,
+                    now_ms,
+                    item.key,
+                    item.verb,
+                    item.requested_ms,
+                    grace_ms,
+                    quiet_ms=quiet_ms,
+                    resolution=item.resolution,
+                    link=item.link,
+                )
             marks.mark(connection, now_ms, "airtable:commands", cursor)
         return len(asked)
 

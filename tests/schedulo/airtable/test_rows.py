@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from schedulo.airtable.mapping import Mapping
 from schedulo.airtable.rows import PostRow, Report, account_row, commands, post_row
-from schedulo.airtable.schema import BY_NAME, NOT_PLANNED, STATE_WORDS
+from schedulo.airtable.schema import BY_NAME, COMMANDS, NOT_PLANNED, RESOLUTIONS, STATE_WORDS
 from schedulo.clock import iso
 from schedulo.model import Platform, Problem, State
 
@@ -188,7 +188,24 @@ def test_no_cell_of_an_account_can_do_harm(fields: dict[str, Any]) -> None:
 @given(st.dictionaries(st.sampled_from([field.name for field in BY_NAME["Deliveries"].fields]), cells))
 def test_no_cell_of_a_delivery_can_do_harm(fields: dict[str, Any]) -> None:
     for command in commands({"id": "rec1", "fields": fields}, OURS):
-        assert command.verb in ("retry", "cancel")
+        assert command.verb in COMMANDS
+        assert command.resolution in ("", *RESOLUTIONS.values())
+
+
+def test_a_resolution_is_read_with_its_link_and_counts_when_it_was_requested() -> None:
+    fields = {
+        "Key": "d1",
+        "Resolve as": "It is out",
+        "Resolve link": " https://x.com/acme/status/17 ",
+        "Resolve requested at": "2026-11-22T10:00:00.000Z",
+        "Retry requested at": "2026-11-22T09:00:00.000Z",
+    }
+    retry, resolve = commands({"id": "rec1", "fields": fields}, OURS)
+    assert (retry.verb, retry.resolution, retry.link) == ("retry", "", "")
+    assert (resolve.verb, resolve.resolution) == ("resolve", "out")
+    assert resolve.link == "https://x.com/acme/status/17"
+    del fields["Resolve requested at"]
+    assert [command.verb for command in commands({"id": "rec1", "fields": fields}, OURS)] == ["retry"]
 
 
 @pytest.mark.parametrize(

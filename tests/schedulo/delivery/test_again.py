@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from schedulo.delivery import planning
 from schedulo.delivery.again import RULES, Ask, Deed, Request, Told, ask, foresee
 from schedulo.delivery.commits import Outcome
-from schedulo.delivery.rows import NOT_PLANNED
+from schedulo.delivery.rows import NOT_PLANNED, UNRESOLVED
 from schedulo.delivery.transitions import TRANSITIONS
 from schedulo.ledger.tables import events, outcomes, steps
-from schedulo.model import Account, Content, Format, Platform, State, WriteState
+from schedulo.model import Account, Content, Format, Platform, Position, State, WriteState
 from tests.schedulo.delivery.conftest import ME, Books, intent
 
 S, D = State, Deed
@@ -314,6 +314,55 @@ def test_it_is_not_out_is_armed_anew_sent_and_counted(books: Books) -> None:
     assert books.fence(intent(id_, "second"))[0] is not None
     said = books.run(sa.select(outcomes.c.note).where(outcomes.c.write_id == write_id))
     assert said[-1] == ("'it is not out, send it' was said by ann",)
+
+
+def _in_part(books: Books) -> tuple[str, str]:
+    """The first part of a thread is out, nobody knows it of the second."""
+    id_ = books.armed()
+    assert books.fence(replace(intent(id_, "w-first", name="post"), position=Position.FIRST))[0] is not None
+    books.settle(Outcome("w-first", WriteState.ACCEPTED, "taken", value="16"))
+    part = replace(intent(id_, "w-part", name="part-2"), position=Position.LATER)
+    assert books.fence(part)[0] is not None
+    books.settle(Outcome("w-part", WriteState.UNKNOWN, "silence"))
+    books.pass_s(1000)
+    books.change(id_, error_kind=UNRESOLVED, reason="a person must look", holder=None)
+    return id_, "w-part"
+
+
+@pytest.mark.parametrize(
+    ("request_", "state", "value", "resends"),
+    [
+        (RETRY, WriteState.UNKNOWN, None, 0),
+        (IS_OUT, WriteState.ACCEPTED, "17", 0),
+        (NOT_OUT, WriteState.ABSENT, None, 1),
+    ],
+    ids=["retry", "out", "not out"],
+)
+def test_a_later_part_in_doubt_is_answered_for_and_the_post_goes_on(
+    books: Books, request_: Request, state: WriteState, value: str | None, resends: int
+) -> None:
+    id_, write_id = _in_part(books)
+    assert one(books, id_, request_).deed is D.CONTINUED
+    row = books.row(id_)
+    assert (row.state, row.error_kind, row.resends) == (S.PUBLISHED_INCOMPLETE, "", resends)
+    assert (row.remote_id, row.permalink) == ("16", None)
+    writes = {write.id: write for write in books.writes(id_)}
+    assert (writes[write_id].state, writes[write_id].value) == (state, value)
+    assert writes["w-first"].state == WriteState.ACCEPTED
+    assert books.claim("run") == [id_]
+
+
+def test_what_belongs_to_a_post_follows_once_a_person_says_that_it_is_out(books: Books) -> None:
+    id_ = books.armed()
+    assert books.fence(replace(intent(id_, "w-first"), position=Position.FIRST))[0] is not None
+    books.settle(Outcome("w-first", WriteState.UNKNOWN, "silence"))
+    books.pass_s(9000)
+    books.change(id_, state=S.UNRESOLVED, holder=None)
+    assert one(books, id_, IS_OUT).sentence.endswith("; what belongs to it follows")
+    row = books.row(id_)
+    assert (row.state, row.permalink) == (S.PUBLISHED_INCOMPLETE, LINK)
+    assert row.not_after_ms > books.now_ms
+    assert books.claim("run") == [id_]
 
 
 def test_a_request_that_may_still_arrive_is_waited_for(books: Books) -> None:

@@ -263,3 +263,54 @@ def test_cancel_comes_too_late_for_what_may_be_out(books: Books, state: State) -
     books.change(id_, state=state)
     ask(books, id_, "cancel")
     assert books.row(id_).state == state
+
+
+# Resolving in Airtable
+
+
+def resolve(books: Books, id_: str, resolution: str, link: str = "") -> Any:
+    books.pass_s(1)
+    said = {"quiet_ms": 300_000, "resolution": resolution, "link": link}
+    books.do(planning.command, id_, "resolve", books.now_ms, 3_600_000, **said)
+    return books.row(id_)
+
+
+def test_a_person_resolves_in_airtable_as_anywhere_else(books: Books) -> None:
+    id_ = put(books, post(books))
+    books.change(id_, state=S.UNRESOLVED)
+    assert resolve(books, id_, "not_out").state == S.SCHEDULED
+    books.change(id_, state=S.UNRESOLVED)
+    row = resolve(books, id_, "out", "https://x.com/acme/status/17")
+    assert (row.state, row.permalink) == (S.PUBLISHED, "https://x.com/acme/status/17")
+    assert "'it is out' was said in Airtable" in books.story(id_)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "link", "told"),
+    [
+        ("out", "https://www.tiktok.com/@acme/video/1", "it is not the link of a post on x"),
+        ("out", "", "it is not the link of a post on x"),
+        ("", "https://x.com/acme/status/17", "'Resolve as' must be one of It is out, It is not out, send it"),
+    ],
+)
+def test_an_answer_that_is_refused_is_told_in_the_row_once(
+    books: Books, resolution: str, link: str, told: str
+) -> None:
+    id_ = put(books, post(books))
+    books.change(id_, state=S.UNRESOLVED, reason="a person must look")
+    for _ in range(2):
+        row = resolve(books, id_, resolution, link)
+        assert row.state == S.UNRESOLVED
+        assert row.reason.startswith("a person must look\nYour answer was refused, ")
+        assert row.reason.count(told) == 1
+        assert told in books.story(id_)
+
+
+def test_an_answer_counts_once_for_each_time_it_is_given(books: Books) -> None:
+    id_ = put(books, post(books))
+    books.change(id_, state=S.UNRESOLVED)
+    asked_ms = books.now_ms + 1000
+    assert resolve(books, id_, "not_out").state == S.SCHEDULED
+    books.change(id_, state=S.UNRESOLVED)
+    books.do(planning.command, id_, "resolve", asked_ms, 0, resolution="not_out")
+    assert books.row(id_).state == S.UNRESOLVED

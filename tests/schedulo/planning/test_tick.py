@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from schedulo.ledger.tables import holds, incidents
+from schedulo.ledger.tables import deliveries, holds, incidents
 from schedulo.publishing.session import End
 from tests.sandbox.meta.conftest import jpeg
 from tests.schedulo.planning.conftest import Office, wait_until
@@ -145,6 +145,20 @@ def test_a_cancel_request_stops_a_post_and_counts_once(office: Office) -> None:
     office.change("Deliveries", row["id"], **{"Retry requested at": "2030-01-01T00:00:00Z"})
     office.tick()
     assert office.one().state == "scheduled"
+
+
+def test_what_a_person_saw_is_said_in_airtable_and_told_there(office: Office) -> None:
+    link = "https://x.com/acme/status/17"
+    office.post(office.account("1"), due_in_s=3600)
+    office.tick()
+    with office.ledger.begin() as connection:
+        connection.execute(sa.update(deliveries).values(state="unresolved", reason="a person must look"))
+    (row,) = office.api().table("appPlanning000001", "Deliveries").all()
+    said = {"Resolve as": "It is out", "Resolve link": link, "Resolve requested at": row["createdTime"]}
+    office.change("Deliveries", row["id"], **said)
+    office.tick()
+    (row,) = office.api().table("appPlanning000001", "Deliveries").all()
+    assert (row["fields"]["State"], row["fields"]["Permalink"]) == ("Published", link)
 
 
 def test_media_are_fetched_once_and_kept_by_their_hash(office: Office) -> None:

@@ -21,6 +21,7 @@ P = Platform
         (P.INSTAGRAM, "https://www.instagram.com/p/P5f0hY2U0g/", None),
         (P.INSTAGRAM, "https://instagram.com/north.light/reel/P5f0-Y2_9A", None),
         (P.FACEBOOK, "https://www.facebook.com/101/posts/1220", "101_1220"),
+        (P.INSTAGRAM, "https://www.instagram.com/p/P5f0hY2U0g/c/17", None),
         (P.FACEBOOK, "https://m.facebook.com/northlight/posts/pfbid02abc", None),
         (P.FACEBOOK, "https://www.facebook.com/reel/12300000001233937/", None),
         (P.FACEBOOK, "https://www.facebook.com/watch/?v=123", None),
