@@ -14,6 +14,9 @@ from typing import Any
 from commands.failure import CommandError
 from schedulo.model import Platform
 
+RENEWED_BY_TOKEN = (Platform.X, Platform.TIKTOK)
+"""Platforms that give a second token to renew the first with."""
+
 
 def register(subparsers: Any) -> None:
     """Add this module's subcommands."""
@@ -23,7 +26,9 @@ def register(subparsers: Any) -> None:
     connect.add_argument("platform", nargs="?", choices=[platform.value for platform in Platform])
     connect.add_argument("account_id", nargs="?", help="the platform's own id of the account")
     connect.add_argument(
-        "--file", type=Path, help='JSON: {"x:123": {"access_token": "..."}, ...}; delete it afterwards'
+        "--file",
+        type=Path,
+        help='JSON: {"x:123": {"access_token": "...", "refresh_token": "..."}, ...}; delete it afterwards',
     )
     connect.set_defaults(run=_connect)
 
@@ -35,16 +40,26 @@ def register(subparsers: Any) -> None:
 
 
 def _connect(arguments: argparse.Namespace) -> int:
+    from schedulo.delivery.holds import reconnected
     from schedulo.ledger.database import Ledger
     from schedulo.settings import settings
     from schedulo.vault import Vault, VaultError
 
     secrets = _from_file(arguments.file) if arguments.file else _asked(arguments)
+    ledger = Ledger(settings().ledger)
     try:
-        Vault(Ledger(settings().ledger), settings().vault_key).put(secrets)
+        vault = Vault(ledger, settings().vault_key)
+        with ledger.begin() as connection:
+            now_ms = ledger.now_ms(connection)
+            vault.put_in(connection, now_ms, secrets)
+            lifted = reconnected(connection, now_ms, secrets, getpass.getuser())
     except VaultError as error:
         raise CommandError(str(error)) from None
+    finally:
+        ledger.close()
     print(f"Kept the tokens of {len(secrets)} account(s).")
+    for name in sorted({hold.name for hold in lifted}):
+        print(f"What waited for a login goes out with the next run: {name}.")
     return 0
 
 
@@ -54,7 +69,11 @@ def _asked(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
     token = getpass.getpass("Access token: ").strip()
     if not token:
         raise CommandError("Access token: it is empty; nothing was kept.")
-    return {f"{arguments.platform}:{arguments.account_id}": {"access_token": token}}
+    secret = {"access_token": token}
+    if arguments.platform in RENEWED_BY_TOKEN:
+        refresh_token = getpass.getpass("Refresh token (empty: none): ").strip()
+        secret |= {"refresh_token": refresh_token} if refresh_token else {}
+    return {f"{arguments.platform}:{arguments.account_id}": secret}
 
 
 def _from_file(path: Path) -> dict[str, dict[str, Any]]:

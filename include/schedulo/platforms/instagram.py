@@ -198,12 +198,12 @@ class Instagram:
         if credential.account.options.get("login") != Login.INSTAGRAM:
             return None
         request = graph.get("instagram", "/refresh_access_token", grant_type="ig_refresh_token")
-        return (yield from step("refresh", request, _renewed, keep_s=0.0))
+        return Renewed(**(yield from step("refresh", request, _renewed, keep_s=0.0)))
 
 
-def _renewed(response: Response) -> Renewed:
+def _renewed(response: Response) -> dict[str, Any]:
     token = GRAPH.text(response, "access_token")
-    return Renewed(token, seconds((response.json() or {}).get("expires_in")))
+    return {"access_token": token, "expires_in_s": seconds((response.json() or {}).get("expires_in"))}
 
 
 CONVERSATION: Conversation = Instagram()

@@ -472,7 +472,7 @@ class TikTok:
             ("refresh_token", credential.refresh_token),
         )
         request = Request("tiktok", "POST", "/v2/oauth/token/", Auth.NONE, form=form)
-        return (yield from step("refresh", request, _renewed, keep_s=0.0))
+        return Renewed(**(yield from step("refresh", request, _renewed, keep_s=0.0)))
 
     def search(self, job: Job, lost: Lost) -> Flow:
         """The account's public videos. Private ones and drafts are listed nowhere: absence proves nothing."""
@@ -512,16 +512,16 @@ class TikTok:
         )
 
 
-def _renewed(response: Response) -> Renewed:
+def _renewed(response: Response) -> dict[str, Any]:
     body = response.json()
     if not isinstance(body, dict) or body.get("error") or not word(body.get("access_token")):
         raise raise_for(response, Phase.ARM)
-    return Renewed(
-        word(body["access_token"]),
-        seconds(body.get("expires_in")),
-        word(body.get("refresh_token")) or None,
-        seconds(body.get("refresh_expires_in")),
-    )
+    return {
+        "access_token": word(body["access_token"]),
+        "expires_in_s": seconds(body.get("expires_in")),
+        "refresh_token": word(body.get("refresh_token")) or None,
+        "refresh_expires_in_s": seconds(body.get("refresh_expires_in")),
+    }
 
 
 CONVERSATION: Conversation = TikTok()

@@ -480,18 +480,18 @@ class X:
         else:  # a public client names itself
             form.append(("client_id", credential.app_id))
         request = Request("x", "POST", "/2/oauth2/token", Auth.NONE, form=tuple(form), headers=headers)
-        return (yield from step("refresh", request, _renewed, keep_s=0.0))
+        return Renewed(**(yield from step("refresh", request, _renewed, keep_s=0.0)))
 
 
-def _renewed(response: Response) -> Renewed:
+def _renewed(response: Response) -> dict[str, Any]:
     body = response.json() if response.ok else None
     if not isinstance(body, dict) or not word(body.get("access_token")):
         raise raise_for(response, Phase.ARM, "token")
-    return Renewed(
-        word(body["access_token"]),
-        seconds(body.get("expires_in")),
-        word(body.get("refresh_token")) or None,
-    )
+    return {
+        "access_token": word(body["access_token"]),
+        "expires_in_s": seconds(body.get("expires_in")),
+        "refresh_token": word(body.get("refresh_token")) or None,
+    }
 
 
 CONVERSATION: Conversation = X()

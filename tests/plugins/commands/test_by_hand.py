@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 
 from commands.main import main
+from schedulo.delivery.holds import in_force, set_hold
 from schedulo.ledger.database import Ledger
 from schedulo.model import State
 from schedulo.settings import settings
+from schedulo.vault import Vault
 from tests.schedulo.delivery.conftest import Books
 
 LINK = "https://x.com/northlight/status/17"
@@ -29,6 +32,25 @@ def books(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Books]:
     yield Books(ledger, now_ms=int(time.time() * 1000))
     ledger.close()
     settings.cache_clear()
+
+
+def test_connecting_an_account_again_lets_go_what_waited_for_its_login(
+    books: Books, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCHEDULO_VAULT_KEY", key := Fernet.generate_key().decode())
+    settings.cache_clear()
+    answers = iter(["new", "once"])
+    monkeypatch.setattr("getpass.getpass", lambda _prompt: next(answers))
+    for kind in ("reconnect", "token_expired", "account_restricted"):
+        books.do(set_hold, "account", "x:1", "r", "schedulo", None, kind)
+    books.do(set_hold, "account", "x:1", "wrong prices", "ben")
+    assert main(["accounts", "connect", "x", "1"]) == 0
+    told = capsys.readouterr().out
+    assert "Kept the tokens of 1 account(s)." in told
+    assert "goes out with the next run: account:x:1" in told
+    assert {hold.error_kind for hold in books.do(in_force)} == {"account_restricted", ""}
+    secret = Vault(books.ledger, key).get(["x:1"])["x:1"]
+    assert secret == {"access_token": "new", "refresh_token": "once"}
 
 
 def test_a_hold_says_what_waits_and_a_release_what_becomes_of_it(books: Books, capsys: Captured) -> None:
