@@ -24,11 +24,11 @@ DOWN_S = (1.0, 6.0)
 """So long something that was killed stays down."""
 FREEZE_S = 45.0
 """Longer than Airflow's and Schedulo's patience with a silent process."""
-YOUNG_S = 15.0
+YOUNG_S = 20.0
 """What was started a shorter time ago is left alone."""
 GAP_S = 4.0
 """The least time between two blows."""
-OPEN_SHARE = 0.4
+OPEN_SHARE = 0.45
 """So many of the kills wait for a write to be open."""
 OPEN_PATIENCE_S = 20.0
 """So long a kill waits for a write to be open."""
@@ -42,7 +42,7 @@ class Blow(StrEnum):
     SANDBOX = "sandbox restarted"
 
 
-KILLED = {"worker": 3, "scheduler": 2, "dag-processor": 1, "api-server": 2, "triggerer": 1, "triggerer-2": 1}
+KILLED = {"worker": 6, "scheduler": 2, "dag-processor": 3, "api-server": 3, "triggerer": 1, "triggerer-2": 1}
 """What a kill without an open write takes, by weight."""
 
 
@@ -185,15 +185,14 @@ class Fist:
             self.tell(f"  a write of {write.delivery_id} was open in {name}")
 
     def wait_for_open_write(
-        self, patience_s: float, before_due: bool = False
+        self, patience_s: float, wanted: Callable[[OpenWrite], bool] = lambda _: True
     ) -> tuple[OpenWrite, str] | None:
-        """A write that is open now, and the triggerer that holds it; `before_due`: not sent yet."""
+        """A `wanted` write that is open now, and the triggerer that holds it."""
         deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline:
             for write in self.watch.open_writes():
                 name = self.installation.part_of(write.pid)
-                early = write.fire_ms > time.time() * 1000
-                if name in TRIGGERERS and self._may(name) and (early or not before_due):
+                if name in TRIGGERERS and self._may(name) and wanted(write):
                     return write, name
             time.sleep(0.02)
             self.tend()

@@ -27,6 +27,7 @@ UNDER_WAY = frozenset({State.CLAIMED, State.ARMED, State.SENDING, State.UNKNOWN,
 class OpenWrite:
     write_id: str
     delivery_id: str
+    platform: str
     pid: int
     fire_ms: int
 
@@ -97,11 +98,13 @@ class Watch:
     def open_writes(self) -> list[OpenWrite]:
         """Writes that are open now, with the process that holds each."""
         query = (
-            "SELECT w.id, w.delivery_id, w.holder, d.fire_ms FROM writes w "
+            "SELECT w.id, w.delivery_id, w.holder, d.platform, d.fire_ms FROM writes w "
             "JOIN deliveries d ON d.id = w.delivery_id WHERE w.state = %s ORDER BY w.opened_ms DESC"
         )
         rows = self._ask(query, WriteState.OPEN) or []
-        return [OpenWrite(row.id, row.delivery_id, _pid(row.holder), row.fire_ms) for row in rows]
+        return [
+            OpenWrite(row.id, row.delivery_id, row.platform, _pid(row.holder), row.fire_ms) for row in rows
+        ]
 
     def armed_on(self, pids: set[int], within_s: float) -> int:
         """How many deliveries these processes hold ready that are due within this time."""

@@ -252,7 +252,11 @@ class Grant:
 def acquire(
     connection: sa.Connection, now_ms: int, wishes: Sequence[Wish], settings: Settings
 ) -> list[Grant]:
-    """Hand each wish its delivery, unless a living process holds it."""
+    """Hand each wish its delivery, unless a living process holds it.
+
+    A run whose instances started late may find that a later run has claimed the same meanwhile. Whoever comes
+    first takes it: an Airflow that is slow or was away must not keep claims going round.
+    """
     found = {
         (row.run_id, row.map_index): row.delivery_id
         for row in connection.execute(
@@ -293,11 +297,15 @@ def acquire(
                 sa.update(deliveries)
                 .where(
                     _D.id.in_(ids),
-                    _D.run_id == run_id,
                     sa.or_(_D.state.in_((State.CLAIMED, State.ARMED)), _goes_on()),
-                    sa.or_(_D.holder.is_(None), _D.holder == holder, _silent(now_ms, settings)),
+                    sa.or_(
+                        _D.holder.is_(None),
+                        sa.and_(
+                            _D.run_id == run_id, sa.or_(_D.holder == holder, _silent(now_ms, settings))
+                        ),
+                    ),
                 )
-                .values(holder=holder, updated_ms=now_ms)
+                .values(run_id=run_id, holder=holder, updated_ms=now_ms)
                 .returning(_D.id)
             ).scalars()
         )

@@ -257,10 +257,20 @@ def test_a_living_process_keeps_what_it_holds(books: Books) -> None:
     assert books.acquire("run", holder="other").mine
 
 
-def test_only_the_run_that_claimed_it_last_may_take_it(books: Books) -> None:
+def test_a_late_instance_of_an_earlier_run_takes_what_nobody_has_begun(books: Books) -> None:
+    """Else a slow Airflow would keep claims going round: freed, claimed by a later run, freed again."""
     id_ = _one(books)
     books.change(id_, run_id="later run")
+    assert books.acquire("run").mine
+    assert books.row(id_).run_id == "run"
+
+
+def test_what_a_process_holds_for_a_later_run_is_left_to_it_even_when_it_is_silent(books: Books) -> None:
+    id_ = _one(books)
+    books.change(id_, run_id="later run", holder="other")
+    books.pass_s(60)
     assert not books.acquire("run").mine
+    assert books.row(id_).holder == "other"
 
 
 RESTS = sorted(set(S) - {S.CLAIMED, S.ARMED, S.PROCESSING, S.UNKNOWN})
