@@ -300,9 +300,7 @@ def acquire(
                     sa.or_(_D.state.in_((State.CLAIMED, State.ARMED)), _goes_on()),
                     sa.or_(
                         _D.holder.is_(None),
-                        sa.and_(
-                            _D.run_id == run_id, sa.or_(_D.holder == holder, _silent(now_ms, settings))
-                        ),
+                        sa.and_(_D.run_id == run_id, sa.or_(_D.holder == holder, _silent(now_ms, settings))),
                     ),
                 )
                 .values(run_id=run_id, holder=holder, updated_ms=now_ms)
