@@ -167,7 +167,7 @@ RULES: dict[Trouble, Rule] = {
     Trouble.HELD: Rule(
         "Posts are held",
         "The posts wait. They go out one after another when the hold ends; what is too late then is missed.",
-        "Mend the cause. What a person has to do ends the hold; `schedulo release` does too.",
+        "Mend the cause. A new login ends a hold for want of one; `schedulo release` ends any.",
         "the hold was lifted or has run out",
         _hold_ended,
         patience_s=30.0,

@@ -127,6 +127,8 @@ def _facts(news: News) -> list[tuple[str, str]]:
             *facts,
             ("Over", f"since {moment(news.closed_ms)}; it began at {moment(news.opened_ms)}{_end(news)}."),
         ]
+    if shared := _shared(news):
+        facts.append(("Each post", plain(shared, REASON_CHARS)))
     since = f"{moment(news.opened_ms)}"
     facts.append(("Since", since if news.times == 1 else f"{since}; seen {news.times} times"))
     facts.append(("What is being done", news.rule.doing))
@@ -154,10 +156,19 @@ def _end(news: News) -> str:
     return ". " + "; ".join(parts)
 
 
+def _shared(news: News) -> str:
+    """The reason that all posts have in common, where it says more than the incident; said once."""
+    reasons = {case.reason for case in news.cases}
+    if len(news.cases) < 2 or len(reasons) > 1 or reasons == {news.sentence}:
+        return ""
+    return reasons.pop()
+
+
 def _about(case: Case, news: News) -> str:
     """What is to be said of one post besides its name."""
     said = f"due {moment(case.due_ms)}, {STATE_WORDS[case.state].lower()}"
-    reason = "" if case.reason == news.sentence else plain(case.reason, REASON_CHARS)
+    known = case.reason in (news.sentence, _shared(news))
+    reason = "" if known else plain(case.reason, REASON_CHARS)
     return f"{said}: {reason}" if reason else said
 
 

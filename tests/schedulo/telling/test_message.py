@@ -104,3 +104,13 @@ def test_the_end_of_posts_that_all_went_out_says_so(desk: Desk) -> None:
         "Over: since 2027-01-15 08:00 UTC; it began at 2027-01-15 08:00 UTC. "
         "All 12 posts went out, the last at 2027-01-15 08:11 UTC."
     ) in message.body
+
+
+def test_a_reason_that_all_posts_have_in_common_is_said_once(desk: Desk) -> None:
+    desk.incident(Trouble.FAILED, *(desk.add(State.FAILED, reason=f"reason {n}") for n in range(3)))
+    body = told(desk).body
+    assert [body.count(f"failed: reason {n})") for n in range(3)] == [1, 1, 1]
+    desk.incident(Trouble.MISSED, *(desk.add(State.MISSED, reason="too late for it") for _ in range(3)))
+    body = told(desk).body
+    assert "Each post: too late for it" in body
+    assert body.count("too late for it") == 1
