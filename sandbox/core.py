@@ -366,11 +366,16 @@ def _refusal(service: Service, fault: Fault, call: Call) -> Reply:
     return service.refusal(int(status), call, *codes)
 
 
-def _spoiled(fault: Fault, reply: Reply) -> Reply:
-    """`reply` as an order's argument `<way>/<status>` wants it."""
+def _spoiled(fault: Fault, call: Call, reply: Reply) -> Reply:
+    """`reply` as an order's argument `<way>/<status>` wants it; a 3xx leads back to where it was asked."""
     way, _, status = fault.argument.partition("/")
     body, content_type = garbage.WAYS[way](reply.body)
-    return Reply(int(status), body, {"Content-Type": content_type}, cut=way == "cut")
+    headers = {"Content-Type": content_type}
+    if way == "misencoded":
+        headers["Content-Encoding"] = "gzip"
+    if status.startswith("3"):
+        headers["Location"] = call.url
+    return Reply(int(status), body, headers, cut=way == "cut")
 
 
 async def _cut_short(reply: Reply, request: web.Request) -> web.StreamResponse:
@@ -491,9 +496,9 @@ class Frame:
                 await run()
                 return Reply(200, garbage.PAGE)
             case "garbage":
-                return _spoiled(fault, service.refusal(503, call))
+                return _spoiled(fault, call, service.refusal(503, call))
             case "garbage_after":
-                return _spoiled(fault, await run())
+                return _spoiled(fault, call, await run())
             case "rate_limit":
                 return service.rate_limited(call, float(fault.argument) if fault.argument else None)
             case _:  # expire_token

@@ -50,6 +50,7 @@ WAYS: dict[str, Way] = {
     "empty": lambda body: ("", JSON),
     "truncated": lambda body: (_written(body)[: len(_written(body)) // 2], JSON),
     "cut": lambda body: (_written(body) or PAGE, JSON),
+    "misencoded": lambda body: (_written(body) or PAGE, JSON),
     "mislabelled": lambda body: (_written(body), "application/octet-stream"),
     "text": lambda body: (json.dumps("service unavailable"), JSON),
     "number": lambda body: ("7", JSON),
@@ -61,4 +62,5 @@ WAYS: dict[str, Way] = {
     "not_a_number": lambda body: ('{"id": NaN, "data": {"id": Infinity}, "records": [NaN]}', JSON),
     "deep": lambda body: ("[" * DEEP, JSON),
 }
-"""By the word that an order names it with. `cut` ends the connection in the middle of the body."""
+"""By the word that an order names it with. `cut` ends the connection in the middle of the body, `misencoded`
+calls it gzip, which it is not."""

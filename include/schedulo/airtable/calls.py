@@ -59,6 +59,8 @@ class Calls:
         self._locked_until = clock()
         self._recent: deque[float] = deque(maxlen=CALLS_PER_S)
         self._backoff = wait_random_exponential(multiplier=0.5, max=20.0)
+        # A redirect would make a GET of a PATCH, and its answer pass for the other's.
+        api.session.max_redirects = 0
         api.session.hooks["response"].append(self._take_whole)
 
     @contextmanager

@@ -173,6 +173,17 @@ def test_garbage_for_a_write_leaves_one_row(base: Any, way: str, mode: str) -> N
     assert (written.record_id, written.error) == (row["id"], "")
 
 
+@pytest.mark.parametrize("status", [301, 302, 307])
+def test_nobody_is_led_elsewhere(base: Any, status: int) -> None:
+    ordered(base, f"garbage:html/{status}", method="PATCH")
+    ordered(base, f"garbage:html/{status}", method="GET", route="list_records")
+    client = base.client()
+    assert client.accounts() == []
+    assert [each.error for each in client.write_reports([report("d1")])] == [""]
+    assert client.calls.count == 4
+    assert len(base.rows("Deliveries")) == 1
+
+
 @pytest.mark.parametrize("way", [way for way in WAYS if way != "mislabelled"])
 def test_garbage_never_says_that_a_row_is_gone(base: Any, way: str) -> None:
     (record_id,) = base.add("Posts", {"Title": "still there"})

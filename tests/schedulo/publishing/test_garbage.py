@@ -79,7 +79,7 @@ def accepted(seen: Result) -> None:
 
 
 def scripts() -> Iterator[Script]:
-    refusals = itertools.cycle(("400", "502", "403"))
+    refusals = itertools.cycle(("400", "502", "403", "307"))
     for post, routes in STEPS.items():
         for route, way in itertools.product(routes, ANY_WAY):
             refusal = "502" if (post, route) == (TIKTOK_CHUNKS, "upload") else next(refusals)
