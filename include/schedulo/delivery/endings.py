@@ -205,9 +205,16 @@ def start_over(connection: sa.Connection, now_ms: int, delivery: Delivery, reaso
 
 
 def look_later(
-    connection: sa.Connection, now_ms: int, delivery: Delivery, *, fire_ms: int, reason: str
+    connection: sa.Connection,
+    now_ms: int,
+    delivery: Delivery,
+    *,
+    fire_ms: int,
+    reason: str,
+    counted: bool = True,
 ) -> bool:
-    """Leave a delivery of which something was sent as it is until `fire_ms`."""
+    """Leave a delivery of which something was sent as it is until `fire_ms`. A look that a limit of the
+    platform prevents is not `counted`."""
     moved = connection.execute(
         sa.update(deliveries)
         .where(
@@ -215,7 +222,7 @@ def look_later(
             _D.holder == delivery.holder,
             _D.state.in_((State.PROCESSING, State.UNKNOWN, State.PUBLISHED_INCOMPLETE)),
         )
-        .values(fire_ms=fire_ms, reason=reason, holder=None, looks=_D.looks + 1, updated_ms=now_ms)
+        .values(fire_ms=fire_ms, reason=reason, holder=None, looks=_D.looks + int(counted), updated_ms=now_ms)
     )
     return moved.rowcount == 1 and _tell(connection, now_ms, delivery.id, reason)
 

@@ -39,9 +39,12 @@ HERE_S = 60.0
 TASK_S = 600.0
 """Waits up to this long are a retry of the same task; longer ones go back to the ledger."""
 _NETWORK = Diagnosis(Kind.NETWORK, refusal=True)
+_LIMITS = (Kind.RATE_LIMITED, Kind.QUOTA_EXHAUSTED)
 _BUG = Diagnosis(Kind.BUG, refusal=False)
 ROUNDS = 60
 """A session that has not come to an end after so many looks at the ledger gives the delivery back."""
+LONGEST_BLIND_S = 3600.0
+"""A limit on reading is asked about again after this time at the latest."""
 RECONNECTING_S = 300.0
 """How often what the platform works on is looked at while its account waits to be connected again."""
 LOOK_AGAIN_S = 5.0
@@ -390,10 +393,7 @@ class Session:
             return None
         if taken or current.state is State.PROCESSING:
             if not error.diagnosis.refusal:
-                look_s = max(error.wait_s or 0, 30.0)
-                if error.kind in (Kind.TOKEN_EXPIRED, Kind.RECONNECT):  # what follows would meet it too
-                    await self._desk.do(holds.hold_for, current, error, None)
-                    look_s = RECONNECTING_S
+                look_s = await self._blinded(current, error) or 30.0
                 return await self._look_again(current, look_s, error.sentence())
             if error.info.strategy is Strategy.STOP and error.scope is Scope.DELIVERY:
                 return await self._fail(current, error)
@@ -478,11 +478,26 @@ class Session:
         end = End.RETRY if state is State.CLAIMED else End.SKIPPED
         return Ending(end, sentence, delivery.id, delivery.label, kind, wait_s)
 
-    async def _look_again(self, delivery: Delivery, wait_s: float, note: str) -> Ending | None:
+    async def _blinded(self, delivery: Delivery, error: PlatformError) -> float | None:
+        """For how long nothing can be seen at the platform: until its limit on reading is over, which stops
+        nobody from posting, or until the account is connected again. None: the look may go on soon."""
+        if error.kind in _LIMITS:
+            return min(max(error.wait_s or error.info.base_wait_s, LOOK_AGAIN_S), LONGEST_BLIND_S)
+        if error.kind in (Kind.TOKEN_EXPIRED, Kind.RECONNECT):
+            await self._desk.do(holds.hold_for, delivery, error, None)
+            return RECONNECTING_S
+        return None
+
+    async def _look_again(
+        self, delivery: Delivery, wait_s: float, note: str, *, counted: bool = True
+    ) -> Ending | None:
+        """`counted`: it is one of the looks after which a person is asked."""
         fire_ms = int((time.time() + wait_s) * 1000)
         working = "the platform is working on it: " if delivery.state is State.PROCESSING else ""
         reason = f"{working}{note}"
-        if not await self._desk.do(endings.look_later, delivery, fire_ms=fire_ms, reason=reason):
+        if not await self._desk.do(
+            endings.look_later, delivery, fire_ms=fire_ms, reason=reason, counted=counted
+        ):
             return None
         return Ending(
             End.SKIPPED, f"{reason}; looked at again in {wait_s:.0f} s", delivery.id, delivery.label
@@ -522,9 +537,13 @@ class Session:
         except StillWorking as working:
             finding = Finding(Look.UNCLEAR, note=working.note)
         except PlatformError as error:
-            if error.kind is Kind.TOKEN_EXPIRED and await self._renew(delivery, error) is None:
+            found = await self._renew(delivery, error) if error.kind is Kind.TOKEN_EXPIRED else error
+            if found is None:
                 return None
-            finding = Finding(Look.UNCLEAR, note=f"the look failed: {error.sentence()}")
+            if (wait_s := await self._blinded(delivery, found)) is not None:
+                counted = found.kind not in _LIMITS
+                return await self._look_again(delivery, wait_s, _unseen(found), counted=counted)
+            finding = Finding(Look.UNCLEAR, note=_unseen(found))
         state = await self._desk.do(
             endings.conclude, delivery, write, finding, self._settings, looked_ms=case.now_ms
         )
@@ -538,6 +557,10 @@ class Session:
                 End.SKIPPED, f"not known yet whether it went out: {finding.note}", delivery.id, delivery.label
             )
         return None
+
+
+def _unseen(error: PlatformError) -> str:
+    return f"the look failed: {error.sentence()}"
 
 
 def _exhausted(delivery: Delivery, info: KindInfo, now_ms: int) -> bool:

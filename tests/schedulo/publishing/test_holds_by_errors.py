@@ -196,3 +196,22 @@ def test_a_post_that_keeps_meeting_trouble_for_too_long_is_given_up(stage: Stage
     ending = publisher.work_on("run-1", 0, "ti-1").result(20)
     assert (ending.end, ending.kind) == (End.FAILED, "platform_down")
     assert stage.row(id_).state == "failed"
+
+
+def test_a_limit_on_reading_is_waited_for_and_stops_nobody_from_posting(stage: Stage) -> None:
+    stage.seed_x("1")
+    id_ = stage.plan("lost answer")
+    stage.sandbox.fault(service="x", method="POST", route="create_post", mode="drop_after")
+    stage.sandbox.fault(service="x", method="GET", route="timeline", mode="rate_limit:600")
+    publisher = stage.publisher()
+    assert set(run_all(stage, publisher, "run-1").values()) == {End.SKIPPED}
+    row = stage.row(id_)
+    assert (row.state, row.looks) == ("unknown", 0), "it could not even look"
+    assert row.fire_ms / 1000 - time.time() == pytest.approx(600, abs=20)
+    assert every_hold(stage) == []
+    other = stage.plan("goes out meanwhile")
+    assert run_all(stage, publisher, "run-2") == {other: End.SUCCESS}
+    stage.change(id_, fire_ms=int(time.time() * 1000))
+    work_off(stage, publisher)
+    assert stage.row(id_).state == "published"
+    assert len(stage.live("lost answer")) == 1
