@@ -29,6 +29,16 @@ class End:
     reason: str
     """Why it is where it is; empty for what is simply out."""
     resends: int
+    error_kind: str = ""
+
+    @property
+    def rests(self) -> bool:
+        return rests(self.state, self.error_kind)
+
+
+def rests(state: State, error_kind: str) -> bool:
+    """Nobody works on it any more. A post of which parts are out goes on while no error stops it."""
+    return state in RESTING and (state is not State.PUBLISHED_INCOMPLETE or bool(error_kind))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +115,7 @@ def judge(posts: Sequence[Planned], at_platforms: Counter[str], ends: Mapping[st
                 numbers["incomplete"] += 1
             else:
                 lists["lost"].append(post.title)  # a part of it, and nobody knows
-        if end and state not in RESTING and state is not State.HELD:
+        if end and not end.rests and state is not State.HELD:
             lists["stuck"].append(post.title)
         if state is State.UNRESOLVED:
             lists["unresolved"].append(post.title)

@@ -16,8 +16,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import namedtuple_row
 
-from chaos.verdict import End
-from schedulo.delivery.transitions import RESTING
+from chaos.verdict import End, rests
 from schedulo.model import State, WriteState
 
 UNDER_WAY = frozenset({State.CLAIMED, State.ARMED, State.SENDING, State.UNKNOWN, State.REFUSED})
@@ -59,14 +58,14 @@ class Watch:
 
     def _work(self) -> None:
         while not self._stop.wait(1.0):
-            rows = self._ask("SELECT id, title, state, due_ms FROM deliveries")
+            rows = self._ask("SELECT id, title, state, error_kind, due_ms FROM deliveries")
             now = time.time()
             for row in rows or ():
                 state = State(row.state)
                 self.states[row.id] = state
                 self.titles[row.id] = row.title
                 self.due_ms[row.id] = row.due_ms
-                if state in RESTING:
+                if rests(state, row.error_kind):
                     self.rested_at.setdefault(row.id, now)
                 else:
                     self.rested_at.pop(row.id, None)
@@ -81,7 +80,7 @@ class Watch:
     def moving(self, bound_to_fail: Set[str]) -> int:
         """How many are not at rest. What is held will move, but for those that nothing can help."""
         return sum(
-            state not in RESTING and not (state is State.HELD and self.titles[id_] in bound_to_fail)
+            id_ not in self.rested_at and not (state is State.HELD and self.titles[id_] in bound_to_fail)
             for id_, state in self.states.items()
         )
 
@@ -125,9 +124,11 @@ class Watch:
 
     def ends(self) -> dict[str, End]:
         """How the ledger left each delivery, by title."""
-        query = "SELECT id, title, state, reason, resends FROM deliveries"
+        query = "SELECT id, title, state, reason, resends, error_kind FROM deliveries"
         rows = self._ask(query, patience_s=30) or []
-        return {row.title: End(row.id, State(row.state), row.reason, row.resends) for row in rows}
+        return {
+            row.title: End(row.id, State(row.state), row.reason, row.resends, row.error_kind) for row in rows
+        }
 
     def story(self, delivery_id: str) -> list[str]:
         query = "SELECT at_ms, sentence FROM events WHERE delivery_id = %s ORDER BY id"

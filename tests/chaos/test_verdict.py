@@ -107,10 +107,17 @@ def test_a_part_that_is_missing_is_lost_unless_the_ledger_says_so() -> None:
         (State.PUBLISHED, "its first comment was refused", 1),
         (State.PUBLISHED, "", 0),
     ):
-        verdict = judge([thread], found, {thread.title: End("id", state, reason, 0)})
+        verdict = judge([thread], found, {thread.title: End("id", state, reason, 0, "part_missing")})
         assert verdict.published == 1
         assert verdict.published_incomplete == incomplete
         assert verdict.lost == (() if incomplete else (thread.title,))
+
+
+def test_a_thread_that_still_goes_on_is_stuck() -> None:
+    thread = next(post for post in plan(60, 7, 4) if post.shape.follows and not post.doom)
+    going_on = End("id", State.PUBLISHED_INCOMPLETE, "", 0, error_kind="")
+    verdict = judge([thread], Counter(thread.marks[:1]), {thread.title: going_on})
+    assert verdict.stuck == (thread.title,)
 
 
 def test_a_part_that_is_out_twice_is_a_duplicate() -> None:
