@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
+from schedulo.words import shown
+
 
 class Platform(StrEnum):
     INSTAGRAM = "instagram"
@@ -163,8 +165,8 @@ class Problem:
     remedy: str
 
     def sentence(self) -> str:
-        shown = f" ({self.value})" if self.value else ""
-        return f"{self.field}{shown}: {self.rule}. {self.remedy}"
+        value = f" ({shown(self.value)})" if self.value else ""
+        return f"{self.field}{value}: {self.rule}. {self.remedy}"
 
 
 @dataclass(frozen=True, slots=True)

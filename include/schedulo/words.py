@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
+JOINER = "\u200d"
+"""It makes one emoji of several."""
+
 
 def storable(text: str) -> str:
     """Text without what databases refuse: half a surrogate pair, and NUL."""
     return text.encode("utf-8", "replace").decode().replace("\x00", "")
+
+
+def shown(text: str, most: int = 80) -> str:
+    """Text as a part of a sentence: short, on one line, without what turns its direction or hides in it."""
+    line = " ".join(storable(text[: 4 * most]).split())
+    plain = "".join(sign for sign in line if sign.isprintable() or sign == JOINER)
+    return plain if len(plain) <= most and len(text) <= 4 * most else f"{plain[: most - 1]}…"
+
+
+def shortened(text: str, most: int) -> str:
+    """Text of several lines that every service takes: cut, and storable."""
+    plain = storable(text)
+    return plain if len(plain) <= most else f"{plain[: most - 2]} …"
 
 
 def word(value: Any) -> str:

@@ -13,8 +13,13 @@ from typing import Any, TypeVar
 from schedulo.airtable.mapping import Mapping
 from schedulo.clock import ClockError, parse_instant, time_zone
 from schedulo.model import Problem
+from schedulo.words import shown, storable
 
 T = TypeVar("T")
+END_MS = 253_370_764_800_000
+"""The beginning of the year 9999."""
+EXACT = 2**53
+"""Numbers from here on Airtable keeps only nearly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,11 @@ class Cells:
     def __init__(self, table: str, record: Dict[str, Any], mapping: Mapping, who: str) -> None:
         self._table, self._mapping, self._who = table, mapping, who
         found = record.get("fields")
-        self._fields: Dict[str, Any] = found if isinstance(found, dict) else {}
+        given = found if isinstance(found, dict) else {}
+        self._fields: Dict[str, Any] = {name: _storable(value) for name, value in given.items()}
+        self._marred = {
+            name for name, value in given.items() if isinstance(value, str) and value != self._fields[name]
+        }
         self.problems: list[Problem] = []
 
     def name(self, field: str) -> str:
@@ -49,12 +58,17 @@ class Cells:
         self.problems.append(Problem(self.name(field), _shown(value), rule, remedy or self._who))
 
     def text(self, field: str) -> str:
+        """A text, or a number as people write it: whole, and only where Airtable keeps all its digits."""
         value = self.raw(field)
         if isinstance(value, str):
+            if self.name(field) in self._marred:
+                self.problem(field, value, "holds characters that nobody can show (NUL or half an emoji)")
             return value
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return f"{value:g}" if isinstance(value, float) else str(value)
-        if value is not None:
+            if abs(value) < EXACT:
+                return f"{value:g}" if value != int(value) else str(int(value))
+            self.problem(field, _shown(value), "is a number too large to be exact; the field must be text")
+        elif value is not None:
             self.problem(field, value, "must be text")
         return ""
 
@@ -91,10 +105,18 @@ class Cells:
         if value is None or value == "":
             return None
         try:
-            return parse_instant(value if isinstance(value, str) else _shown(value), field=self.name(field))
+            ms = parse_instant(value if isinstance(value, str) else _shown(value), field=self.name(field))
         except ClockError as error:
             self.problems.append(error.problem)
             return None
+        return ms if self.sane(field, value, ms) else None
+
+    def sane(self, field: str, value: Any, ms: int) -> bool:
+        """Whether an instant is one that every zone and every service can write; else it is a problem."""
+        if 0 <= ms < END_MS:
+            return True
+        self.problem(field, value, "must be between 1970 and 9998")
+        return False
 
     def zone(self, field: str) -> str:
         name = self.text(field).strip()
@@ -146,7 +168,9 @@ class Cells:
 def _attachment(item: Dict[str, Any]) -> AttachmentRef:
     def number(name: str) -> int:
         value = item.get(name)
-        return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < EXACT:
+            return 0
+        return int(value)
 
     def text(name: str) -> str:
         value = item.get(name)
@@ -165,6 +189,21 @@ def _attachment(item: Dict[str, Any]) -> AttachmentRef:
 
 def _shown(value: Any) -> str:
     """A cell for a sentence: short, and never an attachment with its address."""
-    if isinstance(value, str | int | float):
-        return str(value)[:80]
+    if isinstance(value, str | float | bool):
+        return shown(str(value))
+    if isinstance(value, int):
+        return str(value) if abs(value) < EXACT**4 else "a number"  # Python writes no number of any length
     return "a list" if isinstance(value, list) else "an object"
+
+
+def _storable(value: Any) -> Any:
+    """A cell of which every text can be stored."""
+    match value:
+        case str():
+            return storable(value)
+        case list():
+            return [_storable(item) for item in value]
+        case dict():
+            return {storable(name): _storable(item) for name, item in value.items()}
+        case _:
+            return value

@@ -43,6 +43,7 @@ RESTARTS = 3
 """How often a list whose offset died is read again from its beginning."""
 RECORD_ID = re.compile(r"rec[A-Za-z0-9]{14}")
 LAST_MODIFIED = "Last modified"
+NO_SUCH_OPTION = "INVALID_MULTIPLE_CHOICE_OPTIONS"
 FUTURE_MS = 600_000
 """What says that it was written so far in the future was typed by a person."""
 
@@ -241,6 +242,8 @@ class AirtableClient:
             if error.status not in (404, 413, 422) or error.code == "UNKNOWN_FIELD_NAME":
                 raise
             if len(reports) == 1:
+                if error.code == NO_SUCH_OPTION and not reports[0].spelled_out:
+                    return self._write([replace(reports[0], spelled_out=True)])
                 return [self._mend(reports[0], error)]
             half = len(reports) // 2
             return self._write(reports[:half]) + self._write(reports[half:])

@@ -17,8 +17,13 @@ from schedulo.airtable.mapping import Mapping
 from schedulo.airtable.schema import ACCOUNTS, COMMANDS, DELIVERIES, POSTS
 from schedulo.clock import ClockError, Instant, instant, iso, parse_instant
 from schedulo.model import Account, Platform, Problem, State
+from schedulo.words import shortened, shown
 
 PART_LINE = re.compile(r"^[ \t]*-{3,}[ \t]*$", re.MULTILINE)
+ACCOUNT_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
+TITLE_CHARS = 300
+MESSAGE_CHARS = 10_000
+"""What a person reads; Airtable takes ten times as much."""
 AUTHOR = "The author of the post corrects it."
 OWNER = "Who looks after the accounts corrects it."
 
@@ -99,6 +104,7 @@ class Command:
     """What a person asks for on a Deliveries row; counts once, so compare `requested_ms` with the last."""
 
     key: str
+    """As the row says; people may have changed it."""
     record_id: str
     verb: str
     """`retry`, `cancel` or `resolve`."""
@@ -147,12 +153,15 @@ class Report:
     attempts: int = 0
     rewrite: bool = True
     """False: when the row is gone it stays gone. For rows that were written anew once already."""
+    spelled_out: bool = False
+    """True: the state is told in the message. For bases that lack the choice for it."""
 
     def cells(self, updated_ms: int) -> dict[str, Any]:
         """What changes from report to report, by our names; None empties a cell."""
+        message = f"{self.state}. {self.message}".strip() if self.spelled_out else self.message
         return {
-            "State": self.state,
-            "Message": self.message,
+            "State": None if self.spelled_out else self.state,
+            "Message": shortened(message, MESSAGE_CHARS),
             "Due at": _iso(self.due_ms),
             "Accepted at": _iso(self.accepted_ms),
             "Published at": _iso(self.published_ms),
@@ -166,10 +175,10 @@ class Report:
     def identity(self, *, links: bool = True) -> dict[str, Any]:
         """What is written once, when the row is made. Without `links` where what they point to is gone."""
         cells: dict[str, Any] = {
-            "Delivery": self.title,
+            "Delivery": shown(self.title, TITLE_CHARS),
             "Key": self.key,
         }
-        if self.platform is not None:
+        if self.platform is not None and not self.spelled_out:
             words = {name: word for word, name in schema.PLATFORMS.items()}
             cells["Platform"] = words[self.platform]
         if links and self.post_record_id:
@@ -198,8 +207,14 @@ def account_row(record: Dict[str, Any], mapping: Mapping) -> AccountRow:
     if platform is None and not cells.problems:
         cells.problem("Platform", "", "is empty, and nothing can be published without it")
     account_id = cells.text("Account ID").strip()
-    if not account_id:
+    if any(problem.field == cells.name("Account ID") for problem in cells.problems):
+        account_id = ""
+    elif not account_id:
         cells.problem("Account ID", "", "is empty; it is the platform's own id of the account, not its @name")
+    elif not ACCOUNT_ID.fullmatch(account_id):
+        rule = "is no id of an account: those are letters, digits, hyphens and underscores, 100 at the most"
+        cells.problem("Account ID", account_id, rule)
+        account_id = ""
     login = cells.choice("Login", schema.LOGINS)
     premium = cells.checked("Premium")
     options: dict[str, Any] = {}
@@ -235,7 +250,9 @@ def post_row(record: Dict[str, Any], mapping: Mapping) -> PostRow:
         cells.problem("Publish at (local)", due_wall, f"and '{other}' are both filled", "Empty one of them.")
     if due_wall:
         try:
-            instant(due_wall, "UTC", field=cells.name("Publish at (local)"))
+            ms = instant(due_wall, "UTC", field=cells.name("Publish at (local)")).ms
+            if not cells.sane("Publish at (local)", due_wall, ms):
+                due_wall = ""
         except ClockError as error:
             cells.problems.append(error.problem)
             due_wall = ""
@@ -269,7 +286,7 @@ def post_row(record: Dict[str, Any], mapping: Mapping) -> PostRow:
 
 
 def commands(record: Dict[str, Any], mapping: Mapping) -> list[Command]:
-    """What people ask for on one record of Deliveries; nothing where the key or the time cannot be read."""
+    """What people ask for on one record of Deliveries; nothing where the time cannot be read."""
     cells = Cells(DELIVERIES, record, mapping, AUTHOR)
     key = cells.text("Key")
     said = {
@@ -281,7 +298,7 @@ def commands(record: Dict[str, Any], mapping: Mapping) -> list[Command]:
         for verb, field in COMMANDS.items()
         if (requested_ms := cells.instant_ms(field)) is not None
     ]
-    return found if key else []
+    return found
 
 
 def told_row(record: Dict[str, Any], mapping: Mapping) -> Told | None:

@@ -23,6 +23,7 @@ from schedulo.errors.kinds import Actor
 from schedulo.ledger.database import upsert
 from schedulo.ledger.tables import accounts, claims, deliveries, posts, writes
 from schedulo.model import Account, Content, State, WriteState
+from schedulo.words import shown
 
 _D = deliveries.c
 CONTENT_GUARD = "content_guard"
@@ -129,6 +130,8 @@ def plan_post(connection: sa.Connection, now_ms: int, post: PostPlan, guard_ms: 
         else:
             _update(connection, now_ms, post, plan, row, guard_ms)
     reason = "the post is no longer Ready" if not post.wanted else "the account was taken off the post"
+    if post.wanted and not post.plans and post.problem:
+        reason = post.problem
     for row in known.values():
         _withdraw(connection, now_ms, row, reason)
 
@@ -155,7 +158,7 @@ def _values(now_ms: int, post: PostPlan, plan: Plan) -> dict[str, Any]:
     """The columns that follow from the row."""
     return {
         "title": post.title,
-        "label": f"{plan.account.platform} @{plan.account.name}: {post.title or '(no title)'}",
+        "label": f"{plan.account.platform} @{shown(plan.account.name)}: {shown(post.title) or '(no title)'}",
         "content": plan.content.to_json() if plan.content else {},
         "content_hash": plan.content_hash,
         "fingerprint": plan.fingerprint,

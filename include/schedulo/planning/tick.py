@@ -24,7 +24,7 @@ from schedulo.errors.airtable import AirtableError
 from schedulo.errors.kinds import Actor
 from schedulo.ledger import marks
 from schedulo.ledger.database import Ledger, upsert
-from schedulo.ledger.tables import accounts, attachments, deliveries, posts
+from schedulo.ledger.tables import accounts, attachments, deliveries, outbox, posts
 from schedulo.media.fetch import FetchError, fetch
 from schedulo.media.probe import MediaError
 from schedulo.media.store import MediaStore
@@ -33,6 +33,7 @@ from schedulo.planning.content import content_hash, fingerprint, fit
 from schedulo.planning.reports import flush
 from schedulo.platforms.base import Conversation
 from schedulo.settings import Settings
+from schedulo.words import shown
 
 ACCOUNTS_EVERY_S = 600.0
 FETCHERS = 4
@@ -58,6 +59,8 @@ class Tick:
     lines: list[str] = field(default_factory=list)
     _account_rows: Sequence[AccountRow] = field(default=(), init=False)
     """The Accounts table where this tick has read it: it says why an account cannot be used."""
+    _aliases: dict[str, str] = field(default_factory=dict, init=False)
+    """The account's key for each of its rows: people have made two rows of one account."""
 
     def run(
         self, run_id: str, logical_ms: int | None = None, last_success_ms: int | None = None
@@ -161,11 +164,15 @@ class Tick:
             heard = () if "airtable" in self.broken else told
             restored.weigh(connection, now_ms, heard, complete=complete)
             restored.doubt(connection, now_ms)
-            for item in asked:
+            rows = sa.select(outbox.c.record_id, outbox.c.key).where(
+                outbox.c.record_id.in_([item.record_id for item in asked])
+            )
+            ours = {row.record_id: row.key for row in connection.execute(rows)}
+            for item in asked:  # whose row it is we know better than a key that people can type over
                 command(
                     connection,
                     now_ms,
-                    item.key,
+                    ours.get(item.record_id, item.key),
                     item.verb,
                     item.requested_ms,
                     grace_ms,
@@ -223,13 +230,15 @@ class Tick:
         if named <= known and now_ms - at_ms < ACCOUNTS_EVERY_S * 1000:
             return
         found = client.accounts()
-        usable = [
-            (account, row) for row in found if (account := row.account(self.settings.airtable_timezone))
-        ]
+        usable: dict[str, tuple[Account, str, bool]] = {}
+        for row in sorted(found, key=lambda row: (not row.active, row.record_id)):
+            account = row.account(self.settings.airtable_timezone)
+            if account is None:
+                continue
+            self._aliases[row.record_id] = account.key
+            usable.setdefault(account.key, (account, row.record_id, row.active))  # of two rows the active one
         with self.ledger.begin() as connection:
-            changed = register(
-                connection, now_ms, [(account, row.record_id, row.active) for account, row in usable]
-            )
+            changed = register(connection, now_ms, list(usable.values()))
             plan_anew(connection, changed)
             marks.mark(connection, now_ms, "airtable:accounts")
         self._account_rows = found
@@ -243,6 +252,16 @@ class Tick:
 
     def _plan(self, rows: Sequence[PostRow]) -> None:
         media = self._media(rows)
+        try:
+            self._plan_together(rows, media)
+        except (sa.exc.OperationalError, sa.exc.InterfaceError):
+            raise
+        except Exception:
+            # One row must not spoil the others: each gets a transaction of its own.
+            for row in rows:
+                self._plan_alone(row, media)
+
+    def _plan_together(self, rows: Sequence[PostRow], media: Mapping[str, Media | str | None]) -> None:
         with self.ledger.begin() as connection:
             now_ms = self.ledger.now_ms(connection)
             known = self._accounts(connection)
@@ -250,14 +269,34 @@ class Tick:
             for row in rows:
                 plan_post(connection, now_ms, self._post_plan(row, media, known), guard_ms)
 
+    def _plan_alone(self, row: PostRow, media: Mapping[str, Media | str | None]) -> None:
+        try:
+            self._plan_together([row], media)
+        except (sa.exc.OperationalError, sa.exc.InterfaceError):
+            raise
+        except Exception as error:
+            what = type(error).__name__
+            problem = f"Schedulo cannot plan this post ({what}): a fault of the program. Tell the operator."
+            self.lines.append(f"{row.record_id}: {problem}")
+            with self.ledger.begin() as connection:
+                now_ms = self.ledger.now_ms(connection)
+                spoilt = PostPlan(row.record_id, shown(row.title), (), problem, False, row.status_ready)
+                plan_post(connection, now_ms, spoilt, 0)
+                incident(
+                    connection, now_ms, Trouble.SETUP, problem, actor=Actor.OPERATOR, about=f"planning:{what}"
+                )
+
     def _accounts(self, connection: sa.Connection) -> dict[str, tuple[Account, bool]]:
-        return {
-            row.record_id: (
+        found = {
+            row.key: (
+                row.record_id,
                 Account(Platform(row.platform), row.account_id, row.name, row.timezone, row.options),
                 row.active,
             )
             for row in connection.execute(sa.select(accounts))
         }
+        known = {record_id: (account, active) for record_id, account, active in found.values()}
+        return known | {record_id: found[key][1:] for record_id, key in self._aliases.items() if key in found}
 
     def _post_plan(
         self,
@@ -272,9 +311,8 @@ class Tick:
         problems = [problem.sentence() for problem in row.problems] + broken
         if unfinished and not problems:
             problems = ["the media are still being fetched"]
-        plans = tuple(
-            self._one(row, whole, *known[id_], problems) for id_ in row.account_record_ids if id_ in known
-        )
+        chosen = {known[id_][0].key: known[id_] for id_ in row.account_record_ids if id_ in known}
+        plans = tuple(self._one(row, whole, *one, problems) for one in chosen.values())
         strangers = [id_ for id_ in row.account_record_ids if id_ not in known]
         if strangers and row.status_ready:
             problems = [*problems, *self._strangers(strangers)]

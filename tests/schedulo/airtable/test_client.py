@@ -367,10 +367,10 @@ def test_a_report_about_a_post_that_was_deleted_is_written_without_the_link(base
 
 def test_a_row_that_airtable_refuses_for_itself_is_reported_and_the_rest_is_written(base: Any) -> None:
     good, bad, fine = base.client().write_reports(
-        [report("d1"), report("d2", state="No such state"), report("d3")]
+        [report("d1"), report("d2", permalink="x" * 100_001), report("d3")]
     )
     assert (good.error, fine.error) == ("", "")
-    assert "INVALID_MULTIPLE_CHOICE_OPTIONS" in bad.error
+    assert "INVALID_VALUE_FOR_COLUMN" in bad.error
     assert {row["fields"]["Key"] for row in base.rows("Deliveries")} == {"d1", "d3"}
 
 

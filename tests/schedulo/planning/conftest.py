@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ from schedulo.airtable.base import create_base
 from schedulo.airtable.client import AirtableClient
 from schedulo.delivery.claims import Claim
 from schedulo.ledger.database import Ledger
-from schedulo.ledger.tables import deliveries
+from schedulo.ledger.tables import deliveries, incidents
 from schedulo.media import MediaStore
+from schedulo.model import Platform
 from schedulo.planning.tick import Tick
 from schedulo.platforms import CONVERSATIONS
+from schedulo.platforms.base import Conversation
 from schedulo.settings import Settings
 from tests.schedulo.publishing.stage import QUICK, Stage
 
@@ -39,6 +42,9 @@ class Office:
     store: MediaStore
     settings: Settings
     runs: int = 0
+    conversations: Mapping[Platform, Conversation] = field(default_factory=lambda: CONVERSATIONS)
+    client: Callable[[], AirtableClient] | None = None
+    """What ticks ask, where it is not a plain client of the base."""
 
     def tick(self, last_success: int | None = None, broken: frozenset[str] = frozenset()) -> list[Claim]:
         """One run's sync. Runs are numbered, and the number is the run's logical date."""
@@ -47,8 +53,8 @@ class Office:
             self.ledger,
             self.store,
             self.settings,
-            CONVERSATIONS,
-            lambda: AirtableClient(self.api(), BASE),
+            self.conversations,
+            self.client or (lambda: AirtableClient(self.api(), BASE)),
             allowed_hosts=frozenset({self.sandbox.url.removeprefix("http://")}),
             broken=broken,
         )
@@ -96,6 +102,12 @@ class Office:
     def rows(self) -> list[Any]:
         with self.ledger.read() as connection:
             return list(connection.execute(sa.select(deliveries).order_by(deliveries.c.title)))
+
+    def incidents(self) -> set[str]:
+        """The kinds that are open."""
+        with self.ledger.read() as connection:
+            query = sa.select(incidents.c.kind).where(incidents.c.closed_ms.is_(None))
+            return set(connection.execute(query).scalars())
 
     def one(self) -> Any:
         (row,) = self.rows()
