@@ -293,12 +293,11 @@ def commands(record: Dict[str, Any], mapping: Mapping) -> list[Command]:
         "resolution": cells.choice("Resolve as", schema.RESOLUTIONS) or "",
         "link": cells.text("Resolve link").strip(),
     }
-    found = [
+    return [
         Command(key, str(record.get("id", "")), verb, requested_ms, **(said if verb == "resolve" else {}))
         for verb, field in COMMANDS.items()
         if (requested_ms := cells.instant_ms(field)) is not None
     ]
-    return found
 
 
 def told_row(record: Dict[str, Any], mapping: Mapping) -> Told | None:
