@@ -376,9 +376,10 @@ def stop(connection: sa.Connection, now_ms: int, what: str, reason: str, author:
         raise HoldError("reason: it is empty; say why, for people who ask why nothing goes out.")
     set_hold(connection, now_ms, scope, key, reason.strip(), author)
     waits, leaves = _D.state.in_(WAITING), _D.state == State.SENDING
-    waiting, stopped = _listed(connection, _covers(scope, key), waits, becomes=lambda _row: "stopped")
+    waiting, stopped = _listed(connection, now_ms, _covers(scope, key), waits, becomes=lambda _row: "stopped")
     going, leaving = _listed(
         connection,
+        now_ms,
         _covers(scope, key),
         leaves,
         becomes=lambda _row: "on its way already; it cannot be called back",
@@ -411,22 +412,28 @@ def resume(connection: sa.Connection, now_ms: int, what: str, author: str) -> An
         sa.and_(_D.state == State.HELD, _D.error_kind == ""),
         sa.and_(_D.state == State.SCHEDULED, _D.fire_ms <= now_ms),
     )
-    count, listed = _listed(connection, _covers(scope, key), waited, becomes=becomes)
-    late, _ = _listed(connection, _covers(scope, key), waited, _D.not_after_ms <= now_ms, becomes=becomes)
+    count, listed = _listed(connection, now_ms, _covers(scope, key), waited, becomes=becomes)
+    late, _ = _listed(
+        connection, now_ms, _covers(scope, key), waited, _D.not_after_ms <= now_ms, becomes=becomes
+    )
     sentence = f"Released: {what}. {count} posts waited"
     sentence += f"; {late} of them are too late and become missed." if late else "."
     return Answer(sentence, count, listed)
 
 
 def _listed(
-    connection: sa.Connection, *conditions: sa.ColumnElement[bool], becomes: Callable[[Any], str]
+    connection: sa.Connection,
+    now_ms: int,
+    *conditions: sa.ColumnElement[bool],
+    becomes: Callable[[Any], str],
 ) -> tuple[int, tuple[Stopped, ...]]:
-    """How many deliveries meet the conditions, and the first of them with what becomes of each."""
+    """How many deliveries meet the conditions, and the first of them with what becomes of each, in the order
+    in which they would go out from now on."""
     count = connection.execute(sa.select(sa.func.count()).where(*conditions)).scalar_one()
     query = (
         sa.select(_D.id, _D.label, _D.due_ms, _D.fire_ms, _D.not_after_ms)
         .where(*conditions)
-        .order_by(_D.fire_ms, _D.due_ms, _D.id)
+        .order_by(sa.case((_D.fire_ms > now_ms, _D.fire_ms), else_=now_ms), _D.due_ms, _D.id)
     )
     rows = connection.execute(query.limit(LISTED))
     return count, tuple(Stopped(row.id, row.label, row.due_ms, becomes(row)) for row in rows)
