@@ -38,13 +38,14 @@ down: $(READY) ## stop what `make up` started
 	$(BIN)/python -m sandbox.demo down
 
 test: lint ## everything that must pass
-	$(BIN)/python -m pytest -n 2 -m "not slow"
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n 2 -m "not slow and not whole"
+	$(BIN)/python -m pytest -m "slow and not whole"
 
 test-fast: $(READY) ## on SQLite, without real Airflow processes and long scripts; under 2 minutes
-	$(BIN)/python -m pytest -n 2 -m "not slow and not postgres"
+	$(BIN)/python -m pytest -n 2 -m "not slow and not whole and not postgres"
 
 test-all: test chaos ## all there is, chaos included; about an hour and a half
+	$(BIN)/python -m pytest -m whole
 	set -e; for guard in fence intent window reconcile; do $(BIN)/python -m chaos --break $$guard; done
 
 lint: $(READY) ## style, types, and which part may import which
