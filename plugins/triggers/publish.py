@@ -1,8 +1,8 @@
 """Waits in the triggerer until one delivery is out, and ends its task.
 
 The work is the process's publisher's, on threads of its own; here it is only awaited. Nothing is logged while
-posts wait: each line blocks the triggerer's loop. The story is written just before the end, and ends are let
-go in small batches, since Airflow settles about seventy a second.
+posts wait. The story is written just before the end, line by line as there is room (`triggers.channel`), and
+ends are let go in small batches, since Airflow settles about seventy a second.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
+
+from triggers.channel import tell
 
 if TYPE_CHECKING:
     from schedulo.publishing.publisher import Publisher
@@ -90,8 +92,7 @@ class PublishTrigger(BaseTrigger):
         ending = await asyncio.wrap_future(publisher.work_on(*self._place))
         story = await self._story(publisher, ending)
         if ending.end in (End.SUCCESS, End.SKIPPED):
-            for line in story:
-                self.log.info(line)
+            await tell(self.log, story)
             await asyncio.sleep(_gate.next_s() - time.time())
             yield TaskSuccessEvent() if ending.end is End.SUCCESS else TaskSkippedEvent()
         else:
