@@ -241,6 +241,8 @@ def doubt(connection: sa.Connection, now_ms: int) -> int:
             continue
         in_span = sa.or_(
             _D.due_ms.between(span.from_ms, span.until_ms),
+            # It was late already and still allowed to go out.
+            sa.and_(_D.due_ms < span.from_ms, _D.not_after_ms > span.from_ms + MARGIN_MS),
             sa.and_(_D.commanded_ms.between(span.from_ms, span.until_ms), _D.due_ms < span.from_ms),
         )
         query = sa.select(_D.id).where(_D.state.in_(_DOUBTED), in_span, ~_looked_for(span))

@@ -163,7 +163,7 @@ def test_an_attachments_address_is_not_shown() -> None:
 
 
 cells = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None), max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=4,
 )
@@ -174,7 +174,16 @@ cells = st.recursive(
 def test_no_cell_of_a_post_can_do_harm(fields: dict[str, Any]) -> None:
     found = post_row({"id": "rec1", "fields": fields}, OURS)
     assert found.record_id == "rec1"
-    assert all(problem.sentence() for problem in found.problems)
+    repr(found).encode()  # every database takes what is kept
+    for problem in found.problems:
+        sentence = problem.sentence()
+        assert sentence.startswith(problem.field)
+        assert problem.rule
+        assert problem.remedy
+        assert f"{problem.rule}. {problem.remedy}" in sentence
+        assert len(sentence) < 400
+        assert sentence.isprintable() or "\u200d" in sentence
+        assert "\x00" not in found.text + found.title + found.timezone
 
 
 @settings(max_examples=200, deadline=None)

@@ -80,10 +80,19 @@ def test_what_was_due_since_an_hour_before_the_loss_is_in_doubt(
     books: Books, state: State, due_s: int, doubted: bool
 ) -> None:
     settled(books)
-    id_ = books.add(state, due_ms=books.now_ms + due_s * 1000)
+    due_ms = books.now_ms + due_s * 1000
+    id_ = books.add(state, due_ms=due_ms, not_after_ms=due_ms + HOUR_S * 1000)
     tick(books, 9, 8)
     assert (books.row(id_).state == State.UNKNOWN) is doubted
     assert [write.lost for write in books.writes(id_)] == [True] * doubted
+
+
+def test_what_may_be_late_for_longer_is_in_doubt_for_longer(books: Books) -> None:
+    settled(books)
+    due_ms = books.now_ms - 5 * HOUR_S * 1000
+    id_ = books.add(due_ms=due_ms, not_after_ms=due_ms + 6 * HOUR_S * 1000)
+    tick(books, 9, 8)
+    assert books.row(id_).state == State.UNKNOWN
 
 
 def test_a_delivery_is_in_doubt_once_for_each_loss(books: Books) -> None:
@@ -101,7 +110,8 @@ def test_a_delivery_is_in_doubt_once_for_each_loss(books: Books) -> None:
 
 def test_a_retry_that_the_lost_ledger_saw_is_in_doubt_whenever_it_was_due(books: Books) -> None:
     settled(books)
-    id_ = books.add(State.FAILED, due_ms=books.now_ms - 9 * HOUR_S * 1000)
+    due_ms = books.now_ms - 9 * HOUR_S * 1000
+    id_ = books.add(State.FAILED, due_ms=due_ms, not_after_ms=due_ms + HOUR_S * 1000)
     tick(books, 9, 8)
     assert books.row(id_).state == State.FAILED
     books.change(id_, state=State.SCHEDULED, commanded_ms=books.now_ms - 1000)
@@ -171,7 +181,10 @@ def test_after_a_long_silence_nothing_is_sent_before_airtable_was_read(books: Bo
 def test_a_new_ledger_goes_back_to_where_airtable_was_told_last(books: Books) -> None:
     told_ms = 1_800_000_000_500
     books.now_ms = told_ms + 3 * HOUR_S * 1000
-    old, lately = (books.add(State.MISSED, due_ms=told_ms + s * 1000) for s in (-2 * HOUR_S, MINUTE_S))
+    old, lately = (
+        books.add(State.MISSED, due_ms=told_ms + s * 1000, not_after_ms=told_ms + (s + HOUR_S) * 1000)
+        for s in (-2 * HOUR_S, MINUTE_S)
+    )
     tick(books, 9, 8)
     books.do(restored.weigh, [row_of("another", State.PUBLISHED)], complete=True)
     books.do(restored.doubt)

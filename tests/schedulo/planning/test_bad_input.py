@@ -5,14 +5,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from schedulo.airtable.client import AirtableClient
 from schedulo.airtable.rows import MESSAGE_CHARS
+from schedulo.airtable.schema import BY_NAME
 from schedulo.ledger.tables import accounts
 from schedulo.model import Account, Content, Platform, State
 from schedulo.platforms import CONVERSATIONS
@@ -216,6 +220,38 @@ def test_a_row_that_the_program_itself_fails_at_stands_alone(office: Office) -> 
     office.change("Posts", trap, Text="mended")
     office.tick()
     assert states(office, trap) == {State.CLAIMED}
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats()
+texts = st.text(st.characters(codec=None), max_size=30)
+anything = st.recursive(
+    scalars | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=4,
+)
+FIELDS = [field.name for field in BY_NAME["Posts"].fields if field.name != "Status"]
+
+
+@pytest.mark.slow
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(st.lists(st.dictionaries(st.sampled_from(FIELDS), anything, min_size=1), min_size=1, max_size=4))
+def test_no_cells_whatever_end_a_tick_or_leave_another_row_unplanned(
+    office: Office, bent: dict[str, dict[str, Any]], nonsense: list[dict[str, Any]]
+) -> None:
+    bent.clear()
+    office.settings = replace(office.settings, content_guard_s=0.0)
+    account = office.account(str(1 + office.runs))
+    bent |= {office.post(account, f"bad {office.runs}", due_in_s=600): cells for cells in nonsense}
+    good = office.post(account, f"good {office.runs}", due_in_s=600)
+    office.tick()
+    assert states(office, good) == {State.SCHEDULED}
+    assert not any("fault of the program" in line for line in office.last.lines), office.last.lines
+    for post in bent:
+        assert messages(office, post) or states(office, post) <= {State.SCHEDULED, State.MISSED}
 
 
 # Accounts
