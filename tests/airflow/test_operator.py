@@ -15,10 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from sandbox.running import RunningSandbox, running_sandbox
 from sandbox.stack import Stack
 from schedulo.airtable.calls import Calls
+from schedulo.delivery.planning import identity
+from schedulo.ledger.database import Ledger
+from schedulo.ledger.tables import deliveries
 from tests.receivers import Mailbox, Web, running_mailbox, running_web
 from tests.schedulo.planning.conftest import SCOPES
 
@@ -40,6 +44,8 @@ class Day:
     """Where Apprise posts to."""
     mailbox: Mailbox
     seen: dict[str, Any] = field(default_factory=dict)
+    late: dict[str, str] = field(default_factory=dict)
+    """Posts that nobody sends by itself: record ids by title."""
 
     def add(self, table: str, cells: dict[str, Any]) -> str:
         from pyairtable import Api
@@ -93,13 +99,28 @@ class Day:
 
     def publish_now(self, conf: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
         """As Bubble does it: the run's state, and what it answers."""
+        return self.run(NOW, "claim", conf)
+
+    def run(self, dag_id: str, task_id: str, conf: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
+        """Trigger a Dag by REST: its run's state, and what its task answers."""
         body = {"conf": conf, "logical_date": None}
-        run = self.stack.api("POST", f"/dags/{NOW}/dagRuns", json=body)["dag_run_id"]
-        path = f"/dags/{NOW}/dagRuns/{run}"
+        run = self.stack.api("POST", f"/dags/{dag_id}/dagRuns", json=body)["dag_run_id"]
+        path = f"/dags/{dag_id}/dagRuns/{run}"
         wait_for(lambda: self.stack.api("GET", path)["state"] in ("success", "failed"), 90)
         state = self.stack.api("GET", path)["state"]
-        entry = f"{path}/taskInstances/claim/xcomEntries/answers?deserialize=true"
+        entry = f"{path}/taskInstances/{task_id}/xcomEntries/answers?deserialize=true"
         return state, self.stack.api("GET", entry)["value"] if state == "success" else []
+
+    def states(self, posts: dict[str, str]) -> dict[str, str]:
+        """Where the deliveries of these posts stand, by their titles."""
+        with self.ledger.read() as connection:
+            query = sa.select(deliveries.c.title, deliveries.c.state)
+            found = connection.execute(query.where(deliveries.c.post_id.in_(posts.values())))
+            return {row.title: row.state for row in found}
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(self.stack.ledger)
 
     def record(self, table: str, record_id: str) -> dict[str, Any]:
         from pyairtable import Api
@@ -135,13 +156,15 @@ TITLES = (
     "is refused as well",
 )
 REFUSED = ("is refused", "is refused as well")
+LATE = ("was missed", "was held", "was seen", "was not seen")
+"""Posts that were due hours before anybody planned them: nothing goes out by itself."""
 
 
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
     home: Path = tmp_path_factory.mktemp("operator")
     with running_sandbox() as sandbox, running_web() as web, running_mailbox() as mailbox:
-        accounts = {str(number): f"token-{number}" for number in range(1, len(TITLES) + 1)}
+        accounts = {str(number): f"token-{number}" for number in range(1, len(TITLES + LATE) + 1)}
         sandbox.seed(
             {
                 "airtable": {
@@ -192,9 +215,10 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
 def _play(day: Day) -> None:
     """The day, from the first row to the last click."""
     rows = {}
-    for number, title in enumerate(TITLES, start=1):
+    for number, title in enumerate(TITLES + LATE, start=1):
         cells = {"Name": title, "Platform": "X", "Account ID": str(number), "Username": f"user{number}"}
         rows[title] = day.add("Accounts", cells | {"Active": True})
+    day.late = {title: day.post(title, rows[title], -7200) for title in LATE}
     day.stack.up()
     due_in_s = 75 + (30 - time.time() - 75) % 60  # in the middle of a minute: no tick between two failures
     posts = {
@@ -207,6 +231,8 @@ def _play(day: Day) -> None:
             day.sandbox.fault(**fault, account_id=str(number))
     waiting = {"deferred"}
     wait_for(lambda: [i["state"] for i in day.instances() if i["state"] in waiting] == ["deferred"] * 6, 160)
+    due = {title: record for title, record in posts.items() if title != "is for tomorrow"}
+    wait_for(lambda: not {"scheduled", "claimed"} & set(day.states(due).values()), 60)
     day.seen["labels"] = {item["rendered_map_index"] for item in day.instances()}
     day.mark("is stopped", "failed")
     day.mark("is done by hand", "success")
@@ -233,6 +259,40 @@ def _play(day: Day) -> None:
     wait_for(lambda: day.out("is cleared"), 60)
     wait_for(lambda: all(item["state"] in ("success", "failed") for item in day.instances()), 60)
     wait_for(lambda: len(day.messages()) > 1 and len(day.mailbox.got) > 1, 180)
+
+
+@pytest.fixture(scope="module")
+def hands(day: Day) -> Day:
+    """The day goes on: trying again, resolving, stopping and releasing."""
+    seen, posts = day.seen, day.late
+    seen["at first"] = day.states(posts)
+    accounts = {title: f"x:{number}" for number, title in enumerate(LATE, start=len(TITLES) + 1)}
+    ids = {title: identity(record, accounts[title]) for title, record in posts.items()}
+    with day.ledger.begin() as connection:
+        doubtful = deliveries.c.id.in_([ids["was seen"], ids["was not seen"]])
+        connection.execute(sa.update(deliveries).where(doubtful).values(state="unresolved"))
+    stop = {"what": f"account:{accounts['was held']}", "reason": "wrong prices"}
+    wished = {"posts": [posts["was missed"], posts["was held"]]}
+    seen["retry, dry"] = day.run("retry_deliveries", "retry", {**wished, "dry_run": True})
+    seen["retry, mistyped"] = day.run("retry_deliveries", "retry", {**wished, "dryrun": True})
+    seen["after the dry retry"] = day.states(posts)
+    seen["hold of nobody"] = day.run("emergency_stop", "stop", {"what": "account:x:99", "reason": "r"})
+    day.run("emergency_stop", "stop", stop)
+    seen["retry"] = day.run("retry_deliveries", "retry", wished)
+    seen["hold"] = day.run("emergency_stop", "stop", stop)
+    link = "https://x.com/user10/status/17"
+    wrong = {"delivery": ids["was seen"], "answer": "it is out", "link": "https://x.com/user10"}
+    seen["resolved wrongly"] = day.run("resolve_delivery", "resolve", wrong)
+    seen["resolved as out"] = day.run("resolve_delivery", "resolve", {**wrong, "link": link})
+    said = {"delivery": ids["was not seen"], "answer": "it is not out, send it"}
+    seen["resolved as not out"] = day.run("resolve_delivery", "resolve", said)
+    wait_for(lambda: day.out("was missed") and day.out("was not seen"), 180)
+    wait_for(lambda: day.states(posts)["was held"] == "held", 120)
+    seen["out while held"] = day.out("was held")
+    seen["release"] = day.run("emergency_stop", "stop", {**stop, "action": "release"})
+    wait_for(lambda: day.out("was held"), 180)
+    wait_for(lambda: set(day.states(posts).values()) == {"published"}, 120)
+    return day
 
 
 def test_a_waiting_post_is_found_by_platform_account_and_title(day: Day) -> None:
@@ -326,3 +386,51 @@ def test_a_channel_that_fails_fails_no_run(day: Day) -> None:
     runs = day.stack.api("GET", "/dags/handle_incidents/dagRuns")["dag_runs"]
     assert {run["state"] for run in runs if run["end_date"]} == {"success"}
     assert any(run["run_type"] == "asset_triggered" for run in runs)
+
+
+# --- by hand ----------------------------------------------------------------------------------------------
+
+
+def test_what_was_due_hours_ago_is_not_sent_by_itself(hands: Day) -> None:
+    assert hands.seen["at first"] == dict.fromkeys(LATE, "missed")
+
+
+def test_a_dry_retry_says_what_would_happen_and_nothing_does(hands: Day) -> None:
+    state, answers = hands.seen["retry, dry"]
+    assert state == "success"
+    assert [(item["what"], item["answer"]) for item in answers] == [("planned", "planned again")] * 2
+    assert hands.seen["retry, mistyped"] == ("failed", [])
+    assert hands.seen["after the dry retry"]["was missed"] == "missed"
+
+
+def test_a_retry_is_taken_by_the_next_run_and_sent_once(hands: Day) -> None:
+    assert hands.seen["retry"][0] == "success"
+    assert hands.out("was missed") == 1
+
+
+def test_who_asked_is_in_the_story(hands: Day) -> None:
+    item = next(item for item in hands.instances() if "was missed" in (item["rendered_map_index"] or ""))
+    assert "a retry was requested by admin with the Dag retry_deliveries: planned again" in hands.log(item)
+
+
+def test_what_a_person_saw_is_published_and_what_nobody_saw_is_sent_once(hands: Day) -> None:
+    assert hands.seen["resolved wrongly"] == ("failed", [])
+    state, (answer,) = hands.seen["resolved as out"]
+    assert (state, answer["what"]) == ("success", "closed")
+    assert answer["permalink"] == "https://x.com/user10/status/17"
+    assert hands.seen["resolved as not out"][0] == "success"
+    assert (hands.out("was seen"), hands.out("was not seen")) == (0, 1)
+
+
+def test_a_stop_keeps_back_until_its_release_and_then_it_goes_out_once(hands: Day) -> None:
+    state, (answer,) = hands.seen["hold"]
+    assert (state, answer["answer"]) == ("success", "stopped")
+    assert "was held" in answer["delivery"]
+    assert hands.seen["out while held"] == 0
+    state, (answer,) = hands.seen["release"]
+    assert (state, answer["answer"]) == ("success", "goes out with the next run")
+    assert hands.out("was held") == 1
+
+
+def test_a_hold_of_what_does_not_exist_is_refused(hands: Day) -> None:
+    assert hands.seen["hold of nobody"] == ("failed", [])
