@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -434,3 +436,21 @@ def test_a_stop_keeps_back_until_its_release_and_then_it_goes_out_once(hands: Da
 
 def test_a_hold_of_what_does_not_exist_is_refused(hands: Day) -> None:
     assert hands.seen["hold of nobody"] == ("failed", [])
+
+
+@pytest.mark.timeout(600)
+def test_airflow_contradicts_a_ledger_that_went_back_and_no_other(day: Day) -> None:
+    """The last test: it sets the ledger back behind the latest run."""
+    with closing(sqlite3.connect(day.stack.home / "ledger.db", timeout=30)) as ledger:
+
+        def restored() -> list[Any]:
+            query = "SELECT sentence FROM incidents WHERE kind = 'ledger_restored'"
+            return ledger.execute(query).fetchall()
+
+        assert restored() == [], "all day long there was no reason to doubt"
+        with ledger:
+            changed = ledger.execute("UPDATE marks SET value = '1' WHERE name = 'tick:logical'").rowcount
+        assert changed == 1
+        wait_for(restored, 200)
+        assert "Airflow remembers the run of" in restored()[0][0]
+        wait_for(lambda: "posts were looked for" in restored()[0][0], 100)
