@@ -56,10 +56,11 @@ def freeze_between(fist: Fist) -> None:
     if found is None:
         return
     write, name = found
+    pids = {one.pid for one in fist.installation.members(name)}
     fist.freeze(name)
     fist.tell(f"{name} is frozen behind its fence, before it sent {write.delivery_id}")
     deadline = time.monotonic() + TAKEN_OVER_S
-    while time.monotonic() < deadline and not fist.watch.sent_again(write.delivery_id):
+    while time.monotonic() < deadline and not fist.watch.sent_again(pids):
         _wait(fist, 2)
     fist.wake(name)
     _wait(fist, 20)

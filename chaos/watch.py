@@ -116,11 +116,15 @@ class Watch:
         rows = self._ask("SELECT state FROM writes WHERE id = %s", write_id) or []
         return any(row.state == WriteState.OPEN for row in rows)
 
-    def sent_again(self, delivery_id: str) -> bool:
-        """Another write of this delivery was opened after the first, and is settled."""
-        query = "SELECT count(*) AS n FROM writes WHERE delivery_id = %s AND settled_ms IS NOT NULL"
-        rows = self._ask(query, delivery_id) or []
-        return any(row.n >= 2 for row in rows)
+    def sent_again(self, pids: Set[int]) -> bool:
+        """What one of these processes was about to send was given up, and taken from another."""
+        query = (
+            "SELECT first.holder FROM writes first JOIN writes again "
+            "ON again.delivery_id = first.delivery_id AND again.name = first.name "
+            "WHERE first.state = %s AND again.state = %s"
+        )
+        rows = self._ask(query, WriteState.ABSENT, WriteState.ACCEPTED) or []
+        return any(_pid(row.holder) in pids for row in rows)
 
     def ends(self) -> dict[str, End]:
         """How the ledger left each delivery, by title."""

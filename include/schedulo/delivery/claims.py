@@ -255,7 +255,8 @@ def acquire(
     """Hand each wish its delivery, unless a living process holds it.
 
     A run whose instances started late may find that a later run has claimed the same meanwhile. Whoever comes
-    first takes it: an Airflow that is slow or was away must not keep claims going round.
+    first begins it: an Airflow that is slow or was away must not keep claims going round. What only needs
+    another look waits for the run that claimed it then.
     """
     found = {
         (row.run_id, row.map_index): row.delivery_id
@@ -297,10 +298,13 @@ def acquire(
                 sa.update(deliveries)
                 .where(
                     _D.id.in_(ids),
-                    sa.or_(_D.state.in_((State.CLAIMED, State.ARMED)), _goes_on()),
                     sa.or_(
-                        _D.holder.is_(None),
-                        sa.and_(_D.run_id == run_id, sa.or_(_D.holder == holder, _silent(now_ms, settings))),
+                        sa.and_(
+                            _D.run_id == run_id,
+                            sa.or_(_D.state.in_((State.CLAIMED, State.ARMED)), _goes_on()),
+                            sa.or_(_D.holder.is_(None), _D.holder == holder, _silent(now_ms, settings)),
+                        ),
+                        sa.and_(_D.state == State.CLAIMED, _D.holder.is_(None)),
                     ),
                 )
                 .values(run_id=run_id, holder=holder, updated_ms=now_ms)

@@ -265,6 +265,13 @@ def test_a_late_instance_of_an_earlier_run_takes_what_nobody_has_begun(books: Bo
     assert books.row(id_).run_id == "run"
 
 
+@pytest.mark.parametrize("state", [S.UNKNOWN, S.PROCESSING])
+def test_late_instances_of_earlier_runs_do_not_all_look_again(books: Books, state: State) -> None:
+    id_ = _one(books)
+    books.change(id_, run_id="later run", state=state)
+    assert not books.acquire("run").mine
+
+
 def test_what_a_process_holds_for_a_later_run_is_left_to_it_even_when_it_is_silent(books: Books) -> None:
     id_ = _one(books)
     books.change(id_, run_id="later run", holder="other")
