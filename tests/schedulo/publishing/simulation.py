@@ -32,7 +32,21 @@ from yarl import URL
 from schedulo.delivery import claims, holds, planning
 from schedulo.delivery.transitions import OUT, RESTING
 from schedulo.errors import Diagnosis, Kind, PlatformError, Strategy
-from schedulo.flow import Finding, Flow, Job, Look, NotReady, Request, Response, Sent, commit, due, step
+from schedulo.flow import (
+    Finding,
+    Flow,
+    Job,
+    Look,
+    NotReady,
+    Request,
+    Response,
+    Sent,
+    commit,
+    due,
+    follow,
+    step,
+)
+from schedulo.ledger import marks
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import deliveries, incidents, metadata, writes
 from schedulo.model import Account, Content, Format, Platform, Published, State, WriteState
@@ -61,6 +75,8 @@ MINUTE_MS = 60_000
 SLICE_MS = 2000
 """The world goes on in steps of this length at the most, or timers are met too late to matter."""
 REQUEST_S = 10.0
+FIRST = "post"
+"""The name of a post's first commit."""
 
 
 class Violation(AssertionError):
@@ -184,7 +200,9 @@ class Site:
         asked = dict(request.query)
         if request.path == "/mint":
             return _response(200, {"handle": f"h{next(self._numbers)}"})
-        shown = [c for c in self.copies if c.shown_ms <= self.world.now_ms]
+        shown = [
+            c for c in self.copies if c.shown_ms <= self.world.now_ms and c.name == asked.get("name", c.name)
+        ]
         if not asked["handle"]:
             return _response(200, {"found": [c.id for c in shown if c.token == asked["token"]]})
         if asked["handle"] in self.given_up:
@@ -222,6 +240,8 @@ class Talk:
     resend: bool = True
     works_on: bool = False
     """What was taken is live only when a later step says so."""
+    parts: int = 1
+    """How many irreversible requests make the whole of it."""
 
     def check(self, account: Account, content: Content, *, public_media: bool) -> Sequence[Any]:
         return ()
@@ -234,22 +254,32 @@ class Talk:
         yield from due()
         body = {
             "token": token,
-            "name": "post",
+            "name": FIRST,
             "text": job.content.text,
             "handle": handle,
             "works_on": self.works_on,
         }
         request = Request("x", "POST", "/post", json=body, timeout_s=REQUEST_S)
-        taken = yield from commit("post", request, _taken, live=not self.works_on)
+        taken = yield from commit(FIRST, request, _taken, live=not self.works_on, more=self.parts > 1)
         if self.works_on:
             name = f"status-{handle}"
-            taken = yield from step(name, self._look_request(handle, token), _ready, keep_s=0.0)
-        return Published(post_id=(taken or {}).get("id"), permalink="https://model.example/1")
+            taken = yield from step(name, self._look_request(handle, token, FIRST), _ready, keep_s=0.0)
+        published = Published(post_id=(taken or {}).get("id"), permalink="https://model.example/1")
+        for name in self.names[1:]:
+            more = Request("x", "POST", "/post", json={**body, "name": name}, timeout_s=REQUEST_S)
+            yield from follow(name, more, _taken, out=published, title=name)
+        return published
+
+    @property
+    def names(self) -> list[str]:
+        """The names of its commits."""
+        return [FIRST, *(f"part-{number}" for number in range(2, self.parts + 1))]
 
     def reconcile(self, job: Job, sent: Sent) -> Flow:
-        handle, token = sent.request.json["handle"], sent.request.json["token"]
+        said = sent.request.json
+        question = self._look_request(said["handle"], said["token"], sent.name)
         try:
-            found = (yield from step("look", self._look_request(handle, token), _read, keep_s=0.0))["found"]
+            found = (yield from step("look", question, _read, keep_s=0.0))["found"]
         except PlatformError as error:
             if error.status == 410:
                 return Finding(Look.DEAD, note="the handle failed")
@@ -259,8 +289,8 @@ class Talk:
         look = Look.UNUSED if self.handled else Look.ABSENT
         return Finding(look, note="not there", resend=self.resend)
 
-    def _look_request(self, handle: str, token: str) -> Request:
-        return Request("x", "GET", "/look", query=(("handle", handle), ("token", token)))
+    def _look_request(self, handle: str, token: str, name: str) -> Request:
+        return Request("x", "GET", "/look", query=(("handle", handle), ("token", token), ("name", name)))
 
 
 def _ready(response: Response) -> Any:
@@ -273,7 +303,7 @@ def _ready(response: Response) -> Any:
 TALKS = {
     talk.platform: talk
     for talk in (
-        Talk(Platform.X, handled=False),
+        Talk(Platform.X, handled=False, parts=2),
         Talk(Platform.INSTAGRAM, handled=True),
         Talk(Platform.FACEBOOK, handled=False, resend=False),
         Talk(Platform.TIKTOK, handled=True, works_on=True),
@@ -614,6 +644,8 @@ class Post:
     account: Account
     due_ms: int
     text: str = ""
+    sent: str = ""
+    """The text of its first request."""
     edits: int = 0
     stopped: bool = False
     """A person cancelled it, in time, and did not ask for it again."""
@@ -706,6 +738,7 @@ class World:
         """A minute's run: sweep and claim; answers its instances, which nobody has started yet."""
         self.runs += 1
         run_id = f"run-{self.runs}"
+        self.do(marks.mark, "tick", run_id)
         self.do(claims.sweep, self.settings)
         found = self.do(claims.claim_due, run_id, self.settings)
         fresh = [Instance(run_id, claim.map_index, claim.delivery_id) for claim in found]
@@ -882,13 +915,19 @@ class World:
         for intent, fenced in zip(intents, answers, strict=True):
             if fenced is None or "fence" in self.broken:
                 continue
-            post = self.posts[intent.request["json"]["token"]]
-            if post.stopped:
-                raise Violation(f"{post.token} was cancelled before its fence, and goes out")
+            said = intent.request["json"]
+            post = self.posts[said["token"]]
             if self.held:
                 raise Violation(f"{post.token} goes out although everything is held")
-            if intent.request["json"]["text"] != post.text:
+            if said["name"] != FIRST:
+                if said["text"] != post.sent:
+                    raise Violation(f"{post.token} goes on with another text than it began with")
+                continue
+            if post.stopped:
+                raise Violation(f"{post.token} was cancelled before its fence, and goes out")
+            if said["text"] != post.text:
                 raise Violation(f"{post.token} goes out with a text that was changed before its fence")
+            post.sent = said["text"]
 
     def note_written(self, request: Request) -> None:
         post = self.posts[request.json["token"]]
@@ -903,8 +942,9 @@ class World:
     def check_copies(self) -> None:
         """At most one live copy of each commit."""
         for post in self.posts.values():
-            if len(self.site.live(post.token, "post")) > 1:
-                raise Violation(f"two copies of {post.token}")
+            for name in TALKS[post.platform].names:
+                if len(self.site.live(post.token, name)) > 1:
+                    raise Violation(f"two copies of {post.token}, {name}")
 
     def check(self) -> None:
         """What must be true at every moment."""
@@ -937,12 +977,18 @@ class World:
         for post in self.posts.values():
             row = self.row(post)
             live = self.site.live(post.token)
-            if row.state in (State.PUBLISHED, State.PUBLISHED_INCOMPLETE) and not live:
-                raise Violation(f"{post.token} is said to be out, and is not")
+            whole = {copy.name for copy in live} == set(TALKS[post.platform].names)
+            if row.state == State.PUBLISHED and not whole:
+                raise Violation(f"{post.token} is said to be out, and is not, or not whole")
+            if row.state == State.PUBLISHED_INCOMPLETE and not self.site.live(post.token, FIRST):
+                raise Violation(f"{post.token} is said to be out in part, and is not")
             if post.delivery_id in open_ids and row.state != State.UNRESOLVED:
                 raise Violation(f"{post.token} is {row.state}, and a write of it is still open")
             if row.state in (State.FAILED, State.UNRESOLVED, State.MISSED) and not kinds:
                 raise Violation(f"{post.token} is {row.state}, and no incident tells it")
 
     def resting(self) -> bool:
-        return all(State(row.state) in RESTING for row in self.rows().values())
+        return all(
+            State(row.state) in RESTING and (row.state != State.PUBLISHED_INCOMPLETE or row.error_kind)
+            for row in self.rows().values()
+        )
