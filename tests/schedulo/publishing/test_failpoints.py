@@ -39,10 +39,15 @@ LATER = {
     "facebook comment": replace(CASES["facebook text switched"], account_id=PAGE, first_comment=COMMENT),
 }
 """Deliveries of several commits."""
-COMMITS = [(name, case, 1) for name, case in CASES.items()] + [
-    (name, case, number)
-    for name, case in LATER.items()
-    for number in range(1, 2 + len(case.thread) + bool(case.first_comment))
+
+
+def size(case: Case) -> int:
+    """How many commits a delivery of the case has."""
+    return 1 + len(case.thread) + bool(case.first_comment)
+
+
+COMMITS = [
+    (name, case, number) for name, case in (CASES | LATER).items() for number in range(1, size(case) + 1)
 ]
 NO_SECOND_SENDING = {"tiktok pull"}
 """What has no handle and no list that proves its absence is never sent again by itself: where the first
@@ -99,9 +104,17 @@ def stage(ledger: Ledger, sandbox: RunningSandbox) -> Iterator[Stage]:
 
 
 Way = tuple[str, Case, int, Failpoint, Failure]
-EVERY: list[Way] = [(*commit, *how) for commit in COMMITS for how in itertools.product(Failpoint, Failure)]
 HOWS = list(itertools.product(Failpoint, Failure))
-SOME: list[Way] = [(*commit, *HOWS[(3 * number) % len(HOWS)]) for number, commit in enumerate(COMMITS)]
+EVERY: list[Way] = [
+    (name, case, number, point, failure)
+    for name, case, number in COMMITS
+    for point, failure in HOWS
+    if point is not Failpoint.BEFORE_EVENT or number == size(case)  # there is one event, at the end
+]
+SOME: list[Way] = [
+    ways[3 * number % len(ways)]
+    for number, ways in enumerate([[way for way in EVERY if way[:3] == commit] for commit in COMMITS])
+]
 """Each commit at one point, and each point in turn."""
 
 
