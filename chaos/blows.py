@@ -26,6 +26,8 @@ FREEZE_S = 45.0
 """Longer than Airflow's and Schedulo's patience with a silent process."""
 YOUNG_S = 20.0
 """What was started a shorter time ago is left alone."""
+PROBE_S = 10.0
+"""How often it is asked whether a part hangs."""
 GAP_S = 4.0
 """The least time between two blows."""
 OPEN_SHARE = 0.45
@@ -87,6 +89,7 @@ class Fist:
     _down: set[str] = field(default_factory=set)
     _frozen: set[str] = field(default_factory=set)
     _dealt_at: float = 0.0
+    _probed_at: float = 0.0
 
     def deal(self, blow: Blow) -> None:
         self._dealt_at = time.time()
@@ -121,6 +124,12 @@ class Fist:
         for name in PARTS:
             if not self.installation.alive(name) and name not in self._down:
                 self.tell(f"{name} had ended by itself; started again")
+                self.installation.start(name)
+        if now > self._probed_at + PROBE_S:
+            self._probed_at = now
+            for name in set(self.installation.hung()) - self._frozen - self._down:
+                self.tell(f"{name} had hung; killed and started again, as its liveness probe has it")
+                self.installation.kill(name)
                 self.installation.start(name)
 
     def calm(self) -> None:

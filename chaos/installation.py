@@ -14,11 +14,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import psutil
+import psycopg
 
 from sandbox.stack import Stack, free_port
 
 TRIGGERERS = ("triggerer", "triggerer-2")
 PARTS = ("api-server", "dag-processor", "scheduler", *TRIGGERERS)
+
+JOBS: Mapping[str, str] = {
+    "scheduler": "SchedulerJob",
+    "dag-processor": "DagProcessorJob",
+    "triggerer": "TriggererJob",
+    "triggerer-2": "TriggererJob",
+}
+"""Airflow's names of what beats in the parts that have a liveness probe."""
+HUNG_S = 60.0
+"""After so long without a beat a probe has a part started again."""
 
 LAW: Mapping[str, str] = {
     # W, K, S, L and Q scaled together, so that what is unknown is decided within minutes.
@@ -91,6 +102,23 @@ class Installation:
     def age_s(self, name: str) -> float:
         """How long ago it was started."""
         return time.monotonic() - self._started_at[name]
+
+    def hung(self) -> list[str]:
+        """Parts that run and do not beat. Airflow's own can: a LocalExecutor whose worker was killed while it
+        read its queue never ends. A deployment has liveness probes for that (`airflow jobs check`)."""
+        query = (
+            "SELECT job_type, extract(epoch FROM now() - max(latest_heartbeat)) FROM job GROUP BY job_type"
+        )
+        try:
+            with psycopg.connect(self.stack.metadata_url, connect_timeout=3) as connection:
+                silent_s = {kind: float(seconds) for kind, seconds in connection.execute(query)}
+        except psycopg.Error:
+            return []
+        return [
+            name
+            for name, kind in JOBS.items()
+            if self.alive(name) and silent_s.get(kind, 0) > HUNG_S and self.age_s(name) > 2 * HUNG_S
+        ]
 
     def kill(self, name: str) -> None:
         """SIGKILL to all of it, at once."""
