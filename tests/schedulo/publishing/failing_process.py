@@ -121,6 +121,7 @@ def work(told: Mapping[str, Any]) -> None:
         Settings(**told["settings"]),
         CONVERSATIONS,
         lambda media: f"{told['sandbox']}/media/{media.sha256}",
+        broken=frozenset(told["broken"]),
     )
     publisher.work_on(told["run_id"], 0, "ti-1").result(120)
     publisher.close()

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import IO, Any
 
@@ -134,10 +134,33 @@ def test_a_process_fails_at_each_point_of_each_commit(stage: Stage, nursery: Nur
     fails(stage, nursery, way)
 
 
+@pytest.mark.parametrize("point", [Failpoint.AFTER_FENCE, Failpoint.BEFORE_WRITE])
+def test_without_the_window_a_frozen_process_sends_what_another_has_sent(
+    stage: Stage, nursery: Nursery, point: Failpoint
+) -> None:
+    way = ("x text", CASES["x text"], 1, point, Failure.FREEZE)
+    id_ = fail(stage, nursery, way, broken=["window"])
+    take_over(stage, id_, stage.settings)
+    assert nursery.wake() == "ended 0"
+    assert [post["text"] for post in stage.sandbox.posts()] == [TEXT, TEXT]
+    assert "on_air_twice" in stage.incidents()
+
+
 def fails(stage: Stage, nursery: Nursery, way: Way) -> None:
-    name, case, number, point, failure = way
-    settings = replace(QUICK, **dict(case.settings))
-    stage.settings = settings
+    name, case, _, point, failure = way
+    id_ = fail(stage, nursery, way)
+    take_over(stage, id_, stage.settings)
+    once(stage, id_, name, case, point)
+    if failure is Failure.FREEZE:
+        assert nursery.wake() == "ended 0"
+        take_over(stage, id_, stage.settings)
+        once(stage, id_, name, case, point)
+
+
+def fail(stage: Stage, nursery: Nursery, way: Way, broken: Sequence[str] = ()) -> str:
+    """Publish in another process until it fails; answers the delivery's id."""
+    _, case, number, point, failure = way
+    stage.settings = replace(QUICK, **dict(case.settings))
     id_ = plan(stage, case, TEXT)
     stage.change(id_, due_ms=1, fire_ms=1)
     assert stage.tick("run-1") == [id_]
@@ -145,21 +168,17 @@ def fails(stage: Stage, nursery: Nursery, way: Way) -> None:
         ledger=stage.ledger.url.render_as_string(hide_password=False),
         sandbox=stage.sandbox.url,
         media=str(stage.store.root),
-        settings=asdict(settings),
+        settings=asdict(stage.settings),
         run_id="run-1",
         point=point,
         failure=failure,
         commit=number,
+        broken=list(broken),
     )
     assert fate == {Failure.KILL: "killed", Failure.FREEZE: "stopped"}[failure], stage.story(id_)
     # A frozen process must find its window spent when it wakes up.
-    time.sleep(settings.window_s + 0.1 if failure is Failure.FREEZE else 0)
-    take_over(stage, id_, settings)
-    once(stage, id_, name, case, point)
-    if failure is Failure.FREEZE:
-        assert nursery.wake() == "ended 0"
-        take_over(stage, id_, settings)
-        once(stage, id_, name, case, point)
+    time.sleep(stage.settings.window_s + 0.1 if failure is Failure.FREEZE else 0)
+    return id_
 
 
 def take_over(stage: Stage, id_: str, settings: Any) -> None:
