@@ -33,7 +33,7 @@ class Ask(StrEnum):
     RETRY = "retry"
     """Try it again, in a later run."""
     CLEAR = "clear"
-    """Its task was cleared: try it again in the instance that asks."""
+    """Its task began again, cleared by a person or tried again by Airflow: try it in that instance."""
     IS_OUT = "out"
     """A person has looked: the post is there."""
     NOT_OUT = "not_out"
@@ -129,7 +129,7 @@ RULES: Mapping[Ask, Mapping[State, Rule]] = {
 
 _SAID: Mapping[Ask, str] = {
     Ask.RETRY: "a retry was requested",
-    Ask.CLEAR: "its task was cleared",
+    Ask.CLEAR: "its task began again",
     Ask.IS_OUT: "'it is out' was said",
     Ask.NOT_OUT: "'it is not out, send it' was said",
 }
