@@ -44,6 +44,8 @@ class _Gate:
 
 
 _gate = _Gate()
+_stops: set[asyncio.Task[None]] = set()
+"""What `on_kill` began: asyncio itself keeps no task alive."""
 _making = asyncio.Lock()
 _publisher: Publisher | None = None
 
@@ -108,7 +110,16 @@ class PublishTrigger(BaseTrigger):
 
     async def on_kill(self) -> None:
         """A person acted on the waiting task. Marked as failed or as success: the delivery is cancelled.
-        Cleared: its next try joins the work that goes on."""
+        Cleared: its next try joins the work that goes on.
+
+        A task of its own does it: Airflow sends the cancellation again with every message to this process
+        until the trigger has ended, and each cancels what this coroutine waits for."""
+        stop = asyncio.create_task(self._stop_if_marked())
+        _stops.add(stop)
+        stop.add_done_callback(_stops.discard)
+        await asyncio.shield(stop)
+
+    async def _stop_if_marked(self) -> None:
         run_id, map_index, _ = self._place
         verdict = await self._marked_as()
         if verdict is None:
