@@ -39,7 +39,7 @@ down: $(READY) ## stop what `make up` started
 
 test: lint ## everything that must pass
 	$(BIN)/python -m pytest -n 2 -m "not slow and not whole"
-	$(BIN)/python -m pytest -m "slow and not whole"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow and not whole"
 
 test-fast: $(READY) ## on SQLite, without real Airflow processes and long scripts; under 2 minutes
 	$(BIN)/python -m pytest -n 2 -m "not slow and not whole and not postgres"
