@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import sqlalchemy as sa
 
 from sandbox.postgres import find_binaries, running_postgres
 from schedulo.ledger.database import Ledger
+from schedulo.ledger.tables import metadata
 
 
 @pytest.fixture(scope="session")
@@ -25,9 +28,9 @@ def postgres_url() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def fresh_postgres(postgres_url: str) -> Iterator[str]:
-    """The URL of an empty database."""
+@contextmanager
+def _database(postgres_url: str) -> Iterator[str]:
+    """The URL of an empty database; it is dropped afterwards."""
     name = f"test_{secrets.token_hex(6)}"
     admin = sa.create_engine(
         sa.make_url(postgres_url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
@@ -40,17 +43,69 @@ def fresh_postgres(postgres_url: str) -> Iterator[str]:
     admin.dispose()
 
 
+@pytest.fixture
+def fresh_postgres(postgres_url: str) -> Iterator[str]:
+    """The URL of an empty database."""
+    with _database(postgres_url) as url:
+        yield url
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'ledger.db'}"
     url: str = request.getfixturevalue("fresh_postgres")
     return url
 
 
-@pytest.fixture
-def ledger(ledger_url: str) -> Iterator[Ledger]:
-    ledger = Ledger(ledger_url)
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of an empty ledger: migrating each anew would take longer than most tests."""
+    path = tmp_path_factory.mktemp("migrated") / "ledger.db"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_url: str) -> Iterator[str]:
+    """The URL of a database with a ledger, which is emptied for each test: making one takes a second."""
+    with _database(postgres_url) as url:
+        _migrate(url)
+        yield url
+
+
+def _empty(url: str) -> None:
+    """Nothing of the test before is left: no process of it, no row, no index missing."""
+    others = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = "
+    )
+    ledger = Ledger(url)
+    with ledger.begin() as connection:
+        connection.exec_driver_sql(others + "current_database()")
+        names = ", ".join(table.name for table in metadata.sorted_tables)
+        connection.exec_driver_sql(f"TRUNCATE {names} RESTART IDENTITY")
+        for table in metadata.sorted_tables:
+            for index in table.indexes:
+                index.create(connection, checkfirst=True)
+    ledger.close()
+
+
+def _migrate(url: str) -> None:
+    ledger = Ledger(url)
     ledger.migrate()
+    ledger.close()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
+    """An empty ledger."""
+    if request.param == "sqlite":
+        copy = shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "ledger.db")
+        url = f"sqlite:///{copy}"
+    else:
+        url = request.getfixturevalue("migrated_postgres")
+        _empty(url)
+    ledger = Ledger(url)
     yield ledger
     ledger.close()

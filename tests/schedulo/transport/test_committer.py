@@ -121,7 +121,7 @@ async def test_no_connection_means_not_sent(committer: Committer, server: Cuttin
 async def test_silence_is_no_answer(committer: Committer, server: CuttingServer) -> None:
     server.mode = "silent"
     with pytest.raises(NoAnswer):
-        await send(committer, replace(POST, timeout_s=0.2))
+        await send(committer, replace(POST, timeout_s=2.0))
     assert len(server.requests) == 1
 
 
