@@ -230,6 +230,8 @@ def _update(
     connection: sa.Connection, now_ms: int, post: PostPlan, plan: Plan, row: Any, guard_ms: int
 ) -> None:
     state = State(row.state)
+    if state in OUT and plan.problem and post.wanted:
+        return  # what keeps a row from being planned says nothing to one that is out
     if plan.problem or not post.wanted:
         _withdraw(connection, now_ms, row, plan.problem or "the post is no longer Ready")
         return

@@ -100,6 +100,14 @@ def test_people_are_told_once_that_a_wish_came_after_the_post(
     assert books.story(id_).count(sentence) == 1
 
 
+def test_a_problem_of_its_row_says_nothing_to_a_post_that_is_out(books: Books) -> None:
+    id_ = put(books, post(books))
+    books.change(id_, state=S.PUBLISHED, reason="")
+    row = post(books)
+    put(books, replace(row, plans=tuple(replace(plan, problem="broken") for plan in row.plans)))
+    assert (books.row(id_).state, books.row(id_).reason) == (S.PUBLISHED, "")
+
+
 def test_what_is_sent_once_more_is_the_same_to_the_byte(books: Books) -> None:
     id_ = put(books, post(books, due_s=0))
     books.change(id_, state=S.ARMED, holder="me", armed_version=1)
