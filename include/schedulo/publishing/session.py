@@ -412,8 +412,7 @@ class Session:
             return await self._fail(current, error)
         if info.strategy is Strategy.REARM:
             await self._desk.do(endings.rearm, current, error.sentence())
-        wait_s = max(error.wait_s or 0, info.base_wait_s * 2**current.attempts * random.uniform(0.5, 1.0))
-        return await self._wait(current, wait_s, error, attempt=True)
+        return await self._wait(current, _pause_s(error, current.attempts), error, attempt=True)
 
     async def _renew(self, delivery: Delivery, error: PlatformError) -> PlatformError | None:
         """Renew the login, once. None: it has a new token, look at the ledger and go on; else the error that
