@@ -7,7 +7,7 @@ epoch (UTC).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Self
 
@@ -31,8 +31,14 @@ class Format(StrEnum):
     VIDEO = "video"
     GIF = "gif"
     REEL = "reel"
+    CAROUSEL = "carousel"
+    """Images and videos side by side, on Instagram."""
+    STORY = "story"
+    POLL = "poll"
     DRAFT = "draft"
     """A video handed to the creator's TikTok inbox; a person finishes it in the app."""
+    IMAGES_DRAFT = "images_draft"
+    """The same with pictures."""
 
 
 class MediaKind(StrEnum):
@@ -86,6 +92,38 @@ class Position(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Facts:
+    """What was found inside a file beyond its size. Zero, empty and False where it is not known or has no
+    meaning for the kind of file."""
+
+    fps: float = 0.0
+    video_codec: str = ""
+    """FFmpeg's names (h264, hevc, vp9, ...)."""
+    audio_codec: str = ""
+    """Empty: no sound."""
+    pixel_format: str = ""
+    """FFmpeg's name (yuv420p, ...)."""
+    bit_rate: int = 0
+    """Of picture and sound together, bits a second."""
+    audio_rate_hz: int = 0
+    audio_channels: int = 0
+    interlaced: bool = False
+    variable_fps: bool = False
+    index_last: bool = False
+    """MP4 and MOV: the index (moov) comes after the media."""
+    edited: bool = False
+    """MP4 and MOV: an edit list that leaves out or shifts parts."""
+    frames: int = 0
+    """Of an animation."""
+    color_mode: str = ""
+    """Pillow's name of a picture's colours (RGB, CMYK, ...)."""
+    turned: bool = False
+    """The picture is stored otherwise than it is to be shown (EXIF orientation)."""
+    foreign_profile: bool = False
+    """The picture's colour profile is not sRGB."""
+
+
+@dataclass(frozen=True, slots=True)
 class Media:
     """One file of a post, kept in the media store under its hash."""
 
@@ -98,6 +136,12 @@ class Media:
     duration_ms: int = 0
     alt_text: str = ""
     filename: str = ""
+    facts: Facts | None = field(default=None, compare=False)
+    """None where nobody looked: a medium read back from a ledger needs no more checking."""
+
+    def to_json(self) -> dict[str, Any]:
+        """What identifies it and is sent with it; not what was found inside."""
+        return {item.name: getattr(self, item.name) for item in fields(self) if item.name != "facts"}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -117,10 +161,21 @@ class Content:
     thread: tuple[str, ...] = ()
     """What follows the text as further posts, each a reply to the one before."""
     first_comment: str = ""
+    cover: Media | None = None
+    """The picture that stands for a video."""
 
     def to_json(self) -> dict[str, Any]:
         """Without what is empty and came later, so that older fingerprints stay as they are."""
-        found = asdict(self)
+        found = {
+            "format": self.format,
+            "text": self.text,
+            "media": [item.to_json() for item in self.media],
+            "link": self.link,
+            "options": dict(self.options),
+            "thread": self.thread,
+            "first_comment": self.first_comment,
+            "cover": self.cover.to_json() if self.cover else None,
+        }
         return {name: value for name, value in found.items() if value or name not in _CAME_LATER}
 
     @classmethod
@@ -133,10 +188,11 @@ class Content:
             options=dict(data["options"]),
             thread=tuple(data.get("thread", ())),
             first_comment=data.get("first_comment", ""),
+            cover=Media.from_json(data["cover"]) if data.get("cover") else None,
         )
 
 
-_CAME_LATER = frozenset({"thread", "first_comment"})
+_CAME_LATER = frozenset({"thread", "first_comment", "cover"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +219,8 @@ class Problem:
     value: str
     rule: str
     remedy: str
+    warning: bool = False
+    """True: the post goes out all the same, and its author should know this."""
 
     def sentence(self) -> str:
         value = f" ({shown(self.value)})" if self.value else ""

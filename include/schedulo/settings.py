@@ -74,6 +74,27 @@ class Settings:
     content_guard_s: float = 86400.0
     """The same content on one account within this time, from another record, is held."""
 
+    # Preparing
+    prepare_ahead_s: float = 86400.0
+    """Media are fetched, checked and converted this long before a post is due."""
+    fit: str = "crop"
+    """What is done with media of a shape that a platform does not take, where the post does not say:
+    crop, pad or leave."""
+    approval_needed: bool = False
+    """A post without a word in Approval waits for one."""
+    convert_s: float = 1800.0
+    """How long one conversion may take."""
+    convert_memory_mb: int = 2048
+    """How much memory one conversion may use."""
+    convert_threads: int = 2
+    """How many threads one conversion may use."""
+
+    # After publishing
+    still_there_s: float = 86400.0
+    """How often a post that is out is looked for on its platform; 0: never."""
+    still_there_days: int = 30
+    """For how many days after it went out."""
+
     # Airtable
     airtable_budget_s: float = 10.0
     """How long one tick may spend on reading Airtable; then it goes on without."""

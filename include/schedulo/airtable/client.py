@@ -32,7 +32,7 @@ from schedulo.airtable.rows import (
     post_row,
     told_row,
 )
-from schedulo.airtable.schema import ACCOUNTS, COMMANDS, DELIVERIES, POSTS, Writer, fields_by
+from schedulo.airtable.schema import ACCOUNTS, BY_NAME, COMMANDS, DELIVERIES, POSTS, Writer, fields_by
 from schedulo.clock import iso, now_ms
 from schedulo.errors.airtable import OFFSET_DIED, AirtableBusy, AirtableDown, AirtableQuota, AirtableRefused
 from schedulo.words import word
@@ -114,7 +114,7 @@ class AirtableClient:
         self.mapping = mapping or Mapping()
         self.calls = Calls(api, budget_s=budget_s, clock=clock, sleep=sleep)
         self._overlap_ms = int(overlap_s * 1000)
-        names = {name: self.mapping.table(name) for name in (ACCOUNTS, POSTS, DELIVERIES)}
+        names = {name: self.mapping.table(name) for name in BY_NAME}
         self._urls = {name: api.table(base_id, own).urls for name, own in names.items()}
 
     def within(self, budget_s: float) -> AbstractContextManager[None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping as Dict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from schedulo.airtable import schema
@@ -19,6 +19,7 @@ from schedulo.clock import ClockError, Instant, instant, iso, parse_instant
 from schedulo.model import Account, Platform, Problem, State
 from schedulo.words import shortened, shown
 
+TAG = re.compile(r"(?:(\d{1,2}):\s*)?@([\w.]{1,30})(?:\s+([01]?\.?\d*)\s+([01]?\.?\d*))?")
 PART_LINE = re.compile(r"^[ \t]*-{3,}[ \t]*$", re.MULTILINE)
 ACCOUNT_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 TITLE_CHARS = 300
@@ -39,7 +40,7 @@ class AccountRow:
     """Empty where the row names none, or one that does not exist."""
     active: bool
     options: Dict[str, Any]
-    """As `model.Account.options`: `login`, `premium`."""
+    """As `model.Account.options`: `login`, `premium`, `template`, `hashtags`, `utm`."""
     problems: tuple[Problem, ...] = ()
 
     def account(self, base_timezone: str = "UTC") -> Account | None:
@@ -77,6 +78,18 @@ class PostRow:
     """What follows the text on X."""
     first_comment: str = ""
     """On Instagram and Facebook."""
+    texts: Dict[Platform, str] = field(default_factory=dict)
+    """Where a platform has a text of its own."""
+    hashtags: str = ""
+    """As written, with or without the #."""
+    hashtags_in: str = "text"
+    """`text` or `comment`."""
+    may_shorten: bool = False
+    fit: str = ""
+    """`crop`, `pad`, `leave`, or empty where the row does not say."""
+    cover: AttachmentRef | None = None
+    approval: str = ""
+    """`needed`, `approved`, `rejected`, or empty."""
     problems: tuple[Problem, ...] = ()
 
     def due(self, account_timezone: str, mapping: Mapping | None = None) -> Instant | None:
@@ -107,7 +120,7 @@ class Command:
     """As the row says; people may have changed it."""
     record_id: str
     verb: str
-    """`retry`, `cancel` or `resolve`."""
+    """A verb of `schema.COMMANDS`."""
     requested_ms: int
     resolution: str = ""
     """For `resolve`: `out` or `not_out`; empty where the row says neither."""
@@ -225,6 +238,9 @@ def account_row(record: Dict[str, Any], mapping: Mapping) -> AccountRow:
             options["login"] = login
     if platform == Platform.X:
         options["premium"] = premium
+    for name, column in (("template", "Text template"), ("hashtags", "Hashtags"), ("utm", "UTM tags")):
+        if said := cells.text(column).strip():
+            options[name] = said
     return AccountRow(
         record_id=str(record.get("id", "")),
         name=cells.text("Name"),
@@ -281,6 +297,17 @@ def post_row(record: Dict[str, Any], mapping: Mapping) -> PostRow:
         options=_options(cells),
         thread=_thread(cells.text("Thread")),
         first_comment=cells.text("First comment").strip(),
+        texts={
+            Platform(name): text
+            for word, name in schema.PLATFORMS.items()
+            if (text := cells.text(f"{word} text")).strip()
+        },
+        hashtags=cells.text("Hashtags").strip(),
+        hashtags_in=cells.choice("Hashtags go to", schema.HASHTAG_PLACES) or "text",
+        may_shorten=cells.checked("May be shortened"),
+        fit=cells.choice("Fit", schema.FITS) or "",
+        cover=_cover(cells),
+        approval=cells.choice("Approval", schema.APPROVALS) or "",
         problems=tuple(cells.problems),
     )
 
@@ -341,10 +368,18 @@ def _options(cells: Cells) -> dict[Platform, dict[str, Any]]:
         tiktok["video_cover_timestamp_ms"] = instagram["thumb_offset"] = cover_ms
     if cells.checked("Reels tab only"):
         instagram["share_to_feed"] = False
+    if (picture := cells.seconds_as_ms("Cover picture")) is not None:
+        tiktok["photo_cover_index"] = picture // 1000 - 1
+    if cells.checked("TikTok music"):
+        tiktok["auto_add_music"] = True
+    if tags := _tags(cells):
+        instagram["user_tags"] = tags
+    if poll := _poll(cells):
+        x["poll"] = poll
     if (replies := cells.choice("X replies", schema.X_REPLIES)) is not None:
         x["reply_settings"] = replies
     if ai:
-        x["made_with_ai"] = True
+        x["made_with_ai"] = instagram["is_ai_generated"] = True
     if title := cells.text("Facebook title").strip():
         facebook["title"] = title
     return {
@@ -353,6 +388,37 @@ def _options(cells: Cells) -> dict[Platform, dict[str, Any]]:
         Platform.X: x,
         Platform.FACEBOOK: facebook,
     }
+
+
+def _cover(cells: Cells) -> AttachmentRef | None:
+    found = cells.attachments("Cover")
+    if len(found) > 1:
+        cells.problem("Cover", "", f"has {len(found)} files; it must be one picture")
+    return found[0] if len(found) == 1 else None
+
+
+def _tags(cells: Cells) -> list[dict[str, Any]]:
+    """Tagged people: `{"index", "username", "x", "y"}`; index counts from 0, x and y are None without."""
+    found: list[dict[str, Any]] = []
+    for line in filter(None, map(str.strip, cells.text("Tagged people").splitlines())):
+        match = TAG.fullmatch(line)
+        if match is None:
+            cells.problem("Tagged people", line, "is no line like '@name 0.5 0.8' or '2: @name 0.5 0.8'")
+            continue
+        number, name, x, y = match.groups()
+        place = (float(x), float(y)) if x else (None, None)
+        found.append({"index": int(number or 1) - 1, "username": name, "x": place[0], "y": place[1]})
+    return found
+
+
+def _poll(cells: Cells) -> dict[str, Any] | None:
+    """X's poll, or None."""
+    answers = [line.strip() for line in cells.text("Poll").splitlines() if line.strip()]
+    lasts_ms = cells.seconds_as_ms("Poll lasts (h)")
+    if not answers:
+        return None
+    minutes = 24 * 60 if lasts_ms is None else round(lasts_ms * 60 / 1000)
+    return {"options": answers, "duration_minutes": minutes}
 
 
 def _thread(text: str) -> tuple[str, ...]:

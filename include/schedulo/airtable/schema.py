@@ -16,6 +16,7 @@ from schedulo.model import State
 
 ACCOUNTS = "Accounts"
 POSTS = "Posts"
+MENTIONS = "Mentions"
 DELIVERIES = "Deliveries"
 
 
@@ -119,7 +120,16 @@ LOGINS: Mapping[str, str] = {
     "Instagram Login": "instagram_login",
     "Facebook Login": "facebook_login",
 }
-FORMATS: Mapping[str, str] = {"Post": "post", "Reel": "reel", "Draft to inbox": "draft"}
+FORMATS: Mapping[str, str] = {
+    "Post": "post",
+    "Reel": "reel",
+    "Story": "story",
+    "Draft to inbox": "draft",
+}
+# What is done with a picture or video whose shape a platform does not take.
+FITS: Mapping[str, str] = {"Crop": "crop", "Pad": "pad", "Leave it, tell me": "leave"}
+HASHTAG_PLACES: Mapping[str, str] = {"Text": "text", "First comment": "comment"}
+APPROVALS: Mapping[str, str] = {"Needed": "needed", "Approved": "approved", "Rejected": "rejected"}
 # TikTok: Content Posting API reference, "Direct post", post_info.
 TIKTOK_PRIVACY: Mapping[str, str] = {
     "Everyone": "PUBLIC_TO_EVERYONE",
@@ -143,6 +153,8 @@ X_REPLIES: Mapping[str, str | None] = {
 # What a person may say of a delivery that nobody knows the outcome of.
 RESOLUTIONS: Mapping[str, str] = {"It is out": "out", "It is not out, send it": "not_out"}
 
+PREPARED = "Ready"
+"""It is scheduled, and everything is done that can be done before its second."""
 NOT_PLANNED = "Not planned"
 """A post with a problem, or on an account that cannot be used: nothing will go out."""
 STATE_WORDS: Mapping[State, str] = {
@@ -162,6 +174,7 @@ STATE_WORDS: Mapping[State, str] = {
     State.MISSED: "Missed",
     State.CANCELLED: "Cancelled",
 }
+ALL_STATE_WORDS = (*STATE_WORDS.values(), PREPARED, NOT_PLANNED)
 
 _SCHEDULO = Writer.SCHEDULO
 
@@ -180,6 +193,25 @@ TABLES: tuple[Table, ...] = (
             Field("Time zone", Type.TEXT, "IANA name, such as Europe/Berlin; for posts without one."),
             Field("Active", Type.CHECKBOX, "Untick to stop publishing on this account."),
             Field("Premium", Type.CHECKBOX, "X only: the account may write long posts."),
+            Field(
+                "Text template",
+                Type.LONG_TEXT,
+                "What a post's text becomes here, with {text}, {link} and {hashtags} filled in.",
+            ),
+            Field("Hashtags", Type.LONG_TEXT, "Added to the hashtags of every post on this account."),
+            Field(
+                "UTM tags",
+                Type.TEXT,
+                "Added to links: utm_source={platform}&utm_medium=social&utm_campaign={title}",
+            ),
+        ),
+    ),
+    Table(
+        MENTIONS,
+        "What @Name in a text becomes on each platform. May stay empty.",
+        (
+            Field("Name", Type.TEXT, "What is written after the @ in a post's text."),
+            *(Field(word, Type.TEXT, f"The @name on {word}.") for word in PLATFORMS),
         ),
     ),
     Table(
@@ -188,7 +220,17 @@ TABLES: tuple[Table, ...] = (
         (
             Field("Title", Type.TEXT, "For you; never published."),
             Field("Text", Type.LONG_TEXT, "The text, with #hashtags and @mentions."),
+            *(
+                Field(f"{word} text", Type.LONG_TEXT, f"On {word} instead of the text; empty: the text.")
+                for word in PLATFORMS
+            ),
+            Field("Hashtags", Type.LONG_TEXT, "Written after the text, or where 'Hashtags go to' says."),
+            Field("Hashtags go to", Type.SELECT, "Empty: the text.", choices=tuple(HASHTAG_PLACES)),
+            Field(
+                "May be shortened", Type.CHECKBOX, "A text too long for a platform may be cut short there."
+            ),
             Field("Media", Type.ATTACHMENTS, "Images or one video, in the order in which they appear."),
+            Field("Fit", Type.SELECT, "Media of a shape that a platform does not take.", choices=tuple(FITS)),
             Field("Alt text", Type.LONG_TEXT, "What the media show: one line for each, in the same order."),
             Field("Link", Type.URL, "A link to share (Facebook shows it as a card)."),
             Field("Accounts", Type.LINKS, "Where the post goes out.", link=ACCOUNTS),
@@ -197,6 +239,12 @@ TABLES: tuple[Table, ...] = (
             Field("Time zone", Type.TEXT, "IANA name, such as Europe/Berlin. Empty: that of the account."),
             Field("Status", Type.SELECT, "Only Ready is planned.", choices=("Draft", READY)),
             Field("Format", Type.SELECT, "Empty: what the media call for.", choices=tuple(FORMATS)),
+            Field(
+                "Approval",
+                Type.SELECT,
+                "A post that says Needed waits for Approved; empty: needs none.",
+                choices=tuple(APPROVALS),
+            ),
             Field("Not after", Type.DATETIME, "Do not send it later than this; it becomes Missed."),
             Field("TikTok privacy", Type.SELECT, "Who may see it; required.", choices=tuple(TIKTOK_PRIVACY)),
             Field("TikTok comments", Type.CHECKBOX, "Allow comments."),
@@ -208,6 +256,19 @@ TABLES: tuple[Table, ...] = (
                 "Reels tab only", Type.CHECKBOX, "Instagram: keep the reel out of the profile grid's feed."
             ),
             Field("Cover at (s)", Type.NUMBER, "Second of the video that becomes its cover.", precision=1),
+            Field("Cover", Type.ATTACHMENTS, "Instagram reels: the picture that becomes the cover."),
+            Field(
+                "Cover picture", Type.NUMBER, "TikTok: which of the pictures is the cover; empty: the first."
+            ),
+            Field("TikTok music", Type.CHECKBOX, "Pictures: let TikTok add music."),
+            Field(
+                "Tagged people",
+                Type.LONG_TEXT,
+                "Instagram: a line for each, @name 0.5 0.8 (from left, from top); '2: @name 0.5 0.8' for the "
+                "second picture.",
+            ),
+            Field("Poll", Type.LONG_TEXT, "X: two to four answers, a line for each."),
+            Field("Poll lasts (h)", Type.NUMBER, "X: hours; empty: 24.", precision=1),
             Field("X replies", Type.SELECT, "Who may reply; empty: everyone.", choices=tuple(X_REPLIES)),
             Field(
                 "Thread", Type.LONG_TEXT, "X: what follows the text as further posts, parted by lines of ---."
@@ -231,7 +292,13 @@ TABLES: tuple[Table, ...] = (
             Field("Post", Type.LINKS, "The post.", _SCHEDULO, link=POSTS),
             Field("Account", Type.LINKS, "The account.", _SCHEDULO, link=ACCOUNTS),
             Field("Platform", Type.SELECT, "Where.", _SCHEDULO, choices=tuple(PLATFORMS)),
-            Field("State", Type.SELECT, "Where it stands.", _SCHEDULO, (*STATE_WORDS.values(), NOT_PLANNED)),
+            Field(
+                "State",
+                Type.SELECT,
+                "Where it stands.",
+                _SCHEDULO,
+                ALL_STATE_WORDS,
+            ),
             Field("Message", Type.LONG_TEXT, "Why, and what to do.", _SCHEDULO),
             Field("Due at", Type.DATETIME, "When it should go out.", _SCHEDULO),
             Field("Accepted at", Type.DATETIME, "When the platform took it.", _SCHEDULO),
@@ -243,6 +310,10 @@ TABLES: tuple[Table, ...] = (
             Field("Updated at", Type.DATETIME, "When Schedulo last wrote this row.", _SCHEDULO),
             Field("Retry requested at", Type.DATETIME, "Set it to now to try again."),
             Field("Cancel requested at", Type.DATETIME, "Set it to now to cancel."),
+            Field("Take down requested at", Type.DATETIME, "Set it to now to take what is out down again."),
+            Field(
+                "Edit requested at", Type.DATETIME, "Set it to now to give what is out the post's new text."
+            ),
             Field("Resolve as", Type.SELECT, "Where nobody knows: what you saw.", choices=tuple(RESOLUTIONS)),
             Field("Resolve link", Type.URL, "The post, where it is out."),
             Field("Resolve requested at", Type.DATETIME, "Set it to now when the two before are filled."),
@@ -253,6 +324,8 @@ BY_NAME: Mapping[str, Table] = {table.name: table for table in TABLES}
 COMMANDS: Mapping[str, str] = {
     "retry": "Retry requested at",
     "cancel": "Cancel requested at",
+    "take_down": "Take down requested at",
+    "edit": "Edit requested at",
     "resolve": "Resolve requested at",
 }
 

@@ -76,6 +76,8 @@ posts = sa.Table(
         server_default=sa.false(),
         comment="its media are not all here yet: read again at the next tick",
     ),
+    sa.Column("due_ms", sa.BigInteger, comment="its earliest delivery; empty: none is planned"),
+    sa.Column("prepared_ms", sa.BigInteger, comment="when it was last prepared, well or not"),
 )
 
 attachments = sa.Table(
@@ -84,6 +86,17 @@ attachments = sa.Table(
     _text("id", primary_key=True, comment="Airtable's id of the attachment; its URL dies after two hours"),
     _text("sha256", comment="the file in the media store"),
     _instant("fetched_ms", nullable=False),
+)
+
+renditions = sa.Table(
+    "renditions",
+    metadata,
+    _text("source", primary_key=True, comment="sha256 of the file that people gave"),
+    _text("recipe", primary_key=True, comment="what was done with it, as a key that says all of it"),
+    _text("sha256", "", comment="the file that came of it; empty: it cannot be done"),
+    _text("problem", "", comment="why it cannot be done, for the author"),
+    _instant("made_ms", nullable=False),
+    _count("took_ms"),
 )
 
 deliveries = sa.Table(
@@ -98,6 +111,15 @@ deliveries = sa.Table(
     _text("label", "", comment="platform, account and title, as people find it"),
     _text("state"),
     _text("reason", "", comment="why it is where it is, as a sentence"),
+    _text("warnings", "", comment="what its author should know although it goes out"),
+    sa.Column(
+        "ready",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.true(),
+        comment="its media are here and fit; what is not ready is not claimed",
+    ),
+    _text("approval", "", comment="needed: it waits for a person; empty: none is needed or it was given"),
     sa.Column("content", Json, nullable=False),
     _text("content_hash", comment="equal for what people would call the same post"),
     _text("fingerprint", "", comment="changes with anything that would be sent"),
@@ -117,6 +139,8 @@ deliveries = sa.Table(
     _instant("sent_ms"),
     _instant("accepted_ms"),
     _instant("published_ms"),
+    sa.Column("checked_ms", sa.BigInteger, comment="when it was last seen on the platform after it went out"),
+    sa.Column("removed_ms", sa.BigInteger, comment="when it was taken down, or found to be gone"),
     _text("error_kind", ""),
     _text("error_code", ""),
     sa.Column(

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from schedulo.accepts import Rules
 from schedulo.errors import Diagnosis, Kind, PlatformError
 from schedulo.flow import Flow, Job, Lost, Sent
-from schedulo.model import Account, Content, Platform, Problem
+from schedulo.model import Account, Content, Format, MediaKind, Platform, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,15 @@ class Conversation(Protocol):
     platform: Platform
 
     def check(self, account: Account, content: Content, *, public_media: bool) -> Sequence[Problem]:
-        """All that would be refused, found without the network.
+        """All that would be refused, found without the network, and what the author should know besides.
 
+        It sees the files as they are sent: converted, where that was needed (`accepts`).
         `public_media` says whether stored media have a public address (`media_base_url`).
         """
+        ...
+
+    def accepts(self, account: Account, format_: Format) -> Mapping[MediaKind, Rules]:
+        """What files of a format must be like on this account. A kind that is not named is not taken."""
         ...
 
     def publish(self, job: Job) -> Flow:

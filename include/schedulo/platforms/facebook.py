@@ -8,11 +8,12 @@ videos, and the video API's guide to reels.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from schedulo.accepts import Rules
 from schedulo.errors import Phase, PlatformError
 from schedulo.flow import (
     Finding,
@@ -27,7 +28,7 @@ from schedulo.flow import (
     side_by_side,
     step,
 )
-from schedulo.model import Account, Content, Format, Media, Platform, Problem, Published
+from schedulo.model import Account, Content, Format, Media, MediaKind, Platform, Problem, Published
 from schedulo.platforms import graph
 from schedulo.platforms.base import Conversation, Credential, cannot_renew
 from schedulo.platforms.facebook_limits import problems
@@ -44,6 +45,9 @@ class Facebook:
 
     def check(self, account: Account, content: Content, *, public_media: bool) -> Sequence[Problem]:
         return list(problems(content))
+
+    def accepts(self, account: Account, format_: Format) -> Mapping[MediaKind, Rules]:
+        return {}
 
     def publish(self, job: Job) -> Flow:
         published = yield from self._post(job)

@@ -14,6 +14,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
+from schedulo.accepts import Rules
 from schedulo.errors import Phase, PlatformError
 from schedulo.flow import (
     Finding,
@@ -119,6 +120,9 @@ class Instagram:
 
     def check(self, account: Account, content: Content, *, public_media: bool) -> Sequence[Problem]:
         return list(_problems(account, content, public_media))
+
+    def accepts(self, account: Account, format_: Format) -> Mapping[MediaKind, Rules]:
+        return {}
 
     def publish(self, job: Job) -> Flow:
         """Container, processing, `Due`, media_publish, permalink."""

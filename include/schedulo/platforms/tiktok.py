@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from schedulo.accepts import Rules
 from schedulo.errors import Diagnosis, Kind, Phase, PlatformError, diagnose
 from schedulo.errors.tiktok import TIKTOK_RULES
 from schedulo.flow import (
@@ -430,6 +431,9 @@ class TikTok:
             given = ", ".join(media.kind.value for media in content.media)
             return [*problems, Problem("Media", given, "TikTok takes one video", "Attach exactly one video.")]
         return [*problems, *_check_video(content.media[0])]
+
+    def accepts(self, account: Account, format_: Format) -> Mapping[MediaKind, Rules]:
+        return {}
 
     def publish(self, job: Job) -> Flow:
         """A direct post, or a draft into the creator's inbox; by file or, if so set, fetched by TikTok."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
+from schedulo.accepts import Rules
 from schedulo.errors import Diagnosis, Kind, Phase, PlatformError, Scope, diagnose
 from schedulo.errors.x import X_RULES
 from schedulo.flow import (
@@ -39,7 +40,7 @@ from schedulo.flow import (
     side_by_side,
     step,
 )
-from schedulo.model import Account, Content, Media, MediaKind, Platform, Problem, Published, State
+from schedulo.model import Account, Content, Format, Media, MediaKind, Platform, Problem, Published, State
 from schedulo.platforms.base import Conversation, Credential, Renewed, seconds
 from schedulo.platforms.x_accepts import CATEGORIES, SEGMENT_BYTES, problems
 from schedulo.words import word
@@ -436,6 +437,9 @@ class X:
     def check(self, account: Account, content: Content, *, public_media: bool) -> Sequence[Problem]:
         """All that X would refuse (X: manage posts; counting characters; media best practices)."""
         return [*problems(account, content)]
+
+    def accepts(self, account: Account, format_: Format) -> Mapping[MediaKind, Rules]:
+        return {}
 
     def publish(self, job: Job) -> Flow:
         """Media side by side, then one post at the due instant."""

@@ -27,7 +27,7 @@ def test_a_file_renames_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         ("[]", "must be"),
         ('{"table": {}}', "must be"),
         ('{"tables": []}', "must be an object"),
-        ('{"tables": {"Post": "X"}}', "'Post' is none of Accounts, Posts, Deliveries"),
+        ('{"tables": {"Post": "X"}}', "'Post' is none of Accounts, Mentions, Posts, Deliveries"),
         ('{"tables": {"Posts": ""}}', "must be text"),
         ('{"fields": {"Posts": {"Txt": "X"}}}', "'Txt' is none of"),
         ('{"fields": {"Posts": {"Text": 5}}}', "must be text"),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from schedulo.airtable.mapping import Mapping
 from schedulo.airtable.rows import PostRow, Report, account_row, commands, post_row
-from schedulo.airtable.schema import BY_NAME, COMMANDS, NOT_PLANNED, RESOLUTIONS, STATE_WORDS
+from schedulo.airtable.schema import BY_NAME, COMMANDS, NOT_PLANNED, PREPARED, RESOLUTIONS, STATE_WORDS
 from schedulo.clock import iso
 from schedulo.model import Platform, Problem, State
 
@@ -85,7 +85,7 @@ def test_an_instant_needs_no_zone() -> None:
             "both filled",
         ),
         ({"Time_zone": "Berlin"}, "Time zone", "IANA"),
-        ({"Format": "Story"}, "Format", "Post, Reel, Draft to inbox"),
+        ({"Format": "Banner"}, "Format", "Post, Reel, Story, Draft to inbox"),
         ({"TikTok_privacy": "all"}, "TikTok privacy", "Everyone, Friends"),
         ({"TikTok_discloses": ["Nothing"]}, "TikTok discloses", "Your brand"),
         ({"Text": {"state": "error"}}, "Text", "must be text"),
@@ -144,7 +144,11 @@ def test_the_platforms_choices_come_under_the_platforms_own_names() -> None:
     assert options[Platform.TIKTOK]["disable_comment"] is False
     assert options[Platform.TIKTOK]["brand_content_toggle"] is True
     assert options[Platform.TIKTOK]["video_cover_timestamp_ms"] == 1500
-    assert options[Platform.INSTAGRAM] == {"thumb_offset": 1500, "share_to_feed": False}
+    assert options[Platform.INSTAGRAM] == {
+        "thumb_offset": 1500,
+        "share_to_feed": False,
+        "is_ai_generated": True,
+    }
     assert options[Platform.X] == {"reply_settings": "mentionedUsers", "made_with_ai": True}
     assert options[Platform.FACEBOOK] == {"title": "Launch"}
 
@@ -240,8 +244,8 @@ def test_an_instagram_account_says_which_login_it_has() -> None:
 
 def test_every_state_has_a_word_of_its_own_that_the_base_offers() -> None:
     assert set(STATE_WORDS) == set(State)
-    assert len({*STATE_WORDS.values(), NOT_PLANNED}) == len(State) + 1
-    assert set(BY_NAME["Deliveries"].field("State").choices) == {*STATE_WORDS.values(), NOT_PLANNED}
+    assert len({*STATE_WORDS.values(), PREPARED, NOT_PLANNED}) == len(State) + 2
+    assert set(BY_NAME["Deliveries"].field("State").choices) == {*STATE_WORDS.values(), PREPARED, NOT_PLANNED}
 
 
 def test_a_report_writes_only_fields_that_are_ours() -> None:
