@@ -379,7 +379,7 @@ def command(
             connection, now_ms, row, resolution, again.Request(again.Ask.IS_OUT, BY, grace_ms, quiet_ms, link)
         )
         return
-    answer = _cancel(connection, now_ms, row)
+    answer = _cancel(connection, now_ms, row) if verb == "cancel" else "refused, that is not possible"
     tell_story(connection, now_ms, [(key, f"{verb} was requested {BY}: {answer}")])
     changed(connection, now_ms, [key])
 

@@ -273,6 +273,14 @@ def test_cancel_comes_too_late_for_what_may_be_out(books: Books, state: State) -
     assert books.row(id_).state == state
 
 
+@pytest.mark.parametrize("verb", ["take_down", "edit", "dance"])
+def test_a_wish_that_nobody_can_fulfil_cancels_nothing(books: Books, verb: str) -> None:
+    id_ = put(books, post(books))
+    ask(books, id_, verb)
+    assert books.row(id_).state == S.SCHEDULED
+    assert "refused" in books.story(id_)
+
+
 # Resolving in Airtable
 
 
