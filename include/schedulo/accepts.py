@@ -39,6 +39,9 @@ class Pictures:
     max_width: int | None = None
     """Wider ones are scaled down, as are higher ones by `max_height`."""
     max_height: int | None = None
+    either_way: bool = False
+    """`max_width` and `max_height` are for upright pictures; one that lies may be as large the other way
+    round (1080p)."""
     max_frames: int | None = None
     max_frame_pixels: int | None = None
     """Of an animation: width x height x frames."""
@@ -102,6 +105,12 @@ def breaches(media: Media, rules: Rules) -> list[Breach]:
             return list(_video(media, rules))
 
 
+def largest(width: int, height: int, rules: Rules) -> tuple[int | None, int | None]:
+    """The most width and height that a file of this shape may have, in pixels; None: no rule."""
+    turned = isinstance(rules, Pictures) and rules.either_way and width > height
+    return (rules.max_height, rules.max_width) if turned else (rules.max_width, rules.max_height)
+
+
 def _picture(media: Media, rules: Pictures) -> Iterator[Breach]:
     yield from _common(media, rules)
     facts = media.facts
@@ -126,6 +135,7 @@ def _video(media: Media, rules: Videos) -> Iterator[Breach]:
     if media.duration_ms and not least <= media.duration_ms <= most:
         remedy = "Take a longer video." if media.duration_ms < least else "Cut it."
         rule = f"it must last {least / 1000:g} to {most / 1000:g} seconds"
+        rule = rule if least else f"it may last {most / 1000:g} seconds"
         yield Breach(f"{media.duration_ms / 1000:g} seconds", rule, Mend.PERSON, remedy)
     facts = media.facts
     if facts is None:
@@ -173,10 +183,9 @@ def _common(media: Media, rules: Rules) -> Iterator[Breach]:
         rule = f"at least {rules.min_width}x{least_height} pixels" if least_height else ""
         rule = rule or f"at least {rules.min_width} pixels wide"
         yield Breach(size, rule, Mend.CONVERT, "Use a larger one.")
-    if (rules.max_width and media.width > rules.max_width) or (
-        rules.max_height and media.height > rules.max_height
-    ):
-        most = f"at most {rules.max_width or 'any'} by {rules.max_height or 'any'} pixels"
+    max_width, max_height = largest(media.width, media.height, rules)
+    if (max_width and media.width > max_width) or (max_height and media.height > max_height):
+        most = f"at most {max_width or 'any'} by {max_height or 'any'} pixels"
         yield Breach(size, most, Mend.CONVERT, "Scale it down.")
     if rules.aspect and not rules.aspect[0] <= media.width / media.height <= rules.aspect[1]:
         low, high = rules.aspect

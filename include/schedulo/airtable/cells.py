@@ -138,6 +138,17 @@ class Cells:
             return None
         return round(value * 1000)
 
+    def whole(self, field: str, least: int, most: int) -> int | None:
+        """A count; None for an empty cell and for what is no whole number from `least` to `most`."""
+        value = self.raw(field)
+        if value is None:
+            return None
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if number and least <= value <= most and value == int(value):
+            return int(value)
+        self.problem(field, value, f"must be a whole number from {least} to {most}")
+        return None
+
     def links(self, field: str) -> tuple[str, ...]:
         value = self.raw(field)
         if value is None:

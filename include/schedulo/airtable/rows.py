@@ -25,6 +25,8 @@ ACCOUNT_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 TITLE_CHARS = 300
 MESSAGE_CHARS = 10_000
 """What a person reads; Airtable takes ten times as much."""
+MOST_PICTURES = 100
+"""More than any platform takes in a post; how many one takes is its own check."""
 AUTHOR = "The author of the post corrects it."
 OWNER = "Who looks after the accounts corrects it."
 
@@ -368,8 +370,10 @@ def _options(cells: Cells) -> dict[Platform, dict[str, Any]]:
         tiktok["video_cover_timestamp_ms"] = instagram["thumb_offset"] = cover_ms
     if cells.checked("Reels tab only"):
         instagram["share_to_feed"] = False
-    if (picture := cells.seconds_as_ms("Cover picture")) is not None:
-        tiktok["photo_cover_index"] = picture // 1000 - 1
+    if (picture := cells.whole("Cover picture", 1, MOST_PICTURES)) is not None:
+        tiktok["photo_cover_index"] = picture - 1
+    if headline := cells.text("TikTok title").strip():
+        tiktok["title"] = headline
     if cells.checked("TikTok music"):
         tiktok["auto_add_music"] = True
     if tags := _tags(cells):

@@ -247,6 +247,7 @@ TABLES: tuple[Table, ...] = (
             ),
             Field("Not after", Type.DATETIME, "Do not send it later than this; it becomes Missed."),
             Field("TikTok privacy", Type.SELECT, "Who may see it; required.", choices=tuple(TIKTOK_PRIVACY)),
+            Field("TikTok title", Type.TEXT, "Pictures: a headline above the text, 90 characters at most."),
             Field("TikTok comments", Type.CHECKBOX, "Allow comments."),
             Field("TikTok duet", Type.CHECKBOX, "Allow duets."),
             Field("TikTok stitch", Type.CHECKBOX, "Allow stitches."),

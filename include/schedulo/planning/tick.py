@@ -353,7 +353,7 @@ class Tick:
             public_media=bool(self.settings.media_base_url),
         )
         if not problems:  # without its media a post would have problems that it does not have
-            found += [problem.sentence() for problem in fitted.problems]
+            found += [problem.sentence() for problem in fitted.problems if not problem.warning]
         missed_ms = due_ms + int(self.settings.missed_after_s * 1000)
         return Plan(
             account=account,

@@ -93,6 +93,11 @@ def test_an_instant_needs_no_zone() -> None:
         ({"AI_generated": "maybe"}, "AI generated", "checkbox"),
         ({"Cover_at_(s)": -1}, "Cover at (s)", "seconds"),
         ({"Cover_at_(s)": {"specialValue": "NaN"}}, "Cover at (s)", "seconds"),
+        ({"Cover_picture": 0}, "Cover picture", "whole number from 1 to 100"),
+        ({"Cover_picture": 1.5}, "Cover picture", "whole number"),
+        ({"Cover_picture": 101}, "Cover picture", "whole number"),
+        ({"Cover_picture": True}, "Cover picture", "whole number"),
+        ({"Cover_picture": {"specialValue": "NaN"}}, "Cover picture", "whole number"),
         ({"Media": [{"filename": "x"}]}, "Media", "finished upload"),
         ({"Alt_text": "one\ntwo"}, "Alt text", "one line for each"),
     ],
@@ -125,6 +130,12 @@ def test_tiktok_is_told_every_permission_and_nothing_is_allowed_by_default() -> 
         "brand_organic_toggle": False,
         "brand_content_toggle": False,
     }
+
+
+def test_tiktok_counts_the_pictures_from_nought_and_people_from_one() -> None:
+    options = row(Cover_picture=2.0, TikTok_title=" Three cups ", TikTok_music=True).options[Platform.TIKTOK]
+    chosen = (options["photo_cover_index"], options["title"], options["auto_add_music"])
+    assert chosen == (1, "Three cups", True)
 
 
 def test_the_platforms_choices_come_under_the_platforms_own_names() -> None:
