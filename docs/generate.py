@@ -15,6 +15,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+from schedulo.accepts import MB, Pictures, Rules, Videos, ratio
 from schedulo.airtable import schema
 from schedulo.airtable.base import NEEDED_SCOPES
 from schedulo.delivery.incidents import RULES as INCIDENTS
@@ -24,7 +25,7 @@ from schedulo.errors import airtable as airtable_errors
 from schedulo.errors.meta import META_RULES
 from schedulo.errors.tiktok import TIKTOK_RULES
 from schedulo.errors.x import X_RULES
-from schedulo.model import Format, MediaKind, Platform, State
+from schedulo.model import Account, Format, MediaKind, Platform, State
 from schedulo.platforms import facebook_limits, instagram, tiktok, x_accepts
 from schedulo.settings import Settings
 from schedulo.text import X_MAX_WEIGHTED_LENGTH
@@ -396,6 +397,7 @@ WAYS: Mapping[tuple[Platform, Format], Way] = {
     (Platform.TIKTOK, Format.VIDEO): _CHUNK,
     (Platform.TIKTOK, Format.DRAFT): _CHUNK,
     (Platform.X, Format.TEXT): _X_TEXT,
+    (Platform.X, Format.POLL): _X_TEXT,
     (Platform.X, Format.IMAGE): _X_MEDIA,
     (Platform.X, Format.IMAGES): _X_MEDIA,
     (Platform.X, Format.VIDEO): _X_MEDIA,
@@ -454,7 +456,8 @@ def _mb(size_bytes: int) -> str:
 
 
 def _types(names: Iterable[str]) -> str:
-    return " or ".join(name.partition("/")[2].replace("quicktime", "mov").upper() for name in names)
+    words = {"quicktime": "mov", "mp2t": "ts"}
+    return " or ".join(words.get(kind := name.partition("/")[2], kind).upper() for name in names)
 
 
 def _instagram() -> dict[Format, str]:
@@ -490,29 +493,73 @@ def _tiktok() -> dict[Format, str]:
     }
 
 
+def _limits(rules: Rules) -> str:
+    """What a file must be like, in a few words."""
+    parts = [_types(rules.types), f"at most {_mb(rules.max_bytes)}"]
+    if isinstance(rules, Videos):
+        parts.append(f"{_duration(rules.duration_ms[0])} to {_duration(rules.duration_ms[1])}")
+    if rules.aspect:
+        low, high = map(ratio, rules.aspect)
+        parts.append(low if low == high else f"{low} to {high}")
+    least = rules.min_width, rules.min_height if isinstance(rules, Videos) else 0
+    if any(least):
+        parts.append(f"at least {_sides(*least)}")
+    if rules.max_width or rules.max_height:
+        parts.append(f"at most {_sides(rules.max_width, rules.max_height)}")
+    if isinstance(rules, Pictures):
+        parts += [f"at most {rules.max_frames} frames"] if rules.max_frames else []
+        volume = rules.max_frame_pixels
+        parts += [f"{volume // 1_000_000} million pixels in all its frames"] if volume else []
+        parts += ["sRGB"] if rules.srgb else []
+        return ", ".join(parts)
+    parts.append(f"{_codecs(rules.video_codecs)} with {_codecs(rules.audio_codecs)}")
+    if rules.fps:
+        slowest, fastest = rules.fps
+        parts.append((f"{slowest:g} to " if slowest else "at most ") + f"{fastest:g} frames a second")
+    parts += [f"at most {rules.max_bit_rate / MB:g} Mbit/s"] if rules.max_bit_rate else []
+    parts += ["its index first"] if rules.index_first else []
+    return ", ".join(parts)
+
+
+def _duration(ms: int) -> str:
+    if ms % 3_600_000 == 0 and ms:
+        return f"{ms // 3_600_000} h"
+    return f"{ms // 60_000} min" if ms >= 600_000 and ms % 60_000 == 0 else f"{ms / 1000:g} s"
+
+
+def _sides(width: int | None, height: int | None) -> str:
+    if width and height:
+        return f"{width}x{height}"
+    return f"{width} pixels wide" if width else f"{height} pixels high"
+
+
+def _codecs(names: Iterable[str]) -> str:
+    return " or ".join(name.upper() for name in names)
+
+
 def _x() -> dict[Format, str]:
+    x = x_accepts
+    plain, premium = (Account(Platform.X, "1", "", options={"premium": premium}) for premium in (False, True))
     text = (
-        f"text of weight {X_MAX_WEIGHTED_LENGTH} (Premium {x_accepts.MAX_WEIGHT_PREMIUM:,}), a link counts "
+        f"text of weight {X_MAX_WEIGHTED_LENGTH} (Premium {x.MAX_WEIGHT_PREMIUM:,}), a link counts "
         "23; one cashtag"
     )
-    extra = {
-        MediaKind.IMAGE: f"; alt text {x_accepts.MAX_ALT_CHARACTERS:,} characters",
-        MediaKind.GIF: f"; at most {x_accepts.MAX_GIF_SIDES[0]}x{x_accepts.MAX_GIF_SIDES[1]}",
-        MediaKind.VIDEO: f"; {x_accepts.MIN_VIDEO_MS / 1000:g} to {x_accepts.MAX_VIDEO_MS // 1000} s "
-        f"(Premium {x_accepts.PREMIUM_VIDEO_MS // 60_000} min, {_mb(x_accepts.PREMIUM_VIDEO_BYTES)}), "
-        "1:3 to 3:1",
-    }
+    alt = f"; alt text {x.MAX_ALT_CHARACTERS:,} characters"
     found = {}
-    for kind, (media, least, most) in x_accepts.SHAPES.items():
-        if media is None:
-            found[kind] = f"no media; {text}"
-            continue
-        limit = x_accepts.LIMITS[media]
-        number = "one" if most == 1 else f"{least} to {most}"
-        each = "" if most == 1 else " each"
-        found[kind] = (
-            f"{number} {_types(limit.types)}, at most {_mb(limit.max_bytes)}{each}{extra[media]}; {text}"
-        )
+    for kind, (_, least, most) in x.SHAPES.items():
+        media = "no media"
+        for what, rules in x.rules(plain, kind).items():
+            number = "one" if most == 1 else f"{least} to {most}, each"
+            media = f"{number} {_limits(rules)}" + (alt if what is not MediaKind.VIDEO else "")
+            better = x.rules(premium, kind)[what]
+            if isinstance(better, Videos) and better != rules:
+                media += f"; Premium {_duration(better.duration_ms[1])} and {_mb(better.max_bytes)}"
+        found[kind] = f"{media}; {text}"
+    answers, minutes = x.POLL_ANSWERS, x.POLL_MINUTES
+    found[Format.POLL] = (
+        f"no media; {answers[0]} to {answers[1]} answers of {x.POLL_ANSWER_CHARACTERS} characters (an emoji "
+        f"counts as two or more); {minutes[0]} min to {minutes[1] // 1440} days; {text}"
+    )
     return found
 
 
@@ -542,7 +589,8 @@ _MORE = {
     Platform.TIKTOK: "`draft` is *Draft to inbox* in Posts: it ends as *Waiting for you in the app*. With "
     "`SCHEDULO_TIKTOK_SOURCE=pull` TikTok fetches the video; then the request that begins the post publishes "
     "it, its answer is the only handle, and it is never sent twice: a doubt goes to a person.",
-    Platform.X: "A link of the row is put at the end of the text.",
+    Platform.X: "A link of the row is put at the end of the text. Answers in *Poll* make a poll; X takes "
+    "none beside media, and such a row says so.",
     Platform.FACEBOOK: "With `SCHEDULO_FACEBOOK_TWO_PHASE=false` text and links go out with one request and "
     "are found again by their text or link.",
 }
@@ -563,7 +611,7 @@ _FOLLOWING = [
     ),
 ]
 _NOT_YET = (
-    "Carousels and stories (Instagram); photo posts (TikTok); polls (X); stories (Facebook). "
+    "Carousels and stories (Instagram); photo posts (TikTok); stories (Facebook). "
     "Several images for Instagram, or images for TikTok, make a post *Not planned*, "
     "with a sentence; the others have no field in the base."
 )

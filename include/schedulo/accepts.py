@@ -149,9 +149,9 @@ def _video(media: Media, rules: Videos) -> Iterator[Breach]:
     if facts.interlaced:
         yield _convert("interlaced", "it must be progressive")
     if rules.fps and facts.fps and not rules.fps[0] <= facts.fps <= rules.fps[1]:
-        yield _convert(
-            f"{facts.fps:g} frames a second", f"{rules.fps[0]:g} to {rules.fps[1]:g} frames a second"
-        )
+        slowest, fastest = rules.fps
+        rule = f"{slowest:g} to {fastest:g}" if slowest else f"at most {fastest:g}"
+        yield _convert(f"{facts.fps:g} frames a second", f"{rule} frames a second")
     if rules.max_bit_rate is not None and facts.bit_rate > rules.max_bit_rate:
         yield _convert(f"{facts.bit_rate / MB:.1f} Mbit/s", f"at most {rules.max_bit_rate / MB:g} Mbit/s")
     if rules.max_audio_rate_hz is not None and facts.audio_rate_hz > rules.max_audio_rate_hz:
@@ -188,8 +188,8 @@ def _common(media: Media, rules: Rules) -> Iterator[Breach]:
         most = f"at most {max_width or 'any'} by {max_height or 'any'} pixels"
         yield Breach(size, most, Mend.CONVERT, "Scale it down.")
     if rules.aspect and not rules.aspect[0] <= media.width / media.height <= rules.aspect[1]:
-        low, high = rules.aspect
-        rule = f"width to height must be {_ratio(low)} to {_ratio(high)}"
+        low, high = map(ratio, rules.aspect)
+        rule = f"width to height must be {low}" + ("" if low == high else f" to {high}")
         yield Breach(size, rule, Mend.RESHAPE, "Crop it, or choose in Fit what is done.")
 
 
@@ -204,5 +204,11 @@ def _either(names: tuple[str, ...] | list[str]) -> str:
 _RATIOS = {0.8: "4:5", 1.0: "1:1", 9 / 16: "9:16", 16 / 9: "16:9", 1 / 3: "1:3", 3.0: "3:1"}
 
 
-def _ratio(value: float) -> str:
-    return _RATIOS.get(value, f"{value:g}:1")
+_WHOLE_PIXELS = 0.011
+"""So far a bound may lie from the ratio that it means: whole pixels do not hit each."""
+
+
+def ratio(value: float) -> str:
+    """Width to height as people write it: 4:5, 16:9, 1.91:1."""
+    named = (name for ratio, name in _RATIOS.items() if abs(value - ratio) < _WHOLE_PIXELS)
+    return next(named, f"{value:g}:1")

@@ -56,6 +56,7 @@ MEDIA_FIELDS = _words(
     "media_key type url duration_ms width height public_metrics non_public_metrics organic_metrics "
     "promoted_metrics alt_text preview_image_url variants"
 )
+POLL_FIELDS = _words("id options duration_minutes end_datetime voting_status")
 COUNTS = (
     "retweet_count",
     "reply_count",
@@ -70,6 +71,29 @@ PRIVATE_COUNTS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Poll:
+    poll_id: str
+    options: tuple[str, ...]
+    minutes: int
+    begun_at: float
+    """Epoch seconds."""
+
+    def shown(self, fields: frozenset[str], now: float) -> dict[str, Any]:
+        """An element of `includes.polls`."""
+        ends_at = self.begun_at + self.minutes * 60
+        everything = {
+            "id": self.poll_id,
+            "options": [
+                {"position": place, "label": label, "votes": 0} for place, label in enumerate(self.options, 1)
+            ],
+            "duration_minutes": self.minutes,
+            "end_datetime": datetime.fromtimestamp(int(ends_at), UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+            "voting_status": "open" if now < ends_at else "closed",
+        }
+        return {name: value for name, value in everything.items() if name in fields | {"id", "options"}}
+
+
 @dataclass(slots=True)
 class Post:
     number: int
@@ -81,7 +105,7 @@ class Post:
     links: list[dict[str, Any]]
     received_at: float
     media: list[Medium]
-    poll: dict[str, Any] | None
+    poll: Poll | None
     parent: Post | None
     reply_settings: str
     long: bool
@@ -196,7 +220,7 @@ def shown_post(post: Post, fields: frozenset[str], mangled: bool) -> dict[str, A
     if post.media:
         attachments["media_keys"] = [medium.media_key for medium in post.media]
     if post.poll:
-        attachments["poll_ids"] = [post.poll["id"]]
+        attachments["poll_ids"] = [post.poll.poll_id]
     everything: dict[str, Any] = {
         "id": post.post_id,
         "text": text,

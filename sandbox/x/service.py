@@ -24,10 +24,12 @@ from sandbox.x.errors import forbidden, invalid
 from sandbox.x.posts import (
     EXPANSIONS,
     MEDIA_FIELDS,
+    POLL_FIELDS,
     POST_FIELDS,
     PRIVATE_COUNTS,
     PRIVATE_METRICS_SECONDS,
     SHORT_POST,
+    Poll,
     Post,
     normalised,
     old_spelling,
@@ -266,11 +268,9 @@ class X(Service):
         shown, links = rewritten(text, number, account, media)
         poll = None
         if "poll" in body:
-            options = [
-                {"position": n, "label": label, "votes": 0}
-                for n, label in enumerate(body["poll"]["options"], 1)
-            ]
-            poll = {"id": str(self.uploads.ids.next(call.received_at)), "options": options}
+            asked = body["poll"]
+            poll_id = str(self.uploads.ids.next(call.received_at))
+            poll = Poll(poll_id, tuple(asked["options"]), asked["duration_minutes"], now)
         post = Post(
             number=number,
             author=account,
@@ -328,6 +328,7 @@ class X(Service):
             "fields": (("tweet.fields", "post.fields"), POST_FIELDS),
             "expansions": (("expansions",), EXPANSIONS),
             "media": (("media.fields",), MEDIA_FIELDS),
+            "polls": (("poll.fields",), POLL_FIELDS),
         }
         wanted = {}
         for key, (parameters, known) in lists.items():
@@ -363,7 +364,8 @@ class X(Service):
             media = {medium.media_id: medium for post in posts for medium in post.media}
             includes["media"] = [shown_medium(medium, wanted["media"]) for medium in media.values()]
         if "attachments.poll_ids" in wanted["expansions"]:
-            includes["polls"] = [post.poll for post in posts if post.poll]
+            now = self.world.now()
+            includes["polls"] = [post.poll.shown(wanted["polls"], now) for post in posts if post.poll]
         if "author_id" in wanted["expansions"]:
             authors = {post.author.account_id: post.author for post in posts}
             includes["users"] = [_shown_account(author) for author in authors.values()]

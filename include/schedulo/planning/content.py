@@ -76,6 +76,8 @@ def fit(
 
 
 def _format(row: PostRow, media: Sequence[Media], platform: Platform) -> Format | Problem:
+    if platform is Platform.X and row.options.get(platform, {}).get("poll") and not media:
+        return Format.POLL  # with media it stays what the media make it, and X's check tells the two apart
     if len(media) > 1:
         images = all(item.kind is _IMAGE for item in media)
         if platform in _SEVERAL and images:

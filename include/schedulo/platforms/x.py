@@ -42,7 +42,7 @@ from schedulo.flow import (
 )
 from schedulo.model import Account, Content, Format, Media, MediaKind, Platform, Problem, Published, State
 from schedulo.platforms.base import Conversation, Credential, Renewed, seconds
-from schedulo.platforms.x_accepts import CATEGORIES, SEGMENT_BYTES, problems
+from schedulo.platforms.x_accepts import CATEGORIES, SEGMENT_BYTES, problems, rules
 from schedulo.words import word
 
 UPLOAD_KEEP_S = 23 * 3600.0
@@ -227,6 +227,9 @@ def _post_request(content: Content, media_ids: Sequence[str]) -> Request:
     body: dict[str, Any] = {"text": content.text} if content.text or not media_ids else {}
     if media_ids:
         body["media"] = {"media_ids": list(media_ids)}
+    if content.format is Format.POLL:
+        poll = content.options["poll"]
+        body["poll"] = {"options": list(poll["options"]), "duration_minutes": poll["duration_minutes"]}
     for name in ("reply_settings", "made_with_ai"):
         if content.options.get(name):
             body[name] = content.options[name]
@@ -439,7 +442,8 @@ class X:
         return [*problems(account, content)]
 
     def accepts(self, account: Account, format_: Format) -> Mapping[MediaKind, Rules]:
-        return {}
+        """By the account's class: Premium may show longer videos (X: media best practices)."""
+        return rules(account, format_)
 
     def publish(self, job: Job) -> Flow:
         """Media side by side, then one post at the due instant."""

@@ -1,4 +1,4 @@
-"""What X accepts: shapes of a post, length of its text, kinds and sizes of its media.
+"""What X accepts: shapes of a post, length of its text, kinds and sizes of its media, polls.
 
 How a post is made is `x`. Where X's own pages differ, the stricter figure stands here.
 """
@@ -6,13 +6,15 @@ How a post is made is `x`. Where X's own pages differ, the stricter figure stand
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
+from schedulo import accepts
+from schedulo.accepts import MB, Pictures, Rules, Videos
 from schedulo.model import Account, Content, Format, Media, MediaKind, Problem
-from schedulo.text import X_INVALID_CHARACTERS, X_MAX_WEIGHTED_LENGTH, x_weighted_length
+from schedulo.text import X_INVALID_CHARACTERS, X_MAX_WEIGHTED_LENGTH, utf16_length, x_weighted_length
 
-MB = 1_000_000
 SEGMENT_BYTES = 4 * 1024 * 1024
 """X advises at most 5 MB and takes at most 1,000 segments."""
 MAX_SEGMENTS = 1000
@@ -23,37 +25,62 @@ MAX_ALT_CHARACTERS = 1000
 REPLY_SETTINGS = ("following", "mentionedUsers", "subscribers", "verified")
 CASHTAG = re.compile(r"(?<![\w$])\$[A-Za-z]{1,6}(?:[._][A-Za-z]{1,2})?(?!\w)")
 
+# X: manage posts, create. What a character of an answer is, X does not say: UTF-16 units count the most.
+POLL_ANSWERS = (2, 4)
+POLL_ANSWER_CHARACTERS = 25
+POLL_MINUTES = (5, 7 * 24 * 60)
 
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """X: media best practices. Where X's pages differ, the stricter figure."""
-
-    category: str
-    types: tuple[str, ...]
-    max_bytes: int
-
-
-LIMITS: dict[MediaKind, Limit] = {
-    MediaKind.IMAGE: Limit("tweet_image", ("image/jpeg", "image/png", "image/webp", "image/gif"), 5 * MB),
-    MediaKind.GIF: Limit("tweet_gif", ("image/gif",), 15 * MB),
-    MediaKind.VIDEO: Limit(
-        "tweet_video", ("video/mp4", "video/quicktime", "video/webm", "video/mp2t"), 512 * MB
-    ),
+# X: media best practices, and the account's class. X's newer page says 20 minutes and 8 GB for every account,
+# 16 GB for Premium; its older one, and what posts were refused with, 140 seconds and 512 MB.
+PICTURES = Pictures(types=("image/jpeg", "image/png", "image/webp", "image/gif"), max_bytes=5 * MB)
+GIFS = Pictures(
+    types=("image/gif",),
+    max_bytes=15 * MB,
+    max_width=1280,
+    max_height=1080,
+    max_frames=350,
+    max_frame_pixels=300_000_000,
+)
+VIDEOS = Videos(
+    types=("video/mp4", "video/quicktime", "video/mp2t"),
+    max_bytes=512 * MB,
+    duration_ms=(500, 140_000),
+    fps=(0, 60),
+    aspect=(1 / 3, 3),
+    min_width=32,
+    min_height=32,
+    max_audio_channels=2,
+)
+PREMIUM_VIDEOS = replace(VIDEOS, max_bytes=MAX_SEGMENTS * SEGMENT_BYTES, duration_ms=(500, 125 * 60_000))
+"""X takes more bytes from these accounts than our segments can carry."""
+CATEGORIES = {
+    MediaKind.IMAGE: "tweet_image",
+    MediaKind.GIF: "tweet_gif",
+    MediaKind.VIDEO: "tweet_video",
 }
-CATEGORIES = {kind: limit.category for kind, limit in LIMITS.items()}
-MAX_GIF_SIDES = (1280, 1080)
-MIN_VIDEO_MS, MAX_VIDEO_MS = 500, 140_000
-PREMIUM_VIDEO_BYTES = MAX_SEGMENTS * SEGMENT_BYTES
-PREMIUM_VIDEO_MS = 125 * 60_000
 
 SHAPES: dict[Format, tuple[MediaKind | None, int, int]] = {
     Format.TEXT: (None, 0, 0),
+    Format.POLL: (None, 0, 0),
     Format.IMAGE: (MediaKind.IMAGE, 1, 1),
     Format.IMAGES: (MediaKind.IMAGE, 1, 4),
     Format.GIF: (MediaKind.GIF, 1, 1),
     Format.VIDEO: (MediaKind.VIDEO, 1, 1),
 }
 """Format -> kind of its media, least and most number of them."""
+
+
+def rules(account: Account, format_: Format) -> Mapping[MediaKind, Rules]:
+    """What files of a format must be like on this account."""
+    kind = SHAPES[format_][0] if format_ in SHAPES else None
+    match kind:
+        case MediaKind.IMAGE:
+            return {kind: PICTURES}
+        case MediaKind.GIF:
+            return {kind: GIFS}
+        case MediaKind.VIDEO:
+            return {kind: PREMIUM_VIDEOS if account.options.get("premium") else VIDEOS}
+    return {}
 
 
 def problems(account: Account, content: Content) -> Iterator[Problem]:
@@ -65,8 +92,12 @@ def problems(account: Account, content: Content) -> Iterator[Problem]:
     if len({text.strip() for text in (content.text, *content.thread)}) <= len(content.thread):
         yield Problem("Thread", "", "X refuses two posts with the same text", "Write each part differently.")
     yield from _replies(content)
+    yield from _poll(content)
+    taken = rules(account, content.format)
     for media in content.media:
-        yield from _medium(account, media)
+        if media.kind in taken:
+            yield from accepts.problems(media, taken[media.kind])
+        yield from _alt_text(media)
 
 
 def _text(account: Account, field: str, text: str, *, needed: bool) -> Iterator[Problem]:
@@ -99,44 +130,37 @@ def _replies(content: Content) -> Iterator[Problem]:
         )
 
 
-def _medium(account: Account, media: Media) -> Iterator[Problem]:
-    name = media.filename or media.kind.value
-    limit = LIMITS[media.kind]
-    premium = bool(account.options.get("premium"))
-    if media.content_type not in limit.types:
+def _poll(content: Content) -> Iterator[Problem]:
+    poll: Mapping[str, Any] | None = content.options.get("poll")
+    if poll is None:
+        if content.format is Format.POLL:
+            yield Problem("Poll", "", "a poll needs answers", "Write two to four, a line for each.")
+        return
+    if content.format is not Format.POLL:
+        rule = "X takes a poll or media in a post, not both"
+        yield Problem("Poll", "", rule, "Empty the poll, or take the media out of this post.")
+        return
+    answers = poll["options"]
+    least, most = POLL_ANSWERS
+    if not least <= len(answers) <= most:
+        remedy = "Add one." if len(answers) < least else "Leave the best."
+        yield Problem("Poll", f"{len(answers)} answers", f"X takes {least} to {most}", remedy)
+    for answer in answers:
+        length = utf16_length(answer)
+        if not answer.strip() or length > POLL_ANSWER_CHARACTERS:
+            rule = f"X takes 1 to {POLL_ANSWER_CHARACTERS} characters in an answer; an emoji counts as two"
+            yield Problem("Poll", f"{answer}: {length} characters", rule, "Shorten it.")
+    low, high = POLL_MINUTES
+    if not low <= poll["duration_minutes"] <= high:
+        rule = f"a poll on X lasts from {low} minutes to {high // 60} hours"
+        yield Problem("Poll lasts (h)", f"{poll['duration_minutes'] / 60:g}", rule, "Choose another time.")
+
+
+def _alt_text(media: Media) -> Iterator[Problem]:
+    if (length := len(media.alt_text)) > MAX_ALT_CHARACTERS:
+        name = media.filename or media.kind.value
         yield Problem(
-            "Media", f"{name}: {media.content_type}", f"X takes {', '.join(limit.types)}", "Convert it."
-        )
-    video = media.kind is MediaKind.VIDEO
-    most = PREMIUM_VIDEO_BYTES if video and premium else limit.max_bytes
-    if not 0 < media.size_bytes <= most:
-        yield Problem(
-            "Media",
-            f"{name}: {media.size_bytes:,} bytes",
-            f"X takes 1 to {most:,} bytes for a {media.kind.value}",
-            "Make the file smaller." if media.size_bytes else "Attach the file again.",
-        )
-    if len(media.alt_text) > MAX_ALT_CHARACTERS:
-        yield Problem(
-            "Alt text",
-            f"{name}: {len(media.alt_text)} characters",
-            f"X takes {MAX_ALT_CHARACTERS}",
-            "Shorten it.",
-        )
-    sides = (media.width, media.height)
-    if media.kind is MediaKind.GIF and any(a > b for a, b in zip(sides, MAX_GIF_SIDES, strict=True)):
-        yield Problem(
-            "Media", f"{name}: {sides[0]}x{sides[1]}", "X takes GIFs up to 1280x1080", "Make it smaller."
-        )
-    if video and all(sides) and not 1 / 3 <= sides[0] / sides[1] <= 3:
-        yield Problem("Media", f"{name}: {sides[0]}x{sides[1]}", "X takes videos from 1:3 to 3:1", "Crop it.")
-    longest_ms = PREMIUM_VIDEO_MS if premium else MAX_VIDEO_MS
-    if video and media.duration_ms and not MIN_VIDEO_MS <= media.duration_ms <= longest_ms:
-        yield Problem(
-            "Media",
-            f"{name}: {media.duration_ms / 1000:g} seconds",
-            f"X takes videos of 0.5 to {longest_ms // 1000} seconds from this account",
-            "Cut it.",
+            "Alt text", f"{name}: {length} characters", f"X takes {MAX_ALT_CHARACTERS}", "Shorten it."
         )
 
 

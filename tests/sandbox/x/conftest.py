@@ -107,6 +107,13 @@ def image(kind: str, shade: int = 0) -> bytes:
     return file.getvalue()
 
 
+def moving_gif() -> bytes:
+    file = io.BytesIO()
+    first, *others = (Image.new("RGB", (64, 48), (shade, 90, 200)) for shade in (0, 100, 200))
+    first.save(file, "GIF", save_all=True, append_images=others, duration=100)
+    return file.getvalue()
+
+
 @cache
 def video(seconds: float, fps: int = 24, width: int = 64, height: int = 64) -> bytes:
     file = io.BytesIO()

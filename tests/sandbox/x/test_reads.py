@@ -205,3 +205,18 @@ def test_polls_and_authors_come_as_includes(x: Client) -> None:
     body = x.get("/2/tweets", ids=post_id, expansions="attachments.poll_ids,author_id").json()
     assert [option["label"] for option in body["includes"]["polls"][0]["options"]] == ["a", "b"]
     assert body["includes"]["users"][0]["username"] == "ann"
+
+
+def test_a_poll_says_how_long_it_lasts_and_whether_it_is_open(x: Client) -> None:
+    post_id = x.post_id(text="which?", poll={"options": ["a", "b"], "duration_minutes": 5})
+    query = {
+        "ids": post_id,
+        "expansions": "attachments.poll_ids",
+        "poll.fields": "duration_minutes,voting_status",
+    }
+    (poll,) = x.get("/2/tweets", **query).json()["includes"]["polls"]
+    assert (poll["duration_minutes"], poll["voting_status"]) == (5, "open")
+    x.sandbox.advance(301)
+    (poll,) = x.get("/2/tweets", **query).json()["includes"]["polls"]
+    assert poll["voting_status"] == "closed"
+    assert x.get("/2/tweets", **query | {"poll.fields": "winner"}).status_code == 400

@@ -61,6 +61,19 @@ def test_tweepy_posts_a_photo_and_reads_its_key_back(x: Client, client: tweepy.C
     assert read.includes["media"][0].media_key == media["media_key"]
 
 
+def test_tweepy_posts_a_poll_and_reads_it_back(x: Client, client: tweepy.Client) -> None:
+    made = client.create_tweet(
+        text="Which roast?", poll_options=["Light", "Dark"], poll_duration_minutes=60, user_auth=False
+    )
+    read = client.get_tweets(
+        [made.data["id"]], expansions=["attachments.poll_ids"], poll_fields=["duration_minutes"]
+    )
+    (poll,) = read.includes["polls"]
+    assert [option["label"] for option in poll.options] == ["Light", "Dark"]
+    assert poll.duration_minutes == 60
+    assert x.sandbox.posts()[0]["kind"] == "poll"
+
+
 def test_tweepy_sees_a_duplicate_as_forbidden(client: tweepy.Client) -> None:
     client.create_tweet(text="hello", user_auth=False)
     with pytest.raises(tweepy.Forbidden, match="duplicate content"):

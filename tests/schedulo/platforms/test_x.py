@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from schedulo.errors import Kind, Phase, PlatformError, Scope
 from schedulo.flow import Auth, Commit, Job, Look, Request, Response, Sent, Step
-from schedulo.model import Account, Content, Format, Media, MediaKind, Platform
+from schedulo.model import Account, Content, Facts, Format, Media, MediaKind, Platform
 from schedulo.platforms.x import CONVERSATION, raise_for, same_text
 from schedulo.platforms.x_accepts import SEGMENT_BYTES
 from tests.schedulo.platforms.flows import OutcomeUnknown, answer, names, run_flow
@@ -23,6 +24,9 @@ POST_ID = str(((DATE_S * 1000 - EPOCH_MS) << 22) + 5)
 IMAGE = Media("a" * 64, MediaKind.IMAGE, "image/png", 1000, 640, 480, alt_text="a dog")
 GIF = Media("b" * 64, MediaKind.GIF, "image/gif", 2000, 320, 240)
 VIDEO = Media("c" * 64, MediaKind.VIDEO, "video/mp4", 2 * SEGMENT_BYTES + 10, 1080, 1920, 30_000)
+POLL = Content(
+    Format.POLL, "Which roast?", options={"poll": {"options": ["Light", "Dark"], "duration_minutes": 1440}}
+)
 CREATED = answer({"data": {"id": POST_ID, "text": "t", "edit_history_tweet_ids": [""]}}, 201)
 
 
@@ -134,6 +138,18 @@ def test_a_gif_is_uploaded_as_a_gif():
     answers = [uploaded("5"), answer(), uploaded("5"), CREATED]
     _, sent = run_flow(flow(Content(Format.GIF, "", (GIF,))), answers)
     assert requests(sent)[0].json["media_category"] == "tweet_gif"
+
+
+def test_a_poll_is_one_request_with_its_answers():
+    content = replace(POLL, thread=("Tell us why",))
+    _, sent = run_flow(flow(content), [CREATED, CREATED])
+    assert names(sent) == ["due", "post", "part-2"]
+    poll, part = requests(sent)
+    assert poll.json == {
+        "text": "Which roast?",
+        "poll": {"options": ["Light", "Dark"], "duration_minutes": 1440},
+    }
+    assert "poll" not in part.json
 
 
 def test_after_a_crash_nothing_that_was_uploaded_is_sent_again():
@@ -357,6 +373,12 @@ def test_a_look_goes_on_to_older_pages():
     assert dict(sent[1].query)["pagination_token"] == "p2"
 
 
+def test_a_poll_is_known_by_its_text():
+    shown = {"id": POST_ID, "text": "Which roast?", "attachments": {"poll_ids": ["77"]}}
+    finding, _ = look(POLL, timeline(shown))
+    assert (finding.look, finding.value) == (Look.FOUND, POST_ID)
+
+
 def test_a_list_that_does_not_end_proves_nothing():
     finding, sent = look(TEXT, *[timeline({"id": POST_ID, "text": "No"}, next_token="more")] * 5)
     assert (finding.look, len(sent)) == (Look.UNCLEAR, 5)
@@ -402,6 +424,19 @@ def test_texts_are_the_same_but_for_what_x_does_to_them(sent, shown, same):
 # Checking
 
 
+def polled(*answers: str, minutes: int = 1440) -> Content:
+    return replace(POLL, options={"poll": {"options": list(answers), "duration_minutes": minutes}})
+
+
+def moving(**facts: Any) -> Media:
+    return replace(GIF, facts=Facts(**facts))
+
+
+def film(**facts: Any) -> Media:
+    known = {"video_codec": "h264", "audio_codec": "aac", "pixel_format": "yuv420p", "fps": 30.0}
+    return replace(VIDEO, facts=Facts(**known | facts))
+
+
 def problems(content: Content, account: Account = ACCOUNT) -> list[str]:
     return [problem.field for problem in CONVERSATION.check(account, content, public_media=False)]
 
@@ -416,6 +451,11 @@ def problems(content: Content, account: Account = ACCOUNT) -> list[str]:
         Content(Format.GIF, "", (GIF,)),
         Content(Format.VIDEO, "", (VIDEO,)),
         Content(Format.TEXT, "$TSLA costs $20"),
+        POLL,
+        polled("a" * 25, "b", "c", "d", minutes=5),
+        polled("a", "b", minutes=10_080),
+        Content(Format.GIF, "", (moving(frames=350),)),
+        Content(Format.VIDEO, "", (film(fps=60.0, audio_channels=2),)),
     ],
 )
 def test_what_x_takes_has_no_problem(content):
@@ -448,6 +488,24 @@ def test_what_x_takes_has_no_problem(content):
             Content(Format.IMAGE, "", (Media("d", MediaKind.IMAGE, "image/png", 10, alt_text="x" * 1001),)),
             "Alt text",
         ),
+        (polled("a"), "Poll"),
+        (polled("a", "b", "c", "d", "e"), "Poll"),
+        (polled("a", "b" * 26), "Poll"),
+        (polled("a", "\U0001f600" * 13), "Poll"),
+        (polled("a", " "), "Poll"),
+        (polled("a", "b", minutes=4), "Poll lasts (h)"),
+        (polled("a", "b", minutes=10_081), "Poll lasts (h)"),
+        (replace(POLL, options={}), "Poll"),
+        (replace(POLL, text=""), "Text"),
+        (replace(POLL, format=Format.IMAGE, media=(IMAGE,)), "Poll"),
+        (Content(Format.GIF, "", (moving(frames=351),)), "Media"),
+        (Content(Format.GIF, "", (replace(moving(frames=300), width=1280, height=1000),)), "Media"),
+        (Content(Format.VIDEO, "", (film(fps=61.0),)), "Media"),
+        (Content(Format.VIDEO, "", (film(video_codec="hevc"),)), "Media"),
+        (Content(Format.VIDEO, "", (film(pixel_format="yuv444p"),)), "Media"),
+        (Content(Format.VIDEO, "", (film(audio_channels=6),)), "Media"),
+        (Content(Format.VIDEO, "", (replace(VIDEO, width=300, height=1000),)), "Media"),
+        (Content(Format.VIDEO, "", (replace(VIDEO, content_type="video/webm"),)), "Media"),
     ],
 )
 def test_what_x_would_refuse_is_told_before(content, field):
@@ -459,6 +517,18 @@ def test_a_premium_account_may_write_more_and_show_longer_videos():
     assert problems(Content(Format.TEXT, "x" * 25_000), PREMIUM) == []
     assert problems(Content(Format.TEXT, "x" * 25_001), PREMIUM) == ["Text"]
     assert problems(Content(Format.VIDEO, "", (long_video,)), PREMIUM) == []
+
+
+@pytest.mark.parametrize("format_", list(Format))
+def test_each_format_names_the_media_that_it_takes(format_):
+    taken = {
+        Format.IMAGE: MediaKind.IMAGE,
+        Format.IMAGES: MediaKind.IMAGE,
+        Format.GIF: MediaKind.GIF,
+        Format.VIDEO: MediaKind.VIDEO,
+    }
+    kinds = list(CONVERSATION.accepts(ACCOUNT, format_))
+    assert kinds == ([taken[format_]] if format_ in taken else [])
 
 
 def test_every_request_asks_for_the_accounts_token():

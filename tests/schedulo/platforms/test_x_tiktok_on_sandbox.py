@@ -128,6 +128,9 @@ X_CONTENTS = {
     "text": Content(Format.TEXT, "Read https://example.com/page & more 🐦"),
     "image": Content(Format.IMAGE, "Look & see", (IMAGE,)),
     "images": Content(Format.IMAGES, "Two", (IMAGE, OTHER_IMAGE)),
+    "poll": Content(
+        Format.POLL, "Which?", options={"poll": {"options": ["This", "That"], "duration_minutes": 60}}
+    ),
     "gif": Content(Format.GIF, "", (medium(MediaKind.GIF, "image/gif", GIF),)),
     "video": Content(Format.VIDEO, "Film example.com", (VIDEO,)),
     "long video": Content(Format.VIDEO, "Long film", (BIG_VIDEO,)),

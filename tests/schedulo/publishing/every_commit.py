@@ -10,11 +10,14 @@ from typing import Any
 
 from schedulo.model import Content, Format, Platform
 from tests.sandbox.meta.conftest import jpeg, mp4
+from tests.sandbox.x.conftest import moving_gif
 from tests.schedulo.publishing.stage import Stage
 
 MIB = 1024 * 1024
 IG, IG_PAGE, PAGE = "17841400000000001", "17841400000000002", "100000000000001"
 SELF = {"privacy_level": "PUBLIC_TO_EVERYONE"}
+
+POLL = {"options": ["Light", "Dark"], "duration_minutes": 60}
 
 
 @functools.cache
@@ -55,6 +58,8 @@ CASES = {
     "x text": Case(P.X, "1", F.TEXT, "create_post"),
     "x image": Case(P.X, "1", F.IMAGE, "create_post", (_one,)),
     "x images": Case(P.X, "1", F.IMAGES, "create_post", (_one, _two)),
+    "x gif": Case(P.X, "1", F.GIF, "create_post", (moving_gif,)),
+    "x poll": Case(P.X, "1", F.POLL, "create_post", options=(("poll", POLL),)),
     "x video": Case(P.X, "1", F.VIDEO, "create_post", (_film,)),
     "instagram image": Case(P.INSTAGRAM, IG, F.IMAGE, "media_publish", (_one,)),
     "instagram image by Facebook Login": Case(P.INSTAGRAM, IG_PAGE, F.IMAGE, "media_publish", (_one,)),

@@ -1,0 +1,45 @@
+"""What a row means on one account: which format, and what of the row goes out there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from schedulo.airtable.mapping import Mapping
+from schedulo.airtable.rows import post_row
+from schedulo.model import Account, Format, Media, MediaKind, Platform
+from schedulo.planning.content import Fitted, fit
+from schedulo.platforms import CONVERSATIONS
+
+PICTURE = Media("a" * 64, MediaKind.IMAGE, "image/jpeg", 1000, 540, 960)
+FILM = Media("b" * 64, MediaKind.VIDEO, "video/mp4", 1000, 540, 960, 10_000)
+
+
+def fitted(platform: Platform, *media: Media, **cells: Any) -> Fitted:
+    """What a row with these cells and files is on an account of the platform."""
+    row = post_row({"id": "rec1", "fields": {"Text": "Which roast?", **cells}}, Mapping())
+    account = Account(platform, "1", "ours")
+    return fit(row, media, account, CONVERSATIONS[platform], public_media=True)
+
+
+def errors(found: Fitted) -> list[str]:
+    return [problem.field for problem in found.problems if not problem.warning]
+
+
+def test_answers_without_media_are_a_poll_on_x() -> None:
+    found = fitted(Platform.X, Poll="Light\nDark", Thread="Tell us why")
+    assert found.content is not None
+    assert found.content.format is Format.POLL
+    assert found.content.options["poll"] == {"options": ["Light", "Dark"], "duration_minutes": 1440}
+    assert found.content.thread == ("Tell us why",)
+    assert errors(found) == []
+
+
+def test_a_poll_with_media_is_a_problem_and_not_half_a_post() -> None:
+    assert errors(fitted(Platform.X, PICTURE, Poll="Light\nDark")) == ["Poll"]
+
+
+@pytest.mark.parametrize("platform", [Platform.INSTAGRAM, Platform.FACEBOOK])
+def test_a_poll_changes_nothing_elsewhere(platform: Platform) -> None:
+    assert fitted(platform, PICTURE, Poll="Light\nDark").content == fitted(platform, PICTURE).content
