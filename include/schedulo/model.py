@@ -115,12 +115,16 @@ class Facts:
     """MP4 and MOV: an edit list that leaves out or shifts parts."""
     frames: int = 0
     """Of an animation."""
+    animation_ms: int = 0
+    """How long an animated GIF takes to show all its frames once."""
     color_mode: str = ""
     """Pillow's name of a picture's colours (RGB, CMYK, ...)."""
     turned: bool = False
-    """The picture is stored otherwise than it is to be shown (EXIF orientation)."""
+    """It is stored otherwise than it is to be shown (EXIF orientation, rotation of a video)."""
     foreign_profile: bool = False
     """The picture's colour profile is not sRGB."""
+    high_dynamic_range: bool = False
+    """A video whose brightness is beyond what plain screens show (PQ or HLG)."""
 
 
 @dataclass(frozen=True, slots=True)

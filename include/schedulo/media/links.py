@@ -23,6 +23,8 @@ EXTENSIONS = {
     "image/webp": "webp",
     "image/bmp": "bmp",
     "image/tiff": "tif",
+    "image/heic": "heic",
+    "image/avif": "avif",
     "video/mp4": "mp4",
     "video/quicktime": "mov",
     "video/webm": "webm",

@@ -1,7 +1,8 @@
 """What is this file really? Looks into the bytes; a name or a content type is never believed.
 
-Images are opened with Pillow, videos with PyAV, and at most one picture is decoded. Which of these facts a
-platform accepts is the platform's own business.
+Images are opened with Pillow, videos with PyAV. Of a video one picture is decoded and never more than a few
+megabytes are read; of a picture as much as it takes to know that it is whole. Which of these facts a platform
+accepts is the platform's own business, and told by `accepts`.
 
 The first bytes choose the reader, and the reader is told which format to expect: a playlist or a script that
 calls itself a video would otherwise make FFmpeg open other files and addresses.
@@ -9,26 +10,44 @@ calls itself a video would otherwise make FFmpeg open other files and addresses.
 
 from __future__ import annotations
 
+import contextlib
+import io
+import struct
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, Self
 
 import av
+import pillow_heif
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
-from schedulo.model import MediaKind, Problem
+from schedulo.media.layout import film_layout, gif_layout
+from schedulo.model import Facts, MediaKind, Problem
+
+pillow_heif.register_heif_opener()
 
 MAX_PIXELS = 80_000_000
 """Larger pictures are not opened: a few kB can unfold to gigabytes. No platform takes half of this."""
+
+MAX_IMAGE_BYTES = 500_000_000
+"""Twice what the largest such picture takes uncompressed."""
 
 VIDEO_SECONDS = 10.0
 """How long FFmpeg may look at a file."""
 
 HEAD_BYTES = 64
+MAX_TIMES = 5000
+"""To see whether a frame rate varies, so many times of pictures are looked at where the index has them;"""
+MAX_PACKETS = 60
+"""and so many packets where they must be read."""
+MAX_REORDERED = 16
+"""H.264 and HEVC show a picture at most so many pictures after it was decoded."""
 
 # Pillow's format names, and what the web calls them.
 IMAGES = {
@@ -38,6 +57,8 @@ IMAGES = {
     "WEBP": "image/webp",
     "BMP": "image/bmp",
     "TIFF": "image/tiff",
+    "HEIF": "image/heic",
+    "AVIF": "image/avif",
 }
 
 HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis")
@@ -48,6 +69,11 @@ VIDEO_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 
 SIDEWAYS = (5, 6, 7, 8)
 """EXIF orientations that swap width and height (EXIF 2.32, tag 0x0112)."""
+
+PQ, HLG = 16, 18
+"""Transfer characteristics of high dynamic range (ITU-T H.273, table 3: SMPTE ST 2084, ARIB STD-B67)."""
+INTERLACED = (2, 3, 4, 5)
+"""FFmpeg's AVFieldOrder: top or bottom first, coded or shown."""
 
 
 class MediaError(Exception):
@@ -60,24 +86,32 @@ class MediaError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What a file is. Width and height are as shown, after rotation."""
+    """What a file is. Width and height are as shown, after rotation and with square pixels."""
 
     kind: MediaKind
     content_type: str
     width: int
     height: int
     duration_ms: int = 0
-    fps: float = 0.0
-    video_codec: str = ""
-    audio_codec: str = ""
-    """FFmpeg's names (h264, aac, ...); empty without sound."""
+    facts: Facts | None = None
+    """None: written down before all of these facts were looked for."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        return cls(**{**data, "kind": MediaKind(data["kind"])})
+        """What `to_json` wrote, of this version or an older one."""
+        facts = data.get("facts") or {}
+        complete = facts.keys() == {item.name for item in fields(Facts)}
+        return cls(
+            MediaKind(data["kind"]),
+            data["content_type"],
+            data["width"],
+            data["height"],
+            data["duration_ms"],
+            Facts(**facts) if complete else None,
+        )
 
 
 def probe(path: Path, name: str = "", *, video_seconds: float = VIDEO_SECONDS) -> Probed:
@@ -88,27 +122,34 @@ def probe(path: Path, name: str = "", *, video_seconds: float = VIDEO_SECONDS) -
     if not head:
         raise MediaError(name, "the file is empty", "Upload it again.")
     if head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS:
-        raise MediaError(
-            name, "HEIC and AVIF pictures are not accepted by the platforms", "Save it as JPEG or PNG."
-        )
-    if head[4:8] in VIDEO_BOXES:
-        return _video(
-            path, name, "mov", "video/quicktime" if head[8:12] == b"qt  " else "video/mp4", video_seconds
-        )
-    if head.startswith(b"\x1a\x45\xdf\xa3"):  # EBML (RFC 8794); its DocType stands in the first header
-        kind = "video/webm" if b"webm" in head else "video/x-matroska"
-        return _video(path, name, "matroska", kind, video_seconds)
+        return _image(path, name, is_heif=True)
+    if reader := film_reader(head):
+        return _video(path, name, *reader, video_seconds)
     return _image(path, name)
 
 
-def _image(path: Path, name: str) -> Probed:
+def film_reader(head: bytes) -> tuple[str, str] | None:
+    """(FFmpeg's reader, content type) of a video by its first bytes; None for what is none."""
+    if head[4:8] in VIDEO_BOXES:
+        return "mov", "video/quicktime" if head[8:12] == b"qt  " else "video/mp4"
+    if head.startswith(b"\x1a\x45\xdf\xa3"):  # EBML (RFC 8794); its DocType stands in the first header
+        return "matroska", "video/webm" if b"webm" in head else "video/x-matroska"
+    return None
+
+
+def _image(path: Path, name: str, *, is_heif: bool = False) -> Probed:
     broken = MediaError(name, "the picture is damaged or incomplete", "Export it again and upload it anew.")
+    if path.stat().st_size > MAX_IMAGE_BYTES:
+        rule = f"a picture has at most {MAX_IMAGE_BYTES // 1_000_000} MB"
+        raise MediaError(name, rule, "Save it smaller.")
     try:
         image = Image.open(path, formats=tuple(IMAGES))
     except UnidentifiedImageError:
+        if is_heif:
+            raise broken from None
         raise MediaError(
             name,
-            "this is neither a picture (JPEG, PNG, GIF, WebP) nor a video (MP4, MOV, WebM)",
+            "this is neither a picture (JPEG, PNG, GIF, WebP, HEIC) nor a video (MP4, MOV, WebM)",
             "Replace it with one of these.",
         ) from None
     except Image.DecompressionBombError:
@@ -119,17 +160,65 @@ def _image(path: Path, name: str) -> Probed:
         if image.width * image.height > MAX_PIXELS:
             raise _too_many_pixels(name)
         try:
-            width, height = image.size
-            if image.getexif().get(ExifTags.Base.Orientation) in SIDEWAYS:
-                width, height = height, width
-            # A GIF that does not move is a picture like any other.
-            moves = image.format == "GIF" and bool(getattr(image, "is_animated", False))
-            # MPO is the JPEG of cameras that add a second picture.
-            content_type = IMAGES["JPEG" if image.format == "MPO" else image.format or ""]
-            image.verify()
+            return _picture(path, image)
         except Exception:
             raise broken from None
-    return Probed(MediaKind.GIF if moves else MediaKind.IMAGE, content_type, width, height)
+
+
+def _picture(path: Path, image: Image.Image) -> Probed:
+    width, height = image.size
+    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    if orientation in SIDEWAYS:
+        width, height = height, width
+    frames = animation_ms = 0
+    if image.format == "GIF":
+        with path.open("rb") as file:
+            found = gif_layout(file)
+        if not found.complete:
+            raise ValueError
+        frames, animation_ms = found.frames, found.duration_ms if found.frames > 1 else 0
+    elif image.format != "MPO":
+        frames = int(getattr(image, "n_frames", 1))
+    facts = Facts(
+        frames=frames if frames > 1 else 0,
+        animation_ms=animation_ms,
+        color_mode=image.mode,
+        turned=2 <= orientation <= 8,
+        foreign_profile=is_foreign(image.info.get("icc_profile")),
+    )
+    # A GIF that does not move is a picture like any other.
+    moves = image.format == "GIF" and frames > 1
+    # MPO is the JPEG of cameras that add a second picture.
+    content_type = IMAGES["JPEG" if image.format == "MPO" else image.format or ""]
+    _read_through(image)
+    return Probed(MediaKind.GIF if moves else MediaKind.IMAGE, content_type, width, height, 0, facts)
+
+
+def _read_through(image: Image.Image) -> None:
+    """Trip over what is missing or damaged, as cheaply as the format allows. HEIC and AVIF are left to the
+    conversion, which runs apart and which every platform needs."""
+    match image.format:
+        case "PNG":  # checksums of all its parts; nothing is unpacked
+            image.verify()
+        case "JPEG" | "MPO":  # unpacked at an eighth of its size
+            image.draft("L", (1, 1))
+            image.load()
+        case "HEIF" | "AVIF" | "GIF":
+            pass
+        case _:
+            image.load()
+
+
+def is_foreign(profile: bytes | None) -> bool:
+    """Whether a colour profile is there, can be read, and is not sRGB by its own description."""
+    if not profile:
+        return False
+    try:
+        described = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return False
+    # "c2" is the small sRGB profile that Facebook and many web tools embed.
+    return "srgb" not in described.lower() and described.strip() != "c2"
 
 
 def _too_many_pixels(name: str) -> MediaError:
@@ -151,27 +240,18 @@ def _video(path: Path, name: str, reader: str, content_type: str, seconds: float
             picture = _picture_stream(film)
             if picture is None:
                 raise MediaError(name, "the file has sound but no picture", "Upload a video or a picture.")
-            context = picture.codec_context
-            if context.width * context.height > MAX_PIXELS:
+            if picture.codec_context.width * picture.codec_context.height > MAX_PIXELS:
                 raise _too_many_pixels(name)
             duration_ms = _duration_ms(film, picture)
             if duration_ms <= 0:
                 raise MediaError(name, "the video does not say how long it is", again)
             frame = next(film.decode(picture))
-            width, height = context.width, context.height
+            width, height = _shown_size(picture)
             if frame.rotation % 180:
                 width, height = height, width
-            return Probed(
-                MediaKind.VIDEO,
-                content_type,
-                width,
-                height,
-                duration_ms,
-                round(float(picture.average_rate or 0), 3),
-                context.codec.canonical_name,
-                film.streams.audio[0].codec_context.codec.canonical_name if film.streams.audio else "",
-            )
-    except (av.FFmpegError, StopIteration, OSError, ValueError):
+            facts = _film_facts(path, reader, film, picture, frame, duration_ms)
+            return Probed(MediaKind.VIDEO, content_type, width, height, duration_ms, facts)
+    except (av.FFmpegError, StopIteration, OSError, ValueError, struct.error):
         # FFmpeg names whatever it was doing when it was called back, not the time limit.
         late = time.monotonic() - started >= seconds
         rule = (
@@ -180,6 +260,69 @@ def _video(path: Path, name: str, reader: str, content_type: str, seconds: float
             else "the video is damaged or incomplete"
         )
         raise MediaError(name, rule, again) from None
+
+
+def _film_facts(
+    path: Path,
+    reader: str,
+    film: InputContainer,
+    picture: VideoStream,
+    frame: av.VideoFrame,
+    duration_ms: int,
+) -> Facts:
+    context = picture.codec_context
+    sound = film.streams.audio[0].codec_context if film.streams.audio else None
+    index_last = edited = False
+    if reader == "mov":
+        with path.open("rb") as file:
+            layout = film_layout(file)
+        index_last, edited = layout.index_last, layout.edited
+    return Facts(
+        fps=round(float(picture.average_rate or picture.guessed_rate or 0), 3),
+        video_codec=context.codec.canonical_name,
+        audio_codec=sound.codec.canonical_name if sound else "",
+        pixel_format=context.pix_fmt or "",
+        bit_rate=path.stat().st_size * 8000 // duration_ms,
+        audio_rate_hz=sound.sample_rate if sound else 0,
+        audio_channels=sound.layout.nb_channels if sound else 0,
+        interlaced=frame.interlaced_frame or context.field_order in INTERLACED,
+        variable_fps=_varies(_times(reader, film, picture)),
+        index_last=index_last,
+        edited=edited,
+        turned=bool(frame.rotation % 360),
+        high_dynamic_range=frame.color_trc in (PQ, HLG),
+    )
+
+
+def _shown_size(picture: VideoStream) -> tuple[int, int]:
+    """Width and height with square pixels: old cameras and discs store narrow ones."""
+    context = picture.codec_context
+    shape = picture.sample_aspect_ratio
+    return round(context.width * float(shape or 1)), context.height
+
+
+def _times(reader: str, film: InputContainer, picture: VideoStream) -> Iterator[int]:
+    """When pictures are shown or, by the index, decoded: steady or not, both are. In the stream's units."""
+    if reader == "mov":
+        yield from (entry.timestamp for entry in islice(picture.index_entries, MAX_TIMES))
+        return
+    with contextlib.suppress(av.FFmpegError):
+        film.seek(0)
+        packets = islice(film.demux(picture), MAX_PACKETS)
+        times = sorted(packet.pts for packet in packets if packet.pts is not None)
+        # Pictures come in the order of decoding: of the last ones some are still to come.
+        yield from times[:-MAX_REORDERED] if len(times) == MAX_PACKETS else times
+
+
+def _varies(times: Iterator[int]) -> bool:
+    """Whether more than one picture in fifty stays a quarter longer or shorter than most. Clocks of a
+    millisecond make even the steadiest video uneven by a little."""
+    spans = sorted(later - earlier for earlier, later in pairwise(times))
+    if len(spans) < 2:
+        return False
+    usual = spans[len(spans) // 2]
+    uneven = sum(abs(span - usual) > max(usual / 4, 1) for span in spans)
+    return uneven > len(spans) / 50
 
 
 def _picture_stream(film: InputContainer) -> VideoStream | None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from schedulo.flow import Slice
-from schedulo.media.probe import Probed, probe
+from schedulo.media.probe import MediaError, Probed, probe
 from schedulo.model import Media
 
 CHUNK_BYTES = 64 * 1024
@@ -118,11 +118,17 @@ class MediaStore:
                 part.unlink(missing_ok=True)
 
     def find(self, sha256: str, filename: str = "") -> Media | None:
-        """What a stored file is, or None where the store does not hold all of it."""
+        """What a stored file is, or None where the store does not hold all of it.
+
+        A file that was stored by a version that looked for less is looked at again, once.
+        """
         facts = self._facts(sha256)
         if facts is None or not self._is_whole(sha256, facts["size_bytes"]):
             return None
-        return _media(sha256, facts["size_bytes"], Probed.from_json(facts["probed"]), filename)
+        probed = Probed.from_json(facts["probed"])
+        if probed.facts is None:
+            probed = self._look_again(sha256, facts["size_bytes"], probed)
+        return _media(sha256, facts["size_bytes"], probed, filename)
 
     def has(self, sha256: str) -> bool:
         return self.find(sha256) is not None
@@ -153,17 +159,29 @@ class MediaStore:
     def _keep(self, part: Path, sha256: str, size_bytes: int, probed: Probed, filename: str) -> Media:
         place = self.path(sha256)
         place.parent.mkdir(parents=True, exist_ok=True)
-        facts = json.dumps({"size_bytes": size_bytes, "probed": probed.to_json()})
-        with tempfile.NamedTemporaryFile("w", dir=part.parent, delete=False) as file:
-            file.write(facts)
-            file.flush()
-            os.fsync(file.fileno())
         # The facts go first: a file in its place always has them.
-        Path(file.name).replace(_facts_path(place))
+        self._write_facts(place, size_bytes, probed)
         part.replace(place)
         for folder in (place.parent, place.parent.parent, self.root):
             _flush_folder(folder)
         return _media(sha256, size_bytes, probed, filename)
+
+    def _look_again(self, sha256: str, size_bytes: int, known: Probed) -> Probed:
+        """What is found now; what was `known` where it would be refused today, or cannot be written down."""
+        try:
+            found = probe(self.path(sha256))
+            self._write_facts(self.path(sha256), size_bytes, found)
+        except (MediaError, OSError):
+            return known
+        return found
+
+    def _write_facts(self, place: Path, size_bytes: int, probed: Probed) -> None:
+        facts = json.dumps({"size_bytes": size_bytes, "probed": probed.to_json()})
+        with tempfile.NamedTemporaryFile("w", dir=self.root / "incoming", delete=False) as file:
+            file.write(facts)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(file.name).replace(_facts_path(place))
 
     def _facts(self, sha256: str) -> dict[str, Any] | None:
         try:
@@ -189,6 +207,7 @@ def _media(sha256: str, size_bytes: int, probed: Probed, filename: str) -> Media
         height=probed.height,
         duration_ms=probed.duration_ms,
         filename=filename,
+        facts=probed.facts,
     )
 
 

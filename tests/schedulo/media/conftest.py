@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
+import tempfile
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
+import pillow_heif
 import pytest
 from PIL import Image
 
 from schedulo.media import MediaStore
+
+pillow_heif.register_heif_opener()
 
 
 def picture_bytes(
@@ -38,18 +42,25 @@ def film_bytes(
     sound: bool = False,
     picture: bool = True,
     rotation: int = 0,
+    spans: list[int] | None = None,
+    options: dict[str, str] | None = None,
+    codec_options: dict[str, str] | None = None,
 ) -> bytes:
-    out = io.BytesIO()
-    with av.open(out, "w", format=container) as film:
-        stream = film.add_stream(codec, rate=25) if picture else None
+    """`spans`: for how many 25ths of a second each picture stays, over and over; 1 where it is not given."""
+    with tempfile.NamedTemporaryFile() as out, av.open(out.name, "w", container, options or {}) as film:
+        stream = film.add_stream(codec, rate=25, options=codec_options or {}) if picture else None
         tone = film.add_stream("aac", rate=44100) if sound else None
         if stream is not None:
             stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
             if rotation:
                 stream.set_display_rotation(rotation)
+            at = 0
             for number in range(frames):
-                shade = Image.new("RGB", size, (number * 9 % 256, 80, 160))
-                film.mux(stream.encode(av.VideoFrame.from_image(shade)))
+                shade = av.VideoFrame.from_image(Image.new("RGB", size, (number * 9 % 256, 80, 160)))
+                shade.pts, shade.time_base = at, Fraction(1, 25)
+                shade.duration = spans[number % len(spans)] if spans else 1
+                at += shade.duration
+                film.mux(stream.encode(shade))
             film.mux(stream.encode())
         if tone is not None:
             for number in range(20):
@@ -60,7 +71,8 @@ def film_bytes(
                 silence.time_base = Fraction(1, 44100)
                 film.mux(tone.encode(silence))
             film.mux(tone.encode())
-    return out.getvalue()
+        film.close()
+        return Path(out.name).read_bytes()
 
 
 @pytest.fixture

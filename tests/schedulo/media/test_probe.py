@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import time
 import zlib
@@ -9,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageCms
 
 from schedulo.media import MediaError, Probed, probe
-from schedulo.model import MediaKind
+from schedulo.model import Facts, MediaKind
 
 Maker = Callable[..., bytes]
 
@@ -20,6 +22,31 @@ def looked_at(folder: Path, content: bytes, name: str = "upload.bin") -> Probed:
     path = folder / name
     path.write_bytes(content)
     return probe(path)
+
+
+def facts_of(found: Probed) -> Facts:
+    assert found.facts is not None
+    return found.facts
+
+
+def with_edits(content: bytes, edits: list[tuple[int, int, int]]) -> bytes:
+    """The film with another edit list, in the place of the one it has; what follows stays where it is."""
+    at = content.index(b"elst")
+    table = struct.pack(">II", 0, len(edits))
+    table += b"".join(struct.pack(">IiI", length, start, rate << 16) for length, start, rate in edits)
+    grown = len(table) - (int.from_bytes(content[at - 4 : at]) - 8)
+    found = bytearray(content)
+    found[at + 4 : at - 4 + int.from_bytes(content[at - 4 : at])] = table
+    for name, where in ((b"elst", at), (b"edts", -1), (b"trak", -1), (b"moov", -1)):
+        where = where if where > 0 else content.rindex(name, 0, at)
+        found[where - 4 : where] = struct.pack(">I", int.from_bytes(found[where - 4 : where]) + grown)
+    return bytes(found)
+
+
+def read_bytes() -> int:
+    """What this process has read so far."""
+    lines = Path("/proc/self/io").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("rchar")))
 
 
 def refusal(folder: Path, content: bytes, name: str = "upload.bin") -> str:
@@ -75,13 +102,19 @@ def test_a_video_is_known_by_its_bytes(
     container: str, codec: str, content_type: str, codec_name: str, film: Maker, tmp_path: Path
 ) -> None:
     found = looked_at(tmp_path, film(container, codec), "picture.jpg")
-    assert (found.kind, found.content_type, found.video_codec) == (MediaKind.VIDEO, content_type, codec_name)
-    assert (found.width, found.height, found.duration_ms, found.fps) == (64, 48, 1000, 25.0)
+    assert (found.kind, found.content_type) == (MediaKind.VIDEO, content_type)
+    assert (found.width, found.height, found.duration_ms) == (64, 48, 1000)
+    facts = facts_of(found)
+    assert (facts.video_codec, facts.pixel_format, facts.fps) == (codec_name, "yuv420p", 25.0)
+    assert not any((facts.interlaced, facts.variable_fps, facts.edited, facts.turned))
+    assert facts.bit_rate > 0
 
 
 def test_sound_is_named_where_there_is_some(film: Maker, tmp_path: Path) -> None:
-    assert looked_at(tmp_path, film(sound=True)).audio_codec == "aac"
-    assert looked_at(tmp_path, film()).audio_codec == ""
+    with_sound = facts_of(looked_at(tmp_path, film(sound=True)))
+    assert (with_sound.audio_codec, with_sound.audio_rate_hz, with_sound.audio_channels) == ("aac", 44100, 2)
+    without = facts_of(looked_at(tmp_path, film()))
+    assert (without.audio_codec, without.audio_rate_hz, without.audio_channels) == ("", 0, 0)
 
 
 def test_a_film_taken_upright_has_the_size_people_see(film: Maker, tmp_path: Path) -> None:
@@ -128,9 +161,104 @@ def test_a_playlist_that_calls_itself_a_video_opens_nothing(tmp_path: Path) -> N
     assert "neither a picture" in refusal(tmp_path, playlist, "clip.mp4")
 
 
-def test_an_iphone_photo_is_refused_with_what_to_do(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "content_type"), [("HEIF", "image/heic"), ("AVIF", "image/avif")])
+def test_pictures_of_phones_are_pictures(
+    kind: str, content_type: str, picture: Maker, tmp_path: Path
+) -> None:
+    found = looked_at(tmp_path, picture(kind, (64, 48)), "IMG_0001.JPG")
+    assert (found.kind, found.content_type) == (MediaKind.IMAGE, content_type)
+    assert (found.width, found.height) == (64, 48)
+
+
+def test_a_box_that_says_heic_and_holds_nothing_is_damaged(tmp_path: Path) -> None:
     content = struct.pack(">I", 24) + b"ftypheic" + bytes(12) + bytes(200)
-    assert "Save it as JPEG" in refusal(tmp_path, content, "IMG_0001.HEIC")
+    assert "damaged" in refusal(tmp_path, content, "IMG_0001.HEIC")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF"])
+def test_half_a_picture_is_refused(kind: str, picture: Maker, tmp_path: Path) -> None:
+    content = picture(kind, (200, 150))
+    assert "damaged or incomplete" in refusal(tmp_path, content[: len(content) * 2 // 3])
+
+
+def test_the_colours_of_a_picture_are_told(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    Image.new("CMYK", (40, 30)).save(out, "JPEG")
+    assert facts_of(looked_at(tmp_path, out.getvalue())).color_mode == "CMYK"
+
+
+def test_a_profile_that_is_not_srgb_is_foreign(tmp_path: Path) -> None:
+    def with_profile(profile: bytes) -> bool:
+        out = io.BytesIO()
+        Image.new("RGB", (40, 30)).save(out, "JPEG", icc_profile=profile)
+        return facts_of(looked_at(tmp_path, out.getvalue())).foreign_profile
+
+    def made(name: str) -> bytes:
+        return ImageCms.ImageCmsProfile(ImageCms.createProfile(name)).tobytes()  # type: ignore[arg-type]
+
+    assert not with_profile(made("sRGB"))
+    assert with_profile(made("LAB"))
+    assert not with_profile(b"no profile at all")
+
+
+def test_a_photo_taken_sideways_is_turned(picture: Maker, tmp_path: Path) -> None:
+    assert facts_of(looked_at(tmp_path, picture("JPEG", orientation=6))).turned
+    assert not facts_of(looked_at(tmp_path, picture("JPEG"))).turned
+
+
+def test_the_frames_of_a_gif_are_counted_and_its_time_added_up(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    shades = [Image.new("L", (20, 20), number * 80) for number in range(3)]
+    shades[0].save(out, "GIF", save_all=True, append_images=shades[1:], duration=[200, 0, 350])
+    facts = facts_of(looked_at(tmp_path, out.getvalue()))
+    assert facts.frames == 3
+    assert facts.animation_ms == 200 + 100 + 350
+
+
+def test_an_index_at_the_end_is_seen(film: Maker, tmp_path: Path) -> None:
+    assert facts_of(looked_at(tmp_path, film())).index_last
+    assert not facts_of(looked_at(tmp_path, film(options={"movflags": "faststart"}))).index_last
+
+
+def test_an_edit_list_that_only_hides_what_the_encoder_added_is_none(film: Maker, tmp_path: Path) -> None:
+    content = film(sound=True, frames=50)
+    assert b"elst" in content
+    assert not facts_of(looked_at(tmp_path, content)).edited
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        [(1000, 512 * 20, 1)],
+        [(500, 1024, 1)],
+        [(500, 1024, 1), (500, 1024, 1)],
+        [(800, -1, 1), (2000, 1024, 1)],
+    ],
+    ids=["begins late", "ends early", "twice", "waits first"],
+)
+def test_an_edit_list_that_leaves_out_or_moves_something_is_seen(
+    edits: list[tuple[int, int, int]], film: Maker, tmp_path: Path
+) -> None:
+    assert facts_of(looked_at(tmp_path, with_edits(film("mov", frames=50), edits), "cut.mov")).edited
+
+
+@pytest.mark.parametrize("container", ["mp4", "matroska"])
+def test_a_frame_rate_that_varies_is_seen(container: str, film: Maker, tmp_path: Path) -> None:
+    uneven = film(container, spans=[1, 1, 3, 1, 2])
+    assert facts_of(looked_at(tmp_path, uneven)).variable_fps
+
+
+def test_what_an_interlaced_video_is(film: Maker, tmp_path: Path) -> None:
+    content = film("mp4", codec_options={"x264-params": "tff=1"})
+    assert facts_of(looked_at(tmp_path, content)).interlaced
+
+
+def test_an_hour_costs_no_more_than_a_second(film: Maker, tmp_path: Path) -> None:
+    path = tmp_path / "hour.mp4"
+    path.write_bytes(film(frames=61, spans=[25 * 60]))
+    read_before = read_bytes()
+    assert probe(path).duration_ms == 3_600_040
+    assert read_bytes() - read_before < 5_000_000
 
 
 @pytest.mark.parametrize("size", [(30_000, 30_000), (10_000, 8_500)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -56,7 +57,41 @@ def test_a_second_look_costs_nothing(store: MediaStore, film: Maker, monkeypatch
     again = MediaStore(store.root)
     assert again.put(content, "b.mp4").duration_ms == first.duration_ms == 1000
     assert again.find(first.sha256, "a.mp4") == first
-    assert again.probed(first.sha256).video_codec == "h264"
+    found = again.find(first.sha256)
+    assert found is not None
+    assert found.facts == first.facts
+    assert found.facts is not None
+    assert found.facts.video_codec == "h264"
+
+
+def test_a_file_stored_when_less_was_looked_for_is_looked_at_again_once(
+    store: MediaStore, film: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = store.put(film(sound=True), "a.mp4")
+    beside = store.path(first.sha256).with_name(f"{first.sha256}.json")
+    facts = json.loads(beside.read_text())
+    del facts["probed"]["facts"]
+    facts["probed"] |= {"fps": 25.0, "video_codec": "h264", "audio_codec": "aac"}
+    beside.write_text(json.dumps(facts))
+    found = store.find(first.sha256, "a.mp4")
+    assert found is not None
+    assert (found, found.facts) == (first, first.facts)
+    monkeypatch.delattr(store_module, "probe")
+    again = store.find(first.sha256)
+    assert again is not None
+    assert again.facts == first.facts
+
+
+def test_a_file_that_would_be_refused_today_stays_what_it_was(store: MediaStore, picture: Maker) -> None:
+    first = store.put(picture())
+    beside = store.path(first.sha256).with_name(f"{first.sha256}.json")
+    facts = json.loads(beside.read_text())
+    del facts["probed"]["facts"]
+    beside.write_text(json.dumps(facts))
+    store.path(first.sha256).write_bytes(bytes(first.size_bytes))
+    found = store.find(first.sha256)
+    assert found == first
+    assert found.facts is None
 
 
 def test_what_is_no_media_leaves_nothing_behind(store: MediaStore) -> None:
