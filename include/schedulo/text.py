@@ -1,6 +1,6 @@
 """How the platforms count a text: X's weighted length, UTF-16 units, hashtags, mentions.
 
-Counting only. How many a platform allows is in that platform's own table; fitting a text is its author's.
+Counting only. How many a platform allows is `text_rules`; fitting a text is `planning.text`.
 
 X's rule is configuration 3 of twitter-text (config/v3.json) and the page "Counting characters": the text is
 NFC-normalised, a link counts 23 whatever its length, an emoji counts 2 however many code points it has, every

@@ -23,16 +23,27 @@ from schedulo.airtable.mapping import Mapping
 from schedulo.airtable.rows import (
     AccountRow,
     Command,
+    MentionRow,
     PostRow,
     Report,
     Told,
     Written,
     account_row,
     commands,
+    mention_row,
     post_row,
     told_row,
 )
-from schedulo.airtable.schema import ACCOUNTS, BY_NAME, COMMANDS, DELIVERIES, POSTS, Writer, fields_by
+from schedulo.airtable.schema import (
+    ACCOUNTS,
+    BY_NAME,
+    COMMANDS,
+    DELIVERIES,
+    MENTIONS,
+    POSTS,
+    Writer,
+    fields_by,
+)
 from schedulo.clock import iso, now_ms
 from schedulo.errors.airtable import OFFSET_DIED, AirtableBusy, AirtableDown, AirtableQuota, AirtableRefused
 from schedulo.words import word
@@ -131,6 +142,15 @@ class AirtableClient:
 
     def accounts(self) -> list[AccountRow]:
         return [account_row(record, self.mapping) for record in self._all(ACCOUNTS)]
+
+    def mentions(self) -> list[MentionRow] | None:
+        """The table Mentions; None where the base has none, or the token may not read it."""
+        try:
+            return [mention_row(record, self.mapping) for record in self._all(MENTIONS)]
+        except AirtableRefused as error:
+            if error.status in (403, 404):
+                return None
+            raise
 
     def posts_changed_since(self, cursor: str | None) -> Changes:
         """Posts that people changed since `cursor` (None: all posts), some of them perhaps not for the first

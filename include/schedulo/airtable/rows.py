@@ -14,13 +14,15 @@ from typing import Any
 from schedulo.airtable import schema
 from schedulo.airtable.cells import AttachmentRef, Cells
 from schedulo.airtable.mapping import Mapping
-from schedulo.airtable.schema import ACCOUNTS, COMMANDS, DELIVERIES, POSTS
+from schedulo.airtable.schema import ACCOUNTS, COMMANDS, DELIVERIES, MENTIONS, POSTS
 from schedulo.clock import ClockError, Instant, instant, iso, parse_instant
 from schedulo.model import Account, Platform, Problem, State
 from schedulo.words import shortened, shown
 
 TAG = re.compile(r"(?:(\d{1,2}):\s*)?@([\w.]{1,30})(?:\s+([01]?\.?\d*)\s+([01]?\.?\d*))?")
 PART_LINE = re.compile(r"^[ \t]*-{3,}[ \t]*$", re.MULTILINE)
+HANDLE = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.]{0,48}[A-Za-z0-9_])?")
+"""An @name on any of the platforms, without its sign."""
 ACCOUNT_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 TITLE_CHARS = 300
 MESSAGE_CHARS = 10_000
@@ -51,6 +53,14 @@ class AccountRow:
             return None
         zone = self.timezone or base_timezone
         return Account(self.platform, self.account_id, self.username or self.name, zone, self.options)
+
+
+@dataclass(frozen=True, slots=True)
+class MentionRow:
+    name: str
+    """What people write after the @; empty where the row cannot be used."""
+    handles: Dict[Platform, str]
+    """Without the @. Empty where the cell holds something that is no handle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +204,7 @@ class Report:
             "Key": self.key,
         }
         if self.platform is not None and not self.spelled_out:
-            words = {name: word for word, name in schema.PLATFORMS.items()}
-            cells["Platform"] = words[self.platform]
+            cells["Platform"] = schema.PLATFORM_WORDS[self.platform]
         if links and self.post_record_id:
             cells["Post"] = [self.post_record_id]
         if links and self.account_record_id:
@@ -253,6 +262,22 @@ def account_row(record: Dict[str, Any], mapping: Mapping) -> AccountRow:
         active=cells.checked("Active"),
         options=options,
         problems=tuple(cells.problems),
+    )
+
+
+def mention_row(record: Dict[str, Any], mapping: Mapping) -> MentionRow:
+    """One record of Mentions."""
+    cells = Cells(MENTIONS, record, mapping, OWNER)
+    handles = {
+        Platform(name): cells.text(word).strip().removeprefix("@") for word, name in schema.PLATFORMS.items()
+    }
+    return MentionRow(
+        name=" ".join(cells.text("Name").strip().removeprefix("@").split()),
+        handles={
+            platform: handle if HANDLE.fullmatch(handle) else ""
+            for platform, handle in handles.items()
+            if handle
+        },
     )
 
 

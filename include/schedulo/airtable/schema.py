@@ -116,6 +116,7 @@ PLATFORMS: Mapping[str, str] = {
     "X": "x",
     "Facebook": "facebook",
 }
+PLATFORM_WORDS: Mapping[str, str] = {name: word for word, name in PLATFORMS.items()}
 LOGINS: Mapping[str, str] = {
     "Instagram Login": "instagram_login",
     "Facebook Login": "facebook_login",
