@@ -73,6 +73,7 @@ _URL = re.compile(
     rf"(?::[0-9]+)?(?P<path>/{_PATH}*)?(?:{_QUERY})?)",
     re.IGNORECASE,
 )
+_ANY_LETTER = re.compile(_LETTER)
 _ASCII_DOMAIN = re.compile(rf"(?:[-a-z0-9{_LATIN}]+\.)+{_TLD}", re.IGNORECASE)
 _SHORT_LINK = re.compile(rf"https?://t\.co/(?P<slug>[a-z0-9]+)(?:{_QUERY})?", re.IGNORECASE)
 _SHORT_LINK_SLUG_LENGTH = 40
@@ -108,8 +109,11 @@ def urls(text: str) -> list[Url]:
                 continue
             found.append(Url(start, start + short.end() if short else end, certain))
             continue
-        if match["before"] and match["before"] in "-_./":
+        before = match["before"] or ""
+        if before and before in "-_./":
             continue
+        if _ANY_LETTER.fullmatch(before):  # the middle of a name beyond the bounds above
+            certain = False
         names = list(_ASCII_DOMAIN.finditer(domain))
         for name in names:
             # Where other script follows the last Latin name, implementations disagree on the link's end.
@@ -131,10 +135,10 @@ _TEXT_LOOK = (
     "➡⤴⤵⬅-⬇〰〽㊗㊙🅰🅱🅾🅿🈂🈷🌡🌤-🌬🌶🍽🎖🎗🎙-🎛🎞🎟🏋-🏎🏔-🏟🏳🏵🏷🐿👁📽🕉🕊🕯🕰🕳-🕹🖇🖊-🖍🖐🖥🖨🖱🖲🖼🗂-🗄🗑-🗓🗜-🗞🗡🗣🗨"
     "🗯🗳🗺🛋🛍-🛏🛠-🛥🛩🛰🛳"
 )
-# Emoji_Modifier_Base (UTS #51, emoji-data), Unicode 17.
+# Emoji_Modifier_Base (UTS #51, emoji-data), Unicode 18.
 _SKINNABLE = (
     "☝⛹✊-✍🎅🏂-🏄🏇🏊-🏌👂👃👆-👐👦-👨👩👫-👮👰-👸👼💁-💃💅-💇💏💑💪🕴🕵🕺🖐🖕🖖🙅-🙇🙋-🙏🚣🚴-🚶🛀🛌🤌🤏🤘-🤟🤦🤰-🤹🤼-🤾🥷🦵🦶🦸"
-    "🦹🦻🧍-🧏🧑-🧝🫃-🫅🫰-🫸👯"
+    "🦹🦻🧍-🧏🧑-🧝🫃-🫅🫰-🫺👯"
 )
 _GENDERED = "⛹🏃🏄🏊-🏌👮👯👰👱👳👷💁💂💆💇🕵🙅-🙇🙋🙍🙎🚣🚴-🚶🤦🤵🤷-🤹🤼-🤾🦸🦹🧍-🧏🧔🧖-🧟"
 _ROLES = "⚕⚖✈🌾🍳🍼🎄🎓🎤🎨🏫🏭💻💼🔧🔬🚀🚒🦯-🦳🦼🦽🩰"

@@ -25,6 +25,20 @@ NEWER = {
     "person walking right": "🚶🏽\u200d➡️",
     "ballet dancer": "🧑🏿\u200d🩰",
     "transgender flag": "🏳️\u200d⚧️",
+    "head shaking vertically": "🙂\u200d↕️",
+    "broken chain": "⛓️\u200d💥",
+    "lime": "🍋\u200d🟩",
+    "brown mushroom": "🍄\u200d🟫",
+    "man running right": "🏃🏿\u200d♂️\u200d➡️",
+    "person kneeling right": "🧎🏻\u200d♀️\u200d➡️",
+    "two adults and two children": "🧑\u200d🧑\u200d🧒\u200d🧒",
+    "flag of Sark": "🇨🇶",
+    "face with bags under eyes": "🫩",
+    "fingerprint": "🫆",
+    "distorted face": "🫪",
+    "hairy creature": "🫈",
+    "wrestlers in two skins": "👩🏻\u200d🫯\u200d👨🏿",
+    "thumb to the left in a skin": "🫹🏽",
 }
 
 
@@ -56,9 +70,85 @@ def test_a_published_sample_counts_as_published(text: str, weight: int) -> None:
     assert ours.x_weighted_length(text) == weight
 
 
+PERSIAN = "http://example.\u067e\u0627\u06a9\u0633\u062a\u0627\u0646/"
+KANA = "あいうえおかきくけこ"
+LABEL_63, LABEL_64 = "a" * 63, "a" * 64
+# The classes of case of twitter-text's conformance for configuration 3, each with texts of our own.
+CONFORMANCE = {
+    "a link with its protocol": [("Hi http://a.co", 26), ("HTTPS://WWW.EXAMPLE.COM/INDEX.HTML", 23)],
+    "a link without": [("example.com", 23), ("foo.co.jp", 23), ("www.example.com/x?y=1&z=2#w", 23)],
+    "a link at the end, and a space": [("x" * 265 + " http://a.co/b ", 265 + 1 + 23 + 1)],
+    "ten links": [("https://www.example.com/aloha " * 10, 240)],
+    "a short link of X": [("https://t.co/abcDEF123", 23), ("t.co/abc", 23)],
+    "a name of other letters": [
+        ("http://ドメイン.jp/x", 23),
+        (PERSIAN, 23),
+        ("http://例え.みんな", 23),
+        ("例え.jp", 7),
+    ],
+    "a label that DNS cannot hold": [(f"{LABEL_64}.com", 68), (f"https://{LABEL_64}.com", 76)],
+    "the longest label": [(f"{LABEL_63}.com", 23), (f"https://{LABEL_63}.com", 23)],
+    "a label too long once it is encoded": [("http://" + KANA * 5 + "あいう" + ".com", 7 + 106 + 4)],
+    "a label just short enough when it is": [("http://" + KANA * 5 + "あい" + ".com", 23)],
+    "wide letters": [("故人西辞黄鹤楼", 14), ("あいう한국어", 12), ("the故人", 7), ("ﾊﾝｶｸ", 8)],
+    "letters with marks": [
+        ("A\u0301B", 2),
+        ("\u00c1B", 2),
+        ("A\u05e9\u05bc\u05c1", 4),
+        ("a\u0301" * 280, 280),
+    ],
+    "punctuation and spaces of U+2000": [
+        ("\u2000\u200a\u200b\u200c\u200d", 5),
+        ("‐–—―‖‗‘’‚‛“”„‟", 14),
+        ("′″‴‵‶‷", 6),
+        ("†…‰", 6),
+    ],
+    "plain emoji": [("😷👾😡🔥💩", 10), ("H🐱☺", 5), ("😷" * 140, 280)],
+    "emoji in a row, not joined": [("👨👩👧👦", 8), ("🙋🏽👨🎤", 6)],
+    "emoji joined": [("👨\u200d👩\u200d👧\u200d👦" * 140, 280), ("🙋🏽👨\u200d🎤", 4)],
+    "skins": [("💃🏾🧕🏾👍🏻", 6), ("🏻", 2)],
+    "flags": [("🇺🇸🇩🇪", 4), ("🇺", 2), ("🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f", 2)],
+    "keycaps": [("1⃣#️⃣*️⃣", 6)],
+    "marks of direction": [
+        ("\u2066\u202a" + PERSIAN + "\u202c\u2069", 23 + 8),
+        ("ABC\u202aABC", 8),
+        ("\u200e\u200f\u061c", 5),
+        ("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069", 18),
+        ("\u202ahttp://a.co\u202c", 27),
+        ("a.co\u200f", 25),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "weight"),
+    [case for cases in CONFORMANCE.values() for case in cases],
+    ids=[f"{name} {number}" for name, cases in CONFORMANCE.items() for number in range(len(cases))],
+)
+def test_a_case_of_the_conformance_counts_as_in_both_other_places(text: str, weight: int) -> None:
+    other = twitter_text.parse_tweet(text)
+    assert (ours.x_weighted_length(text), ours.x_is_valid(text)) == (weight, weight <= 280)
+    assert (other.weightedLength, other.valid) == (weight, weight <= 280)
+
+
+def test_a_forbidden_character_counts_and_makes_the_text_invalid() -> None:
+    text = "ABC\u202a\uffffABC\ufffe"
+    assert (ours.x_weighted_length(text), ours.x_is_valid(text)) == (12, False)
+
+
 @pytest.mark.parametrize("emoji", NEWER.values(), ids=NEWER)
 def test_an_emoji_newer_than_the_other_implementation_counts_two(emoji: str) -> None:
     assert ours.x_weighted_length(emoji) == 2
+
+
+@pytest.mark.parametrize("emoji", NEWER.values(), ids=NEWER)
+def test_a_newer_emoji_is_not_counted_with_what_stands_around_it(emoji: str) -> None:
+    assert ours.x_weighted_length(f"a{emoji}{emoji}\u200d😀 a.co") == 1 + 2 + 2 + 1 + 2 + 1 + 23
+
+
+def test_half_an_emoji_is_counted_and_never_an_error() -> None:
+    assert ours.x_weighted_length("a\ud83d") == 3
+    assert ours.utf16_length("a\ud83d") == 2
 
 
 def test_every_emoji_of_the_other_implementation_counts_two() -> None:
@@ -99,6 +189,7 @@ MARKS = [" ", "\n", "\u200e", "\u200d", "\ufe0f", "\ufeff", "\u0301", "x" * 70, 
 FOUND_BY_SEARCH = [
     "[a.b.c.d.e.f.g.h.i.j.k.l.m.n.com-\U0001f5b2\ufe0fexample.com\u6f22\xe9README.md",
     "a.b.c.d.e.f.g.h.i.j.k.l.m.n.com\uff20comt.co/https://t.co/" + "a" * 41,
+    ".a.b.c.d.e.f.g.h.i.j.k.l.m.n.coma.b.c.d.e.f.g.h.i.j.k.l.m.n.com\xa9a.b.c.d.e.f.g.h.i.j.k.l.m.n.com",
     "co.jp\u65e5\u672c.jp/\u200d\uff20",
 ]
 
