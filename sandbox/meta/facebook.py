@@ -1,7 +1,7 @@
 """Plays https://graph.facebook.com and graph-video: Pages, tokens, and Instagram with Facebook Login.
 
 This module says which edges there are and who may call them; what they do is in `logins`, `posts`, `videos`,
-`containers` and `readback`.
+`stories`, `containers` and `readback`.
 
 Seed: `{"facebook": {"apps": [{"app_id", "app_secret", "require_proof"?}], "pages": [{"page_id", "name",
 "page_token", "user_token"?, "instagram_account_id"?, "scopes"?, "tasks"?, "app_id"?, "token_expires_at"?,
@@ -33,6 +33,7 @@ from sandbox.meta.store import (
     Photo,
     Token,
 )
+from sandbox.meta.stories import PHOTO_STORY_PARAMS, VIDEO_STORY_PARAMS, Stories
 from sandbox.meta.videos import REEL_PARAMS, VIDEO_PARAMS, Videos
 
 PUBLISH = ("pages_manage_posts", "pages_read_engagement")
@@ -52,11 +53,14 @@ class Facebook(GraphService):
         self.logins = Logins(self)
         self.posts = Posts(self)
         self.videos = Videos(self, self.posts)
+        self.stories = Stories(self, self.posts, self.videos)
         post, posts, videos, edges = self._post, self.posts, self.videos, self.instagram
         post("/{node}/feed", "feed", posts.feed, FEED_PARAMS, PUBLISH)
         post("/{node}/photos", "photos", posts.photos, PHOTO_PARAMS, PUBLISH)
         post("/{node}/videos", "videos", videos.videos, VIDEO_PARAMS, PUBLISH)
         post("/{node}/video_reels", "video_reels", videos.reels, REEL_PARAMS, PUBLISH)
+        post("/{node}/photo_stories", "photo_stories", self.stories.photo, PHOTO_STORY_PARAMS, PUBLISH)
+        post("/{node}/video_stories", "video_stories", self.stories.video, VIDEO_STORY_PARAMS, PUBLISH)
         post("/{node}/media", "media", edges.create, PARAMS)
         post("/{node}/media_publish", "media_publish", edges.publish, ("creation_id",))
         post("/{node}/comments", "comments", self.add_comment, ("message", "attachment_url"))
@@ -73,7 +77,7 @@ class Facebook(GraphService):
             self.edge("GET", "/{node}/" + path, path, self.readable(handler), scopes=READ)
         for path, handler in (
             ("media", edges.media),
-            ("stories", edges.stories),
+            ("stories", self.list_stories),
             ("content_publishing_limit", edges.limit),
             ("comments", self.list_comments),
             ("replies", self.list_comments),
@@ -123,7 +127,7 @@ class Facebook(GraphService):
                 return await self.instagram.read_comment(request, comment)
             case Page() as page:
                 return self.logins.read_page(request, page)
-            case PagePost() as post:
+            case PagePost(kind=kind) as post if kind != "story":
                 self.need(request, READ)
                 return self.posts.read_post(request, post)
             case Photo() as photo:
@@ -149,6 +153,12 @@ class Facebook(GraphService):
             case Medium() | Comment() as node:
                 return await self.instagram.comment(request, node)
         raise self.no_object(request.node)
+
+    async def list_stories(self, request: Request) -> dict[str, Any]:
+        if self.is_page(request.node):
+            self.need(request, READ)
+            return await self.stories.list(request)
+        return await self.instagram.stories(request)
 
     async def list_comments(self, request: Request) -> dict[str, Any]:
         match self.store.nodes.get(request.node):

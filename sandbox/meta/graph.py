@@ -34,7 +34,7 @@ NEWEST_VERSION = (26, 0)
 OLDEST_VERSION = (21, 0)
 """v20.0 ended on 2026-09-24; a call to an ended version is served by the oldest that lives."""
 EVERYWHERE = frozenset({"access_token", "appsecret_proof", "fields", "locale", "pretty", "format"})
-PHASED = ("videos", "video_reels")
+PHASED = ("videos", "video_reels", "video_stories")
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 25
 

@@ -74,6 +74,7 @@ STATUS_TYPES = {
     "photos": "added_photos",
     "video": "added_video",
     "reel": "added_video",
+    "story": "added_photos",
 }
 
 
@@ -140,13 +141,20 @@ class Posts:
         indexed = sorted((int(k[15:-1]), v) for k, v in params.items() if k.startswith("attached_media["))
         photos = []
         for item in items + [read_json(value, "attached_media", self.service) for _, value in indexed]:
-            photo = self.store.nodes.get(str(item.get("media_fbid")) if isinstance(item, dict) else "")
-            if not isinstance(photo, Photo) or photo.page is not page or self._gone(photo):
-                raise self.service.invalid(f"Param attached_media: no such photo in {json.dumps(item)}")
-            if photo.published or photo.post is not None or photo in photos:
+            photo = self.unused_photo(str(item.get("media_fbid")) if isinstance(item, dict) else "", page)
+            if photo in photos:
                 raise self.service.refuse(errors.PHOTO_USED)
             photos.append(photo)
         return photos
+
+    def unused_photo(self, photo_id: str, page: Page) -> Photo:
+        """An unpublished photo of the Page that no post has taken, or Refused."""
+        photo = self.store.nodes.get(photo_id)
+        if not isinstance(photo, Photo) or photo.page is not page or self._gone(photo):
+            raise self.service.invalid(f"There is no photo {photo_id!r} to be posted")
+        if photo.published or photo.post is not None:
+            raise self.service.refuse(errors.PHOTO_USED)
+        return photo
 
     async def _check_link(self, link: str) -> None:
         """A link that the platform cannot see fails the post. Only links to this machine are looked at."""
@@ -189,8 +197,9 @@ class Posts:
     # The life of a post.
 
     def make(self, request: Request, page: Page, kind: str, message: str, link: str = "") -> PagePost:
+        number = self.store.mint("122")
         return PagePost(
-            post_id=f"{page.page_id}_{self.store.mint('122')}",
+            post_id=number if kind == "story" else f"{page.page_id}_{number}",
             page=page,
             kind=kind,
             message=message,
@@ -203,6 +212,9 @@ class Posts:
 
     def keep(self, post: PagePost) -> None:
         self.store.nodes[post.post_id] = post
+        if post.kind == "story":
+            post.page.stories.append(post)
+            return
         post.page.posts.append(post)
         if post.scheduled_at is not None and not post.published:
             post.page.waiting.append(post)
@@ -220,14 +232,15 @@ class Posts:
         words = (post.message, post.link) if post.kind == "feed" else None
         if words is not None and words == post.page.last_words:
             raise self.service.refuse(errors.DUPLICATE_POST)
-        post.page.last_words = words
+        if post.kind != "story":
+            post.page.last_words = words
         post.published, post.received_at, post.created_at = True, received_at, self.world.now()
         digests = [photo.digest for photo in post.photos]
         if post.video is not None:
             digests = [post.video.upload.digest]
         for photo in post.photos:
             photo.published = True
-        if post.kind != "reel":
+        if post.kind not in ("reel", "story"):
             post.page.public.append(post)
         page_id = post.page.page_id
         live = ("facebook", page_id, post.post_id, post.kind, post.message, digests)
@@ -268,7 +281,7 @@ class Posts:
             raise self.service.no_object(request.node)
         self.need_writer(request, post.page)
         del self.store.nodes[post.post_id]
-        for posts in (post.page.posts, post.page.public, post.page.waiting):
+        for posts in (post.page.posts, post.page.public, post.page.waiting, post.page.stories):
             if post in posts:
                 posts.remove(post)
         return {"success": True}
@@ -392,8 +405,8 @@ class Posts:
         text = request.params.get("message", "")
         if not text.strip() and "attachment_url" not in request.params:
             raise self.service.invalid("Either message or attachment_url must be given")
-        if isinstance(parent, PagePost) and not parent.published:
-            raise self.service.invalid("The post is not published")
+        if isinstance(parent, PagePost) and (not parent.published or parent.kind == "story"):
+            raise self.service.invalid("The post cannot be commented on")
         received_at = request.call.received_at
         comment = Comment(
             comment_id=f"{request.node.rpartition('_')[2]}_{self.store.mint('122')}",

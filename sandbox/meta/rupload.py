@@ -1,4 +1,4 @@
-"""Plays https://rupload.facebook.com: the bytes of Instagram containers and of Page reels.
+"""Plays https://rupload.facebook.com: the bytes of Instagram containers, of Page reels and stories.
 
 A container or a reel that wants bytes is made elsewhere; this host only takes them, whole or resumed at an
 offset, or fetches them from a `file_url`. Refusals have no `error` envelope here.

@@ -169,6 +169,7 @@ class Page:
     public: list[PagePost] = field(default_factory=list)
     """In the order in which they went public."""
     reels: list[PageVideo] = field(default_factory=list)
+    stories: list[PagePost] = field(default_factory=list)
     reel_times: deque[float] = field(default_factory=deque)
     last_words: tuple[str, str] | None = None
     """Message and link of the last public feed post, for the duplicate rule."""
@@ -207,7 +208,7 @@ class Photo:
 
 @dataclass(slots=True, eq=False)
 class PageVideo:
-    """A Page video or reel; `kind` is "video" or "reel"."""
+    """A Page video, reel or story; `kind` is "video", "reel" or "story"."""
 
     video_id: str
     page: Page
@@ -219,6 +220,8 @@ class PageVideo:
     state: str = "DRAFT"
     title: str = ""
     description: str = ""
+    thumb: str = ""
+    """The hash of the picture that was sent along as its thumbnail."""
     scheduled_at: float | None = None
     published_at: float = 0.0
     received_at: float = 0.0

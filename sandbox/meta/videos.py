@@ -1,4 +1,4 @@
-"""Page videos and reels: by URL, as one file, in chunks, or through rupload; their limits and their status.
+"""Page videos and reels (and the videos of stories): by URL, as one file, in chunks, or through rupload; their limits and their status.
 
 Sources: Meta, references of Page videos and Video, "Video API: publishing", "Reels publishing".
 Switches: `fb_processing_polls` (1); `fb_chunk_bytes` (4 MiB); `fb_status_spelling` complete|completed;
@@ -18,11 +18,13 @@ from sandbox.meta.errors import GraphError
 from sandbox.meta.graph import GraphService, Request, iso, listing, names, read_bool, read_int, select
 from sandbox.meta.posts import Posts
 from sandbox.meta.store import DAY_S, Page, PageVideo, Upload, within
-from sandbox.probe import VideoFile, probe
+from sandbox.probe import ImageFile, VideoFile, probe
 
 SMALLEST_VIDEO_BYTES = 1_024
 REELS_PER_DAY = 30
 TITLE_CHARACTERS = 255
+THUMB_KINDS = ("JPEG", "PNG", "GIF", "BMP", "TIFF")
+THUMB_BYTES = 10_000_000
 REEL_ASPECT = (9 / 16, 16 / 9)
 REEL_PIXELS = (540, 960)
 REEL_SECONDS = (3, 90)
@@ -37,6 +39,7 @@ VIDEO_PARAMS = names(
 REEL_PARAMS = names("upload_phase video_id video_state title description scheduled_publish_time place tags")
 VIDEO_FIELDS = names(
     "id status permalink_url post_id published created_time updated_time length title description from"
+    " picture"
 )
 
 
@@ -61,6 +64,7 @@ class Videos:
         page = self.posts.page(request, to_write=True)
         params = request.params
         phase = params.get("upload_phase")
+        self._check_thumb(request, phase)
         if "file_url" in params and phase is not None:
             raise self.service.invalid("Param file_url cannot be combined with upload_phase")
         match phase:
@@ -79,6 +83,23 @@ class Videos:
             case None:
                 return await self._whole(request, page)
         raise self.service.invalid("Param upload_phase must be one of start, transfer, finish, cancel")
+
+    def _check_thumb(self, request: Request, phase: str | None) -> None:
+        """`thumb` is a picture, and belongs to what makes the video a post."""
+        if "thumb" not in request.files:
+            if "thumb" in request.params:
+                raise self.service.invalid("Param thumb must be a file")
+            return
+        content = request.files["thumb"]
+        found = probe(content)
+        if phase not in (None, "finish"):
+            raise self.service.invalid("Param thumb comes with the end of the upload")
+        if (
+            not isinstance(found, ImageFile)
+            or found.kind not in THUMB_KINDS
+            or found.size_bytes > THUMB_BYTES
+        ):
+            raise self.service.refuse(errors.PHOTO_FILE)
 
     async def _whole(self, request: Request, page: Page) -> dict[str, Any]:
         if ("file_url" in request.params) == ("source" in request.files):
@@ -140,7 +161,8 @@ class Videos:
             raise self.service.refuse(errors.VIDEO_UPLOAD)
         published = read_bool(params, "published", self.service, default=True)
         scheduled_at = self.posts.schedule(params, published, SCHEDULE_DAYS["video"])
-        self._finish(request, video, "PUBLISHED" if published else "DRAFT", scheduled_at)
+        self.finish(request, video, "PUBLISHED" if published else "DRAFT", scheduled_at)
+        video.thumb = sha256(request.files["thumb"]) if "thumb" in request.files else ""
 
     def _probed(self, video: PageVideo) -> VideoFile | None:
         content = bytes(video.upload.content)
@@ -150,7 +172,7 @@ class Videos:
         video.upload.done = True
         return video.upload.video
 
-    def _finish(self, request: Request, video: PageVideo, state: str, scheduled_at: float | None) -> None:
+    def finish(self, request: Request, video: PageVideo, state: str, scheduled_at: float | None) -> None:
         """The irreversible step. What a second one does, Meta does not say: see the fault `republish`."""
         account = video.page.page_id
         if video.finished:
@@ -184,36 +206,45 @@ class Videos:
         page = self.posts.page(request, to_write=True)
         phase = request.params.get("upload_phase")
         if phase == "start":
-            video = self._new(page, "reel")
-            host = request.call.base_url.rpartition("/")[0]
-            upload_url = f"{host}/rupload/video-upload/{request.version}/{video.video_id}"
-            return {"video_id": video.video_id, "upload_url": upload_url}
+            return self.begin(request, page, "reel")
         if phase == self.world.switch("fb_reel_finish", "finish"):
             self._finish_reel(request, page)
             return {"success": True}
         raise self.service.invalid("Param upload_phase must be one of start, finish")
 
+    def begin(self, request: Request, page: Page, kind: str) -> dict[str, Any]:
+        """A video whose bytes are to come to the upload host."""
+        video = self._new(page, kind)
+        host = request.call.base_url.rpartition("/")[0]
+        upload_url = f"{host}/rupload/video-upload/{request.version}/{video.video_id}"
+        return {"video_id": video.video_id, "upload_url": upload_url}
+
+    def uploaded(self, request: Request, page: Page, kind: str) -> PageVideo:
+        """The video of a finish: the Page's, of this kind, with all its bytes; or Refused."""
+        video = self.store.nodes.get(request.params.get("video_id", ""))
+        if not isinstance(video, PageVideo) or video.page is not page or video.kind != kind:
+            raise self.service.invalid("Param video_id is missing or unknown")
+        if not video.upload.done:
+            raise self.service.invalid("The video was not uploaded")
+        return video
+
     def _finish_reel(self, request: Request, page: Page) -> None:
         params = request.params
-        video = self.store.nodes.get(params.get("video_id", ""))
-        if not isinstance(video, PageVideo) or video.page is not page or video.kind != "reel":
-            raise self.service.invalid("Param video_id is missing or unknown")
+        video = self.uploaded(request, page, "reel")
         if params.get("video_state") not in ("PUBLISHED", "DRAFT", "SCHEDULED"):
             raise self.service.invalid("Param video_state must be one of PUBLISHED, DRAFT, SCHEDULED")
         if len(params.get("title", "")) > TITLE_CHARACTERS:
             raise self.service.refuse(errors.TEXT_TOO_LONG)
-        if not video.upload.done:
-            raise self.service.invalid("The video was not uploaded")
         state = params["video_state"]
         if (state == "SCHEDULED") != ("scheduled_publish_time" in params):
             raise self.service.invalid("video_state SCHEDULED goes with scheduled_publish_time")
         scheduled_at = self.posts.schedule(params, state != "SCHEDULED", SCHEDULE_DAYS["reel"])
-        if error := _reel_error(video.upload.video):
+        if error := shape_error(video.upload.video, REEL_SECONDS):
             raise self.service.refuse(error)
         if within(page.reel_times, self.world.now()) >= REELS_PER_DAY:
             raise self.service.refuse(errors.CUSTOM_LIMIT.saying("(#613) 30 reels were posted in 24 hours"))
         first = not video.finished
-        self._finish(request, video, state, scheduled_at)
+        self.finish(request, video, state, scheduled_at)
         if first:
             page.reel_times.append(self.world.now())
 
@@ -242,9 +273,8 @@ class Videos:
         return select(values, request.params.get("fields"), VIDEO_FIELDS, ("updated_time",), self.service)
 
     def _values(self, video: PageVideo) -> dict[str, Any]:
-        folder = f"/reel/{video.video_id}/"
-        if video.kind == "video":
-            folder = f"/{video.page.page_id}/videos/{video.video_id}/"
+        folders = {"video": f"{video.page.page_id}/videos", "reel": "reel"}
+        folder = f"/{folders[video.kind]}/{video.video_id}/" if video.kind in folders else None
         post = video.post
         shown = post is not None and post.published and not video.polls_left
         return {
@@ -258,6 +288,7 @@ class Videos:
             "length": video.upload.video.duration_s if video.upload.video else None,
             "title": video.title or None,
             "description": video.description or None,
+            "picture": f"https://scontent.xx.fbcdn.net/v/{video.thumb}.jpg" if video.thumb else None,
             "from": {"id": video.page.page_id, "name": video.page.name},
         }
 
@@ -303,16 +334,17 @@ class Videos:
         return "upload_complete" if video.upload.done else "uploading"
 
 
-def _reel_error(video: VideoFile | None) -> GraphError | None:
-    """9:16 to 16:9, at least 540 by 960, 3 to 90 s, 24 to 60 frames a second."""
+def shape_error(video: VideoFile | None, seconds: tuple[int, int]) -> GraphError | None:
+    """What is wrong with a reel or a story: 9:16 to 16:9, at least 540 by 960, 24 to 60 frames a second."""
     if video is None:
         return errors.VIDEO_UPLOAD
     if not REEL_ASPECT[0] - ROUNDING <= video.aspect <= REEL_ASPECT[1] + ROUNDING:
         return errors.REEL_ASPECT
     if (min(video.width, video.height), max(video.width, video.height)) < REEL_PIXELS:
         return errors.REEL_RESOLUTION
-    if not REEL_SECONDS[0] - ROUNDING <= video.duration_s <= REEL_SECONDS[1] + ROUNDING:
-        return errors.REEL_DURATION
+    if not seconds[0] - ROUNDING <= video.duration_s <= seconds[1] + ROUNDING:
+        low, high = seconds
+        return errors.REEL_DURATION.saying(f"The duration must be between {low} and {high} seconds")
     if not REEL_FRAMES_PER_S[0] - ROUNDING <= video.fps <= REEL_FRAMES_PER_S[1] + ROUNDING:
         return errors.REEL_FRAME_RATE
     return None

@@ -520,3 +520,17 @@ def test_what_visitors_did_needs_a_permission_of_its_own(meta: Meta):
     post_id = meta.fb_post("77/feed", "p", message="Hi").json()["id"]
     assert error(meta.fb_get(post_id, "p", fields="reactions.summary(true)")) == (403, 200, None)
     assert meta.fb_get(post_id, "p", fields="message").status_code == 200
+
+
+def test_a_video_takes_a_picture_as_its_thumbnail_at_the_end(meta: Meta):
+    film = mp4(3.2)
+    told = meta.fb_upload(f"{PAGE}/videos", "source", film, title="Film").json()
+    assert "picture" not in meta.fb_get(told["id"], fields="picture").json()
+    started = meta.fb_post(f"{PAGE}/videos", upload_phase="start", file_size=len(film)).json()
+    session = {"upload_session_id": started["upload_session_id"]}
+    transfer = {"upload_phase": "transfer", "start_offset": "0", **session}
+    meta.fb_upload(f"{PAGE}/videos", "video_file_chunk", film, **transfer)
+    finish = {"upload_phase": "finish", **session}
+    assert error(meta.fb_upload(f"{PAGE}/videos", "thumb", film, **finish)) == (400, 100, 1366046)
+    assert meta.fb_upload(f"{PAGE}/videos", "thumb", jpeg(), **finish).json() == {"success": True}
+    assert digest(jpeg()) in meta.fb_get(started["video_id"], fields="picture").json()["picture"]
