@@ -8,7 +8,6 @@ Switches: `fb_drafts` "stay" (default) | "leak" (drafts with a link or media go 
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import time
 from collections.abc import Callable

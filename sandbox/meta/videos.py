@@ -1,4 +1,5 @@
-"""Page videos and reels (and the videos of stories): by URL, as one file, in chunks, or through rupload; their limits and their status.
+"""Page videos, reels and the videos of stories: by URL, as one file, in chunks, or through rupload; their
+limits and their status.
 
 Sources: Meta, references of Page videos and Video, "Video API: publishing", "Reels publishing".
 Switches: `fb_processing_polls` (1); `fb_chunk_bytes` (4 MiB); `fb_status_spelling` complete|completed;

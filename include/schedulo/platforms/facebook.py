@@ -1,4 +1,4 @@
-"""Facebook Pages: text, links, photos, videos and reels. Limits and their checks are in `facebook_limits`.
+"""Facebook Pages: text, links, photos, videos, reels and stories. What is taken is in `facebook_limits`.
 
 Every format but one-phase text has a handle before its commit: an unpublished post, unpublished photos, or
 the id of an uploaded video. Sources: Meta's Pages API (posts), the references of Page feed, photos and
@@ -28,31 +28,39 @@ from schedulo.flow import (
     side_by_side,
     step,
 )
-from schedulo.model import Account, Content, Format, Media, MediaKind, Platform, Problem, Published
+from schedulo.model import Account, Content, Format, MediaKind, Platform, Problem, Published
 from schedulo.platforms import graph
 from schedulo.platforms.base import Conversation, Credential, cannot_renew
-from schedulo.platforms.facebook_limits import problems
-from schedulo.platforms.facebook_page import GRAPH, SITE, Page, not_read, whole_link
+from schedulo.platforms.facebook_limits import ACCEPTS, problems
+from schedulo.platforms.facebook_page import (
+    EARLIER_S,
+    GRAPH,
+    SITE,
+    Page,
+    not_read,
+    upload_photo,
+    whole_link,
+)
+from schedulo.platforms.facebook_story import look_at_story, publish_story, search_stories
 from schedulo.platforms.facebook_video import look_at_video, public_reels, publish_reel, publish_video
 from schedulo.words import word
-
-EARLIER_S = 60
-"""How much older than the write its post may say it is: clocks differ."""
 
 
 class Facebook:
     platform = Platform.FACEBOOK
 
     def check(self, account: Account, content: Content, *, public_media: bool) -> Sequence[Problem]:
+        """All that Facebook would refuse, and what of the row it leaves out."""
         return list(problems(content))
 
     def accepts(self, account: Account, format_: Format) -> Mapping[MediaKind, Rules]:
-        return {}
+        """The same for every Page."""
+        return ACCEPTS.get(format_, {})
 
     def publish(self, job: Job) -> Flow:
         published = yield from self._post(job)
         comment = job.content.first_comment
-        if not comment:
+        if not comment or job.content.format is Format.STORY:
             return published
         if published.post_id is None:
             return replace(published, note=f"{published.note}; its first comment could not be written")
@@ -69,6 +77,8 @@ class Facebook:
                 return publish_video(job)
             case Format.REEL:
                 return publish_reel(job)
+            case Format.STORY:
+                return publish_story(job)
             case other:
                 raise ValueError(f"{other} is not a format of Facebook; check() says so")
 
@@ -77,6 +87,8 @@ class Facebook:
         if sent.name == graph.COMMENT:
             path = sent.request.path.removeprefix(f"/{page.version}/")
             return graph.look_for_comment(GRAPH, page.get(path, fields="id,message", limit=100), sent)
+        if sent.content.format is Format.STORY:
+            return look_at_story(page, sent)
         if sent.content.format in (Format.VIDEO, Format.REEL):
             return look_at_video(page, sent.steps["start"]["video_id"])
         form = dict(sent.request.form or ())
@@ -89,7 +101,8 @@ class Facebook:
 
     def search(self, job: Job, lost: Lost) -> Flow:
         """The Page's public posts, or reels, with this text; what was kept, where it is public."""
-        return _search(Page.of(job), lost)
+        page = Page.of(job)
+        return search_stories(page, lost) if lost.content.format is Format.STORY else _search(page, lost)
 
     def refresh(self, credential: Credential) -> Flow:
         """A Page's token has no end; it dies when the person behind it changes something, and only that
@@ -171,7 +184,7 @@ def _photos(job: Job) -> Flow:
     """Photos are uploaded unpublished; a feed post with them attached is the commit."""
     page, content = Page.of(job), job.content
     photos = yield from side_by_side(
-        *(_photo(page, number, media) for number, media in enumerate(content.media))
+        *(upload_photo(page, number, media) for number, media in enumerate(content.media))
     )
     yield from due()
     attached = json.dumps([{"media_fbid": photo} for photo in photos], separators=(",", ":"))
@@ -193,16 +206,6 @@ def _photos(job: Job) -> Flow:
         except PlatformError:
             made = None
     return (yield from _published(page, made))
-
-
-def _photo(page: Page, number: int, media: Media) -> Flow:
-    request = page.post(f"{page.page_id}/photos", published=False, alt_text_custom=media.alt_text or None)
-    return step(
-        f"photo-{number}",
-        graph.multipart(request, "source", media, graph.whole(media)),
-        partial(GRAPH.text, name="id"),
-        keep_s=graph.HANDLE_KEEP_S,
-    )
 
 
 def _published(page: Page, post: dict[str, str | None] | None, note: str = "") -> Flow:

@@ -1,17 +1,20 @@
-"""Where a Facebook Page's calls go, and how its answers are read: shared by posts and videos."""
+"""Where a Facebook Page's calls go, and how its answers are read: shared by posts, videos and stories."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from schedulo.errors import PlatformError
-from schedulo.flow import Finding, Job, Look, Request
-from schedulo.model import Platform
+from schedulo.flow import Finding, Flow, Job, Look, Request, step
+from schedulo.model import Media, Platform
 from schedulo.platforms import graph
 from schedulo.platforms.graph import Graph
 
 SITE = "https://www.facebook.com"
 GRAPH = Graph(Platform.FACEBOOK)
+EARLIER_S = 60
+"""How much older than the write its post may say it is: clocks differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,17 @@ class Page:
 
     def commit(self, path: str, **form: str | int | bool | None) -> Request:
         return self.post(path, graph.COMMIT_TIMEOUT_S, **form)
+
+
+def upload_photo(page: Page, number: int, media: Media) -> Flow:
+    """An unpublished photo; it lives for a day. Ends with its id."""
+    request = page.post(f"{page.page_id}/photos", published=False, alt_text_custom=media.alt_text or None)
+    return step(
+        f"photo-{number}",
+        graph.multipart(request, "source", media, graph.whole(media)),
+        partial(GRAPH.text, name="id"),
+        keep_s=graph.HANDLE_KEEP_S,
+    )
 
 
 def whole_link(link: str | None) -> str | None:

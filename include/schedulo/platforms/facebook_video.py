@@ -6,6 +6,7 @@ Sources: Meta's reference of Page videos and the video API's guide to reels.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from typing import Any
@@ -25,6 +26,7 @@ from schedulo.flow import (
 )
 from schedulo.model import Media, Published
 from schedulo.platforms import graph
+from schedulo.platforms.facebook_limits import thumbnail
 from schedulo.platforms.facebook_page import GRAPH, Page, not_read, whole_link
 from schedulo.words import word
 
@@ -63,6 +65,10 @@ def publish_video(job: Job) -> Flow:
         title=content.options.get("title"),
         description=content.text or None,
     )
+    if cover := thumbnail(content):
+        request = replace(
+            graph.multipart(request, "thumb", cover, graph.whole(cover)), timeout_s=request.timeout_s
+        )
     more = bool(content.first_comment)
     yield from commit("post", request, partial(_finished, start["video_id"]), live=False, more=more)
     return (yield from _on_air(page, start["video_id"]))
@@ -136,6 +142,23 @@ def publish_reel(job: Job) -> Flow:
     page, content = Page.of(job), job.content
     (media,) = content.media
     edge = f"{page.page_id}/video_reels"
+    video_id = yield from begin_video(page, edge, media)
+    yield from due()
+    request = page.commit(
+        edge,
+        upload_phase="finish",
+        video_id=video_id,
+        video_state="PUBLISHED",
+        title=content.options.get("title"),
+        description=content.text or None,
+    )
+    more = bool(content.first_comment)
+    yield from commit("post", request, partial(_finished, video_id), live=False, more=more)
+    return (yield from _on_air(page, video_id))
+
+
+def begin_video(page: Page, edge: str, media: Media) -> Flow:
+    """A reel or a story before its finish: its bytes are with the upload host. Ends with the video's id."""
     start = yield from step(
         "start",
         page.post(edge, upload_phase="start"),
@@ -143,18 +166,7 @@ def publish_reel(job: Job) -> Flow:
         keep_s=graph.HANDLE_KEEP_S,
     )
     yield from graph.upload(GRAPH, f"/video-upload/{page.version}", start["video_id"], media)
-    yield from due()
-    request = page.commit(
-        edge,
-        upload_phase="finish",
-        video_id=start["video_id"],
-        video_state="PUBLISHED",
-        title=content.options.get("title"),
-        description=content.text or None,
-    )
-    more = bool(content.first_comment)
-    yield from commit("post", request, partial(_finished, start["video_id"]), live=False, more=more)
-    return (yield from _on_air(page, start["video_id"]))
+    return start["video_id"]
 
 
 def _on_air(page: Page, video_id: str) -> Flow:
@@ -165,7 +177,7 @@ def _on_air(page: Page, video_id: str) -> Flow:
 
 def _ready(response: Response) -> dict[str, str | None]:
     body = GRAPH.data(response, Phase.READ)
-    stage, number, why = _stage(body)
+    stage, number, why = stage_of(body)
     match stage:
         case Stage.PUBLISHED:
             return {
@@ -178,7 +190,7 @@ def _ready(response: Response) -> dict[str, str | None]:
             raise NotReady(POLL_S, "Facebook is processing the video")
 
 
-def _stage(body: dict[str, Any]) -> tuple[Stage, str, str]:
+def stage_of(body: dict[str, Any]) -> tuple[Stage, str, str]:
     """Where a video stands; for a failed one the error's number and text, where told.
 
     Meta spells it in several ways (complete or completed; error or errors; with and without phases).
@@ -206,7 +218,7 @@ def look_at_video(page: Page, video_id: str) -> Flow:
         stage, number, why = yield from step(
             "look-video",
             page.get(video_id, fields=VIDEO_FIELDS),
-            lambda response: _stage(GRAPH.data(response, Phase.READ)),
+            lambda response: stage_of(GRAPH.data(response, Phase.READ)),
             keep_s=graph.LOOK_KEEP_S,
         )
     except PlatformError as error:

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -184,8 +185,9 @@ class Graph:
             wait_s=wait,
         )
 
-    def items(self, name: str, request: Request) -> Flow:
-        """All items of a list, page by page (steps `name`-0, -1, ...); None where it does not end.
+    def items(self, name: str, request: Request, key: str = "id") -> Flow:
+        """All items of a list, page by page (steps `name`-0, -1, ...); None where it does not end. `key` is
+        what every item has.
 
         The last page is the one without `paging.next`; an empty page may have one (Meta: paging).
         """
@@ -193,7 +195,10 @@ class Graph:
         query = request.query
         for number in range(MAX_PAGES):
             page = yield from step(
-                f"{name}-{number}", replace(request, query=query), self._page, keep_s=LOOK_KEEP_S
+                f"{name}-{number}",
+                replace(request, query=query),
+                partial(self._page, key=key),
+                keep_s=LOOK_KEEP_S,
             )
             found += page["items"]
             if page["next"] is None:
@@ -201,10 +206,10 @@ class Graph:
             query = tuple((key, value) for key, value in page["next"])
         return None
 
-    def _page(self, response: Response) -> dict[str, Any]:
+    def _page(self, response: Response, key: str) -> dict[str, Any]:
         body = self.data(response, Phase.READ)
         items = body.get("data")
-        if not isinstance(items, list) or not all(_is_listed(item) for item in items):
+        if not isinstance(items, list) or not all(_is_listed(item, key) for item in items):
             raise self.unfit(response, "no list")
         # `next` is an address with the token in it: only its other parameters are used.
         address = (body.get("paging") or {}).get("next")
@@ -214,11 +219,11 @@ class Graph:
         return {"items": [{k: v for k, v in item.items() if v is not None} for item in items], "next": query}
 
 
-def _is_listed(item: Any) -> bool:
+def _is_listed(item: Any, key: str) -> bool:
     """Whether an item of a list has an id, and texts where it has any."""
     return (
         isinstance(item, dict)
-        and bool(word(item.get("id")))
+        and bool(word(item.get(key)))
         and all(isinstance(item.get(name), str | None) for name in ("caption", "message", "permalink_url"))
     )
 

@@ -27,6 +27,7 @@ _FORMS: Mapping[Platform, tuple[tuple[tuple[str, ...], str, tuple[str, ...]], ..
         (("facebook.com",), r"/(\d+)/posts/(\d+)", ()),
         (("facebook.com",), r"/[\w.]+/(?:posts|videos)/[\w./-]+", ()),
         (("facebook.com",), r"/(?:reel|share)/[\w/]+", ()),
+        (("facebook.com",), r"/stories/[\w/=-]+", ()),
         (("facebook.com",), r"/watch", ("v",)),
         (("facebook.com",), r"/(?:permalink|story)\.php", ("story_fbid",)),
         (("facebook.com",), r"/photo(?:\.php)?", ("fbid",)),

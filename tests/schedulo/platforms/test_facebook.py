@@ -1,4 +1,4 @@
-"""Facebook's conversation on canned answers: posts, photos, videos, reels, looking, checking."""
+"""Facebook's conversation on canned answers: posts, photos, videos, reels, stories, looking, checking."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from schedulo.errors import Kind, PlatformError
-from schedulo.flow import Auth, Commit, Due, Finding, Job, Look, Response, Sent, Step
-from schedulo.model import Account, Content, Format, Media, MediaKind, Platform, Published
+from schedulo.flow import Auth, Commit, Due, Finding, Job, Look, Lost, Response, Sent, Step
+from schedulo.model import Account, Content, Facts, Format, Media, MediaKind, Platform, Published
 from schedulo.platforms.facebook import CONVERSATION
 from tests.schedulo.platforms.flows import OutcomeUnknown, answer, names, run_flow
 
@@ -27,6 +27,8 @@ LINK = Content(Format.LINK, "Look", link="https://example.org/a")
 IMAGES = Content(Format.IMAGES, "Two cats", (PHOTO, replace(PHOTO, sha256="c" * 64, alt_text="")))
 FILM = Content(Format.VIDEO, "A film", (CLIP,), options={"title": "Film"})
 REEL = Content(Format.REEL, "A reel", (CLIP,))
+STORY = Content(Format.STORY, media=(PHOTO,))
+MOVING_STORY = Content(Format.STORY, media=(CLIP,))
 
 DRAFT = answer({"id": POST})
 HIDDEN = answer({"error": {"code": 100, "error_subcode": 33, "message": "cannot be read"}}, 400)
@@ -55,6 +57,11 @@ def public(is_public: bool) -> Response:
 
 def publish(content: Content, *answers: Response, two_phase: bool = True) -> tuple[Published, list[Any]]:
     return run_flow(CONVERSATION.publish(job(content, two_phase=two_phase)), list(answers))
+
+
+def listing(*items: dict[str, Any], more: bool = False) -> Response:
+    paging = {"next": "https://graph.facebook.com/v25.0/555/published_posts?after=z"} if more else {}
+    return answer({"data": list(items), "paging": paging})
 
 
 # Text and links.
@@ -293,6 +300,15 @@ def test_a_video_that_failed_after_its_finish_fails_the_post(shown: Response, ki
     assert (caught.value.kind, caught.value.diagnosis.refusal) == (kind, True)
 
 
+def test_a_videos_cover_travels_with_its_finish() -> None:
+    _, sent = publish(replace(FILM, cover=PHOTO), start(0, 0), OK, video())
+    (finish,) = [effect for effect in sent if isinstance(effect, Commit)]
+    part = finish.request.file
+    assert (part.name, part.content.sha256, part.content_type) == ("thumb", PHOTO.sha256, "image/png")
+    assert form(finish)["title"] == "Film"
+    assert finish.request.timeout_s == 60
+
+
 # Reels.
 
 
@@ -319,6 +335,70 @@ def test_an_accepted_finish_with_an_unreadable_answer_is_followed_by_its_status(
     assert result.state == "published"
 
 
+# Stories.
+
+
+MADE = answer({"success": True, "post_id": "333"})
+
+
+_STORY = {"post_id": "333", "creation_time": str(SENT_S + 1), "url": "/stories/3"}
+
+
+def stories(*media: str, **more: Any) -> Response:
+    return listing(*({**_STORY, "media_id": name, **more} for name in media))
+
+
+SHOWN = Published(post_id="333", permalink="https://www.facebook.com/stories/3")
+
+
+def test_a_photo_becomes_a_story_without_words() -> None:
+    wordy = replace(STORY, text="Hello", first_comment="me first")
+    result, sent = publish(wordy, answer({"id": "1"}), MADE, stories("9", "1"))
+    assert names(sent) == ["photo-0", "due", "post", "story-0"]
+    assert (sent[0].request.path, form(sent[0])["published"]) == ("/v25.0/555/photos", "false")
+    assert (sent[2].request.path, form(sent[2])) == ("/v25.0/555/photo_stories", {"photo_id": "1"})
+    assert sent[2].live
+    assert result == SHOWN
+
+
+def test_a_video_story_is_uploaded_ahead_and_waits_for_processing() -> None:
+    ready = with_status(video_status="ready", processing_phase={"status": "complete"})
+    answers = [answer({"video_id": VIDEO}), OK, MADE, PROCESSING, ready, stories(VIDEO)]
+    result, sent = publish(MOVING_STORY, *answers)
+    expected = ["start", f"upload-{VIDEO}", "due", "post", "status", "status", "story-0"]
+    assert names(sent) == expected
+    assert sent[0].request.path == "/v25.0/555/video_stories"
+    assert form(sent[3]) == {"upload_phase": "finish", "video_id": VIDEO}
+    assert not sent[3].live
+    assert result == SHOWN
+
+
+@pytest.mark.parametrize("listed", [stories("9"), HIDDEN, answer({"data": [{"media_id": "1"}]})])
+def test_a_list_that_does_not_show_the_story_takes_nothing_back(listed: Response) -> None:
+    result, _ = publish(STORY, answer({"id": "1"}), MADE, listed)
+    assert result == Published(post_id="333")
+    result, _ = publish(STORY, answer({"id": "1"}), GARBAGE, listed)
+    assert (result.post_id, result.state) == (None, "published")
+    assert result.note
+
+
+def test_an_accepted_story_without_an_id_is_found_by_its_medium() -> None:
+    result, _ = publish(STORY, answer({"id": "1"}), GARBAGE, stories("1"))
+    assert result == SHOWN
+
+
+def test_a_video_story_that_failed_after_its_finish_fails_the_post() -> None:
+    with pytest.raises(PlatformError) as caught:
+        publish(MOVING_STORY, answer({"video_id": VIDEO}), OK, MADE, FAILED)
+    assert (caught.value.kind, caught.value.diagnosis.refusal) == (Kind.MEDIA_REJECTED, True)
+
+
+def test_a_photo_that_was_in_a_story_before_means_that_it_is_probably_out() -> None:
+    with pytest.raises(PlatformError) as caught:
+        publish(STORY, answer({"id": "1"}), refusal(100, 1366051))
+    assert caught.value.kind is Kind.DUPLICATE
+
+
 # Looking what became of a write.
 
 
@@ -329,11 +409,6 @@ def photo_post(photo: str) -> dict[str, Any]:
         "attachments": {"data": [{"subattachments": photos}]},
         "permalink_url": "https://fb/p",
     }
-
-
-def listing(*items: dict[str, Any], more: bool = False) -> Response:
-    paging = {"next": "https://graph.facebook.com/v25.0/555/published_posts?after=z"} if more else {}
-    return answer({"data": list(items), "paging": paging})
 
 
 def words(text: str = "Hello  anna", at: str = "2026-11-21T10:06:41+0000", **more: Any) -> dict[str, Any]:
@@ -349,6 +424,7 @@ def look(content: Content, *answers: Response, two_phase: bool = True) -> Findin
         Format.IMAGES: [answer({"id": "1"}), answer({"id": "2"})],
         Format.VIDEO: [start(0, 0)],
         Format.REEL: [answer({"video_id": VIDEO}), OK],
+        Format.STORY: [answer({"id": "1"})] if content is STORY else [answer({"video_id": VIDEO}), OK],
     }[content.format]
     lost: list[Commit] = []
 
@@ -459,18 +535,66 @@ def test_finding_a_post_and_looking_for_it_never_share_a_kept_answer() -> None:
     assert names(sent)[-1] == "find-0"
 
 
+@pytest.mark.parametrize(
+    ("listed", "found"),
+    [(stories("9", "1"), Look.FOUND), (stories("9"), Look.ABSENT), (HIDDEN, Look.UNCLEAR)],
+)
+def test_the_list_tells_whether_a_photo_became_a_story(listed: Response, found: Look) -> None:
+    finding = look(STORY, listed)
+    assert finding.look is found
+    assert finding.resend
+    assert finding.value == ({"post_id": "333", "url": "/stories/3"} if found is Look.FOUND else None)
+
+
+def test_a_video_story_is_found_in_the_list() -> None:
+    assert look(MOVING_STORY, stories(VIDEO)).look is Look.FOUND
+
+
+@pytest.mark.parametrize(
+    ("shown", "found"),
+    [
+        (video(), Look.FOUND),
+        (UPLOADED, Look.UNUSED),
+        (PROCESSING, Look.UNCLEAR),
+        (with_status(video_status="ready", processing_phase={"status": "complete"}), Look.UNCLEAR),
+        (FAILED, Look.DEAD),
+        (HIDDEN, Look.UNCLEAR),
+    ],
+)
+def test_where_no_story_shows_it_the_video_says_what_became_of_it(shown: Response, found: Look) -> None:
+    assert look(MOVING_STORY, stories(), shown).look is found
+
+
+def searched(listed: Response, **lost: Any) -> Finding:
+    finding, _ = run_flow(CONVERSATION.search(job(STORY), Lost(STORY, SENT_S * 1000, **lost)), [listed])
+    return finding
+
+
+def test_a_lost_story_is_known_by_a_handle_that_was_kept_and_by_nothing_else() -> None:
+    kept = searched(stories("1"), steps={"photo-0": "1"})
+    assert (kept.look, kept.published.post_id) == (Look.FOUND, "333")
+    assert kept.published.published_ms == (SENT_S + 1) * 1000
+    assert searched(stories("1")).look is Look.UNCLEAR
+    assert searched(stories("1"), owned=frozenset({"333"})).look is Look.ABSENT
+    assert searched(stories("1", creation_time=str(SENT_S - 61))).look is Look.ABSENT
+    assert not searched(stories()).resend
+
+
 # Checking.
 
 
-def fields(content: Content) -> list[str]:
-    return [problem.field for problem in CONVERSATION.check(PAGE, content, public_media=False)]
+def fields(content: Content, *, warnings: bool = False) -> list[str]:
+    found = CONVERSATION.check(PAGE, content, public_media=False)
+    return [problem.field for problem in found if problem.warning is warnings]
 
 
 def changed(content: Content, **changes: Any) -> Content:
     return replace(content, media=tuple(replace(media, **changes) for media in content.media))
 
 
-@pytest.mark.parametrize("content", [TEXT, LINK, IMAGES, FILM, REEL, replace(LINK, text="")])
+@pytest.mark.parametrize(
+    "content", [TEXT, LINK, IMAGES, FILM, REEL, STORY, MOVING_STORY, replace(LINK, text="")]
+)
 def test_a_good_post_has_no_problem_even_without_a_public_address(content: Content) -> None:
     assert fields(content) == []
 
@@ -479,15 +603,15 @@ def test_a_good_post_has_no_problem_even_without_a_public_address(content: Conte
     ("content", "problems"),
     [
         (replace(TEXT, text="a" * 63_206), []),
-        (replace(TEXT, text="a" * 63_207), ["text"]),
-        (replace(TEXT, text="  "), ["text"]),
-        (replace(FILM, options={"title": "a" * 256}), ["title"]),
-        (replace(LINK, link=None), ["link"]),
-        (replace(LINK, link="example.org"), ["link"]),
-        (replace(LINK, link="ftp://example.org"), ["link"]),
-        (replace(LINK, link="https://exämple.org"), ["link"]),
-        (replace(IMAGES, link="https://example.org"), ["link"]),
-        (replace(TEXT, format=Format.GIF), ["format"]),
+        (replace(TEXT, text="a" * 63_207), ["Text"]),
+        (replace(TEXT, text="  "), ["Text"]),
+        (replace(FILM, options={"title": "a" * 256}), ["Facebook title"]),
+        (replace(LINK, link=None), ["Link"]),
+        (replace(LINK, link="example.org"), ["Link"]),
+        (replace(LINK, link="ftp://example.org"), ["Link"]),
+        (replace(LINK, link="https://exämple.org"), ["Link"]),
+        (replace(IMAGES, link="https://example.org"), ["Link"]),
+        (replace(TEXT, format=Format.GIF), ["Format"]),
     ],
 )
 def test_words_and_links_have_rules(content: Content, problems: list[str]) -> None:
@@ -497,12 +621,14 @@ def test_words_and_links_have_rules(content: Content, problems: list[str]) -> No
 @pytest.mark.parametrize(
     ("content", "problems"),
     [
-        (replace(TEXT, media=(PHOTO,)), ["media"]),
-        (replace(IMAGES, media=(PHOTO,)), ["media"]),
-        (replace(IMAGES, media=(PHOTO, CLIP)), ["media"]),
-        (replace(IMAGES, format=Format.IMAGE), ["media"]),
-        (replace(FILM, media=(PHOTO,)), ["media"]),
-        (replace(REEL, media=()), ["media"]),
+        (replace(TEXT, media=(PHOTO,)), ["Media"]),
+        (replace(IMAGES, media=(PHOTO,)), ["Media"]),
+        (replace(IMAGES, media=(PHOTO, CLIP)), ["Media"]),
+        (replace(IMAGES, format=Format.IMAGE), ["Media"]),
+        (replace(FILM, media=(PHOTO,)), ["Media"]),
+        (replace(REEL, media=()), ["Media"]),
+        (replace(STORY, media=()), ["Media"]),
+        (replace(STORY, media=(PHOTO, PHOTO)), ["Media"]),
     ],
 )
 def test_each_format_has_its_media(content: Content, problems: list[str]) -> None:
@@ -512,9 +638,9 @@ def test_each_format_has_its_media(content: Content, problems: list[str]) -> Non
 @pytest.mark.parametrize(
     ("changes", "problems"),
     [
-        ({"content_type": "image/webp"}, ["media"]),
+        ({"content_type": "image/webp"}, ["Media"]),
         ({"size_bytes": 10_000_000}, []),
-        ({"size_bytes": 10_000_001}, ["media"]),
+        ({"size_bytes": 10_000_001}, ["Media"]),
         ({"kind": MediaKind.GIF, "content_type": "image/gif"}, []),
     ],
 )
@@ -527,16 +653,84 @@ def test_photos_have_limits(changes: dict[str, Any], problems: list[str]) -> Non
     ("changes", "problems"),
     [
         ({"duration_ms": 3_000}, []),
-        ({"duration_ms": 2_999}, ["media"]),
-        ({"duration_ms": 90_001}, ["media"]),
+        ({"duration_ms": 2_999}, ["Media"]),
+        ({"duration_ms": 90_001}, ["Media"]),
         ({"width": 540, "height": 960}, []),
-        ({"width": 360, "height": 640}, ["media"]),
-        ({"width": 1920, "height": 1080}, ["media"]),
+        ({"width": 360, "height": 640}, ["Media"]),
+        ({"width": 1920, "height": 1080}, ["Media"]),
+        ({"width": 607, "height": 1080}, []),
+        ({"width": 540, "height": 1200}, ["Media"]),
         ({"width": 0, "height": 0, "duration_ms": 0}, []),
+        ({"facts": Facts(fps=23.0, video_codec="h264")}, ["Media"]),
+        ({"facts": Facts(fps=30.0, video_codec="hevc", audio_codec="aac", audio_channels=2)}, []),
+        ({"facts": Facts(fps=30.0, video_codec="mpeg4")}, ["Media"]),
+        ({"facts": Facts(fps=30.0, video_codec="h264", audio_codec="opus")}, ["Media"]),
+        ({"content_type": "video/webm"}, ["Media"]),
     ],
 )
 def test_reels_have_limits(changes: dict[str, Any], problems: list[str]) -> None:
     assert fields(changed(REEL, **changes)) == problems
+
+
+@pytest.mark.parametrize(
+    ("changes", "problems"), [({"duration_ms": 60_000}, []), ({"duration_ms": 60_001}, ["Media"])]
+)
+def test_a_story_lasts_a_minute_at_the_most(changes: dict[str, Any], problems: list[str]) -> None:
+    assert fields(changed(MOVING_STORY, **changes)) == problems
+
+
+@pytest.mark.parametrize(
+    ("changes", "problems"),
+    [
+        ({"width": 1920, "height": 800, "duration_ms": 3_600_000, "size_bytes": 9_000_000_000}, []),
+        ({"size_bytes": 10_000_000_001}, ["Media"]),
+        ({"duration_ms": 4 * 3_600_000 + 1}, ["Media"]),
+        ({"content_type": "video/x-matroska"}, []),
+        ({"content_type": "video/webm"}, ["Media"]),
+    ],
+)
+def test_videos_have_the_limits_of_an_upload(changes: dict[str, Any], problems: list[str]) -> None:
+    assert fields(changed(FILM, **changes)) == problems
+
+
+def test_what_a_story_cannot_carry_is_left_out_and_said() -> None:
+    wordy = replace(STORY, text="Hello", first_comment="me first", link="https://example.org")
+    assert fields(wordy) == []
+    assert fields(wordy, warnings=True) == ["Text", "Link", "First comment"]
+    assert fields(STORY, warnings=True) == []
+
+
+def test_that_facebook_makes_the_preview_of_a_link_is_said() -> None:
+    assert fields(LINK, warnings=True) == ["Link"]
+    assert fields(TEXT, warnings=True) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (replace(FILM, cover=PHOTO), []),
+        (replace(FILM, cover=replace(PHOTO, content_type="image/webp")), ["Cover"]),
+        (replace(FILM, cover=replace(PHOTO, size_bytes=10_000_001)), ["Cover"]),
+        (replace(REEL, cover=PHOTO), ["Cover"]),
+        (replace(MOVING_STORY, cover=PHOTO), ["Cover"]),
+        (replace(IMAGES, cover=PHOTO), []),
+    ],
+)
+def test_a_cover_that_is_left_out_is_said(content: Content, said: list[str]) -> None:
+    assert fields(content) == []
+    assert fields(content, warnings=True) == said
+
+
+@pytest.mark.parametrize("format_", list(Format))
+def test_each_format_names_the_media_that_it_takes(format_: Format) -> None:
+    taken = {
+        Format.IMAGE: {MediaKind.IMAGE, MediaKind.GIF},
+        Format.IMAGES: {MediaKind.IMAGE, MediaKind.GIF},
+        Format.VIDEO: {MediaKind.VIDEO},
+        Format.REEL: {MediaKind.VIDEO},
+        Format.STORY: {MediaKind.IMAGE, MediaKind.VIDEO},
+    }
+    assert set(CONVERSATION.accepts(PAGE, format_)) == taken.get(format_, set())
 
 
 def test_attached_photos_are_json_inside_the_form() -> None:

@@ -40,6 +40,10 @@ class Case:
     thread: tuple[str, ...] = ()
     first_comment: str = ""
 
+    def shown(self, text: str) -> str:
+        """What the public sees of a text."""
+        return "" if self.format is Format.STORY else text
+
 
 def _one() -> bytes:
     return jpeg(540, 540)
@@ -79,6 +83,8 @@ CASES = {
     "facebook photos": Case(P.FACEBOOK, PAGE, F.IMAGES, "feed", (_one, _two)),
     "facebook video": Case(P.FACEBOOK, PAGE, F.VIDEO, "videos:finish", (_film,)),
     "facebook reel": Case(P.FACEBOOK, PAGE, F.REEL, "video_reels:finish", (_film,)),
+    "facebook photo story": Case(P.FACEBOOK, PAGE, F.STORY, "photo_stories", (_one,)),
+    "facebook video story": Case(P.FACEBOOK, PAGE, F.STORY, "video_stories:finish", (_film,)),
     "tiktok only chunk": Case(
         P.TIKTOK, "open-1", F.VIDEO, "upload", (_film,), tuple(SELF.items()), method="PUT"
     ),

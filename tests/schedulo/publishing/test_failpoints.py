@@ -215,7 +215,7 @@ def age(stage: Stage, id_: str) -> None:
 def once(stage: Stage, id_: str, name: str, case: Case, point: Failpoint) -> None:
     """All of it is out, each once; or a person is asked, and nothing is out twice."""
     row = stage.row(id_)
-    wanted = [TEXT, *case.thread] + ([case.first_comment] if case.first_comment else [])
+    wanted = [case.shown(TEXT), *case.thread] + ([case.first_comment] if case.first_comment else [])
     seen = Counter(post["text"] for post in stage.sandbox.posts())
     assert "on_air_twice" not in stage.incidents()
     if row.state == State.UNRESOLVED and name in NO_SECOND_SENDING and point is not Failpoint.BEFORE_EVENT:

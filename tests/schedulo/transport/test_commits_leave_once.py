@@ -65,7 +65,8 @@ def test_a_commit_whose_answer_is_lost_left_once(
         stage.plan("warm", "warm", due_in_s=0.0)
         stage.tick("run-warm")
         publisher.work_on("run-warm", 0, "ti-warm").result(20)
-    assert not stage.live(text), "nothing is public before it is due"
+    shown = case.shown(text)
+    assert not stage.live(shown), "nothing is public before it is due"
     before = count(stage.sandbox, case)
     stage.sandbox.fault(service="*", method=case.method, route=case.route, mode="drop_after")
     stage.change(id_, fire_ms=1)
@@ -82,7 +83,7 @@ def test_a_commit_whose_answer_is_lost_left_once(
     assert row.state == "published", stage.story(id_)
     assert row.resends == 0
     assert count(stage.sandbox, case) - before == 1
-    (post,) = stage.live(text)
+    (post,) = stage.live(shown)
     assert post["media"] == [media["sha256"] for media in stage.row(id_).content["media"]]
     # On a machine that is busy a window may be spent before anything was sent: that is no second sending.
     assert [write.state for write in stage.writes(id_) if write.state != "unsent"] == ["accepted"]
