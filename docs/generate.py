@@ -391,6 +391,11 @@ _DRAFT = Way("`is_published=true` on the unpublished post", "the post says wheth
 _PHOTOS = Way("a feed post with the unpublished photos", "the public post with these photos")
 _VIDEO = Way("`finish` of the upload session", "the status of the video")
 
+_STORY = Way(
+    "`photo_stories` with the unpublished photo, or `finish` of the uploaded video",
+    "the story of the Page that shows this photo or video; for a video that none shows, its status",
+)
+
 WAYS: Mapping[tuple[Platform, Format], Way] = {
     (Platform.INSTAGRAM, Format.IMAGE): _CONTAINER,
     (Platform.INSTAGRAM, Format.REEL): _CONTAINER,
@@ -408,6 +413,7 @@ WAYS: Mapping[tuple[Platform, Format], Way] = {
     (Platform.FACEBOOK, Format.IMAGES): _PHOTOS,
     (Platform.FACEBOOK, Format.VIDEO): _VIDEO,
     (Platform.FACEBOOK, Format.REEL): _VIDEO,
+    (Platform.FACEBOOK, Format.STORY): _STORY,
 }
 
 
@@ -456,7 +462,7 @@ def _mb(size_bytes: int) -> str:
 
 
 def _types(names: Iterable[str]) -> str:
-    words = {"quicktime": "mov", "mp2t": "ts"}
+    words = {"quicktime": "mov", "mp2t": "ts", "x-matroska": "mkv"}
     return " or ".join(words.get(kind := name.partition("/")[2], kind).upper() for name in names)
 
 
@@ -497,7 +503,8 @@ def _limits(rules: Rules) -> str:
     """What a file must be like, in a few words."""
     parts = [_types(rules.types), f"at most {_mb(rules.max_bytes)}"]
     if isinstance(rules, Videos):
-        parts.append(f"{_duration(rules.duration_ms[0])} to {_duration(rules.duration_ms[1])}")
+        shortest, longest = rules.duration_ms
+        parts.append((f"{_duration(shortest)} to " if shortest else "at most ") + _duration(longest))
     if rules.aspect:
         low, high = map(ratio, rules.aspect)
         parts.append(low if low == high else f"{low} to {high}")
@@ -565,20 +572,20 @@ def _x() -> dict[Format, str]:
 
 def _facebook() -> dict[Format, str]:
     f = facebook_limits
-    media = {
-        f.PHOTOS: f"{_types(f.PHOTO_TYPES)}, at most {_mb(f.PHOTO_BYTES)} each",
-        f.VIDEOS: "video",
-        (): "no media",
-    }
-    reel = (
-        f"; {f.REEL_MS[0] // 1000} to {f.REEL_MS[1] // 1000} s, 9:16, "
-        f"at least {f.REEL_PIXELS[0]}x{f.REEL_PIXELS[1]}"
-    )
+    text = f"text {f.MESSAGE_CHARS:,} UTF-16 units"
     found = {}
-    for kind, (least, most, kinds) in f.MEDIA.items():
-        number = "" if most == 0 else "one " if most == 1 else f"{least} or more "
-        found[kind] = f"{number}{media[kinds]}" + (reel if kind is Format.REEL else "")
-        found[kind] += f"; text {f.MESSAGE_CHARS:,} UTF-16 units"
+    for kind, (least, most) in f.NUMBERS.items():
+        number = "one " if most == 1 else f"{least} or more, each "
+        # Animations are taken by the same rules as pictures, and no row plans one.
+        media = [
+            _limits(rules) for what, rules in f.ACCEPTS.get(kind, {}).items() if what is not MediaKind.GIF
+        ]
+        found[kind] = (number + "; or ".join(media) if media else "no media") + f"; {text}"
+    found[Format.STORY] = (
+        found[Format.STORY].removesuffix(text) + "no words: they are left out, and said to be"
+    )
+    found[Format.VIDEO] += f"; title {f.TITLE_CHARS} characters; a cover: {_limits(f.THUMBNAIL)}"
+    found[Format.REEL] += f"; title {f.TITLE_CHARS} characters"
     return found
 
 
@@ -611,7 +618,7 @@ _FOLLOWING = [
     ),
 ]
 _NOT_YET = (
-    "Carousels and stories (Instagram); photo posts (TikTok); stories (Facebook). "
+    "Carousels and stories (Instagram); photo posts (TikTok). "
     "Several images for Instagram, or images for TikTok, make a post *Not planned*, "
     "with a sentence; the others have no field in the base."
 )

@@ -33,7 +33,10 @@ _SINGLE: Mapping[tuple[Platform, str, MediaKind | None], Format] = {
     (Platform.FACEBOOK, "", _IMAGE): Format.IMAGE,
     (Platform.FACEBOOK, "", _VIDEO): Format.VIDEO,
     (Platform.FACEBOOK, "reel", _VIDEO): Format.REEL,
+    (Platform.FACEBOOK, "story", _IMAGE): Format.STORY,
+    (Platform.FACEBOOK, "story", _VIDEO): Format.STORY,
 }
+_STORIES = frozenset(platform for platform, wish, _ in _SINGLE if wish == "story")
 _SEVERAL = (Platform.X, Platform.FACEBOOK)
 _COMMENTED = (Platform.INSTAGRAM, Platform.FACEBOOK)
 _REMEDY = "The author of the post corrects it."
@@ -78,6 +81,8 @@ def fit(
 def _format(row: PostRow, media: Sequence[Media], platform: Platform) -> Format | Problem:
     if platform is Platform.X and row.options.get(platform, {}).get("poll") and not media:
         return Format.POLL  # with media it stays what the media make it, and X's check tells the two apart
+    if row.format == "story" and platform in _STORIES and len(media) != 1:
+        return Problem("Media", f"{len(media)} files", "a story is one picture or one video", _REMEDY)
     if len(media) > 1:
         images = all(item.kind is _IMAGE for item in media)
         if platform in _SEVERAL and images:

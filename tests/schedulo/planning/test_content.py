@@ -43,3 +43,24 @@ def test_a_poll_with_media_is_a_problem_and_not_half_a_post() -> None:
 @pytest.mark.parametrize("platform", [Platform.INSTAGRAM, Platform.FACEBOOK])
 def test_a_poll_changes_nothing_elsewhere(platform: Platform) -> None:
     assert fitted(platform, PICTURE, Poll="Light\nDark").content == fitted(platform, PICTURE).content
+
+
+@pytest.mark.parametrize("medium", [PICTURE, FILM])
+def test_a_story_on_facebook_is_one_picture_or_one_video(medium: Media) -> None:
+    found = fitted(Platform.FACEBOOK, medium, Format="Story")
+    assert found.content is not None
+    assert found.content.format is Format.STORY
+    assert errors(found) == []
+    assert [problem.field for problem in found.problems] == ["Text"]
+
+
+@pytest.mark.parametrize("media", [(), (PICTURE, PICTURE)])
+def test_what_cannot_be_a_story_does_not_become_another_post(media: tuple[Media, ...]) -> None:
+    found = fitted(Platform.FACEBOOK, *media, Format="Story")
+    assert (found.content, errors(found)) == (None, ["Media"])
+
+
+def test_where_there_are_no_stories_the_post_is_an_ordinary_one() -> None:
+    found = fitted(Platform.X, PICTURE, Format="Story")
+    assert found.content is not None
+    assert found.content.format is Format.IMAGE
