@@ -251,6 +251,8 @@ class Sent:
     steps: Mapping[str, Any]
     """The kept values of the steps before it, by name."""
     opened_ms: int
+    owned: frozenset[str] = frozenset()
+    """The platform's ids of the account's posts that are known to be others'."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -242,3 +242,5 @@ class Published:
     published_ms: int | None = None
     note: str = ""
     """What a person should know, as a sentence; empty when there is nothing."""
+    lacks: str = ""
+    """What the platform left out of a post that is out, as a sentence; empty when it is whole."""

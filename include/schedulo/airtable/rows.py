@@ -19,7 +19,7 @@ from schedulo.clock import ClockError, Instant, instant, iso, parse_instant
 from schedulo.model import Account, Platform, Problem, State
 from schedulo.words import shortened, shown
 
-TAG = re.compile(r"(?:(\d{1,2}):\s*)?@([\w.]{1,30})(?:\s+([01]?\.?\d*)\s+([01]?\.?\d*))?")
+TAG = re.compile(r"(?:(\d{1,2}):\s*)?@([\w.]{1,30})(?:\s+(\d?\.\d{1,9}|\d)\s+(\d?\.\d{1,9}|\d))?")
 PART_LINE = re.compile(r"^[ \t]*-{3,}[ \t]*$", re.MULTILINE)
 HANDLE = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.]{0,48}[A-Za-z0-9_])?")
 """An @name on any of the platforms, without its sign."""

@@ -18,7 +18,7 @@ from schedulo.delivery.commits import FOLLOW_S, after_acceptance
 from schedulo.delivery.holds import Hold, cases_of
 from schedulo.delivery.incidents import Trouble, incident
 from schedulo.delivery.news import changed
-from schedulo.delivery.rows import UNRESOLVED, Delivery, Write, tell_story
+from schedulo.delivery.rows import LEFT_OUT, UNRESOLVED, Delivery, Write, tell_story
 from schedulo.delivery.transitions import move, sources
 from schedulo.errors import PlatformError
 from schedulo.errors.kinds import Actor
@@ -277,12 +277,18 @@ def finish(connection: sa.Connection, now_ms: int, delivery_id: str, published: 
     }
     if published.state is not State.WAITING_IN_APP:
         values["published_ms"] = sa.func.coalesce(published.published_ms, _D.published_ms, now_ms)
+    if published.lacks:
+        values |= {"reason": published.lacks, "error_kind": LEFT_OUT}
     if move(connection, [delivery_id], published.state, **values) or _stay(
         connection, delivery_id, published.state, values
     ):
         link = published.permalink or "no link yet"
         tell_story(connection, now_ms, [(delivery_id, published.note or f"it is out: {link}")])
         changed(connection, now_ms, [delivery_id])
+        if published.lacks:
+            tell_story(connection, now_ms, [(delivery_id, published.lacks)])
+            key = sa.select(_D.account_key).where(_D.id == delivery_id)
+            _not_whole(connection, now_ms, connection.execute(key).scalar_one(), delivery_id, published.lacks)
 
 
 def is_out(connection: sa.Connection, now_ms: int, delivery: Delivery, out: Published) -> bool:
@@ -323,19 +329,21 @@ def stop_following(
         done = bool(move(connection, [delivery.id], State.PUBLISHED, mine, **values))
     if not done:
         return False
-    _not_whole(connection, now_ms, delivery, reason)
+    _not_whole(connection, now_ms, delivery.account.key, delivery.id, reason)
     return _tell(connection, now_ms, delivery.id, reason)
 
 
-def _not_whole(connection: sa.Connection, now_ms: int, delivery: Delivery, reason: str) -> None:
+def _not_whole(
+    connection: sa.Connection, now_ms: int, account_key: str, delivery_id: str, reason: str
+) -> None:
     incident(
         connection,
         now_ms,
         Trouble.INCOMPLETE,
         reason,
         actor=Actor.AUTHOR,
-        about=delivery.account.key,
-        cases=[delivery.id],
+        about=account_key,
+        cases=[delivery_id],
     )
 
 
@@ -450,7 +458,7 @@ def conclude(
         reason = f"the post is out; {write.name} of it may be, or not: {reason}"
         values = {"reason": reason, "error_kind": UNRESOLVED, "holder": None, "updated_ms": now_ms}
         _stay(connection, write.delivery_id, stands, values)
-        _not_whole(connection, now_ms, delivery, reason)
+        _not_whole(connection, now_ms, delivery.account.key, delivery.id, reason)
         _tell(connection, now_ms, write.delivery_id, reason)
         return stands
     move(connection, [write.delivery_id], State.UNRESOLVED, reason=reason, holder=None, updated_ms=now_ms)

@@ -50,6 +50,8 @@ class Delivery:
 
 UNRESOLVED = "unresolved"
 """`error_kind` of a post that is out while nobody knows whether a later part of it is."""
+LEFT_OUT = "left_out"
+"""`error_kind` of a post that is out while the platform left out a part of it."""
 LOST = "lost:"
 """With this begins the id of a write that stands for one which a restored ledger may have lost."""
 

@@ -21,6 +21,8 @@ _SINGLE: Mapping[tuple[Platform, str, MediaKind | None], Format] = {
     (Platform.INSTAGRAM, "post", _IMAGE): Format.IMAGE,
     (Platform.INSTAGRAM, "post", _VIDEO): Format.REEL,
     (Platform.INSTAGRAM, "reel", _VIDEO): Format.REEL,
+    (Platform.INSTAGRAM, "story", _IMAGE): Format.STORY,
+    (Platform.INSTAGRAM, "story", _VIDEO): Format.STORY,
     (Platform.TIKTOK, "", _VIDEO): Format.VIDEO,
     (Platform.TIKTOK, "post", _VIDEO): Format.VIDEO,
     (Platform.TIKTOK, "reel", _VIDEO): Format.VIDEO,
@@ -83,6 +85,10 @@ def _format(row: PostRow, media: Sequence[Media], platform: Platform) -> Format 
         return Format.POLL  # with media it stays what the media make it, and X's check tells the two apart
     if row.format == "story" and platform in _STORIES and len(media) != 1:
         return Problem("Media", f"{len(media)} files", "a story is one picture or one video", _REMEDY)
+    if len(media) > 1 and platform is Platform.INSTAGRAM:
+        if row.format == "reel":
+            return Problem("Media", f"{len(media)} files", "a reel is one video", _REMEDY)
+        return Format.CAROUSEL
     if len(media) > 1:
         images = all(item.kind is _IMAGE for item in media)
         if platform in _SEVERAL and images:

@@ -68,7 +68,10 @@ class Conversation(Protocol):
         ...
 
     def accepts(self, account: Account, format_: Format) -> Mapping[MediaKind, Rules]:
-        """What files of a format must be like on this account. A kind that is not named is not taken."""
+        """What files of a format must be like on this account. A kind that is not named is not taken.
+
+        Pictures of a format that is a video alone are its cover (`Content.cover`).
+        """
         ...
 
     def publish(self, job: Job) -> Flow:

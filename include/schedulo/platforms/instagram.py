@@ -1,17 +1,16 @@
-"""Instagram: images and reels, through a container that is prepared before and published at the due second.
+"""Instagram: images, carousels, reels and stories, each through a container that is prepared before and
+published at the due second. What it takes is in `instagram_accepts`.
 
-Sources: Meta's content publishing guide and its IG User media, IG Container and IG Media references. An
-account is reached through Instagram (Instagram Login) or through its Facebook Page (Facebook Login); the
-calls are the same on another host, and only the second takes bytes instead of an address.
+Sources: Meta's content publishing guide and its IG User media, IG Container, IG Media and
+content_publishing_limit references. An account is reached through Instagram (Instagram Login) or through
+its Facebook Page (Facebook Login); the calls are the same on another host, and only the second takes bytes
+instead of an address.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
-from functools import partial
 from typing import Any
 
 from schedulo.accepts import Rules
@@ -23,121 +22,55 @@ from schedulo.flow import (
     Look,
     Lost,
     NotReady,
-    Request,
     Response,
     Sent,
     commit,
     due,
     step,
 )
-from schedulo.model import Account, Content, Format, Media, MediaKind, Platform, Problem, Published
+from schedulo.model import Account, Content, Format, MediaKind, Platform, Problem, Published
 from schedulo.platforms import graph
 from schedulo.platforms.base import Conversation, Credential, Renewed, cannot_renew, seconds
-from schedulo.platforms.graph import Graph
-from schedulo.text import hashtags, mentions, utf16_length
+from schedulo.platforms.instagram_accepts import RULES, SHAPES, Login, problems
+from schedulo.platforms.instagram_container import (
+    CONTAINER,
+    GRAPH,
+    KINDS,
+    STATUS_KEEP_S,
+    Container,
+    Place,
+    container_of,
+    poll_s_of,
+    processed,
+    quota_left,
+    status_of,
+)
 from schedulo.words import word
 
-MIB = 1024 * 1024
-MB = 1_000_000
-CAPTION_CHARS = 2200
-CAPTION_HASHTAGS = 30
-CAPTION_MENTIONS = 20
-ALT_TEXT_CHARS = 1000
-IMAGE_BYTES = 8 * MIB  # the table says MB, the refusal MiB
-IMAGE_ASPECT = (0.8, 1.91)
-REEL_BYTES = 300 * MB
-REEL_ASPECT = (0.01, 10.0)
-REEL_COLUMNS = 1920
-REEL_MS = (3_000, 15 * 60_000)
-REEL_TYPES = ("video/mp4", "video/quicktime")
-
-STATUS_KEEP_S = 600.0
-"""A container may expire or fail after it was ready: an older answer is asked for again."""
 FIND_MARGIN_S = 60
-SEVEN_DIGITS = re.compile(r"\b22\d{5}\b")
-
-GRAPH = Graph(Platform.INSTAGRAM)
-
-
-class Login(StrEnum):
-    INSTAGRAM = "instagram_login"
-    FACEBOOK = "facebook_login"
-
-    @property
-    def service(self) -> str:
-        return "instagram" if self is Login.INSTAGRAM else "facebook"
-
-
-class Container(StrEnum):
-    """A container's `status_code`, and what we call one that the token may not read."""
-
-    IN_PROGRESS = "IN_PROGRESS"
-    FINISHED = "FINISHED"
-    PUBLISHED = "PUBLISHED"
-    ERROR = "ERROR"
-    EXPIRED = "EXPIRED"
-    UNREADABLE = "UNREADABLE"
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What a format is called on its way in and when it is read back, and how often to ask in between."""
-
-    media_type: str | None
-    product_type: str
-    poll_s: float
-
-
-# Meta: IG User media (parameters), IG Media (fields). Meta's own sample asks every 3 s.
-KINDS = {
-    Format.IMAGE: Kind(None, "FEED", 3.0),
-    Format.REEL: Kind("REELS", "REELS", 10.0),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where an account's calls go."""
-
-    service: str
-    version: str
-    user: str
-
-    @classmethod
-    def of(cls, job: Job) -> Place:
-        login = Login(job.account.options["login"])
-        return cls(login.service, job.options["meta_version"], job.account.account_id)
-
-    def get(self, path: str, **query: str | int | bool | None) -> Request:
-        return graph.get(self.service, f"/{self.version}/{path}", **query)
-
-    def post(self, path: str, timeout_s: float = 30.0, **form: str | int | bool | None) -> Request:
-        return graph.post(self.service, f"/{self.version}/{path}", timeout_s, **form)
+CHILDREN_S = 10.0
+"""How long a carousel may be shown without some of its items before they count as dropped."""
 
 
 class Instagram:
     platform = Platform.INSTAGRAM
 
     def check(self, account: Account, content: Content, *, public_media: bool) -> Sequence[Problem]:
-        return list(_problems(account, content, public_media))
+        return list(problems(account, content, public_media))
 
     def accepts(self, account: Account, format_: Format) -> Mapping[MediaKind, Rules]:
-        return {}
+        return RULES.get(format_, {})
 
     def publish(self, job: Job) -> Flow:
-        """Container, processing, `Due`, media_publish, permalink."""
+        """Quota, container, processing, `Due`, media_publish, permalink."""
         place, content = Place.of(job), job.content
-        container = yield from _container(job, place)
-        status = yield from step(
-            f"ready-{container['id']}",
-            place.get(container["id"], fields="status_code,status"),
-            partial(_ready, KINDS[content.format].poll_s),
-            keep_s=STATUS_KEEP_S,
-        )
+        yield from quota_left(place)
+        container = yield from container_of(job, place)
+        status = yield from processed(place, container["id"], poll_s_of(content), STATUS_KEEP_S)
         more = bool(content.first_comment)
         if status == Container.PUBLISHED:  # by an earlier life of this ledger: it is out, publish nothing
             media = yield from _find(place, content, container["since"])
-            return (yield from _published(place, media, "its container was published before"))
+            return (yield from _published(place, content, media, "its container was published before"))
         yield from due()
         media = yield from commit(
             "post",
@@ -147,7 +80,7 @@ class Instagram:
         )
         if media is None:
             media = yield from _find(place, content, container["since"])
-        published = yield from _published(place, media)
+        published = yield from _published(place, content, media)
         if not more:
             return published
         if media is None:
@@ -167,31 +100,40 @@ class Instagram:
         status = yield from step(
             "look-status",
             place.get(container, fields="status_code,status"),
-            _status,
+            status_of,
             keep_s=graph.LOOK_KEEP_S,
         )
         since = sent.opened_ms // 1000 - FIND_MARGIN_S
         try:
-            seen = yield from _seen("look-media", place, sent.content, since)
+            seen = yield from _seen("look-media", place, sent.content, since, sent.owned)
         except PlatformError as error:
             return _verdict(Container(status), None, f"the account's list cannot be read ({error.code})")
-        return _verdict(Container(status), seen)
+        finding = _verdict(Container(status), seen)
+        if finding.look is Look.DEAD and sent.content.format is Format.STORY:
+            return replace(finding, look=Look.UNCLEAR)  # stories are listed for a day, and it may be over
+        return finding
 
     def search(self, job: Job, lost: Lost) -> Flow:
-        """The account's media with this caption; the container that was kept, if it is published."""
+        """The account's media with this caption; a container that was kept, if it is published.
+
+        Stories have no caption and are listed for a day: without a container, a person must look.
+        """
         place = Place.of(job)
         status = Container.UNREADABLE
-        if (kept := lost.steps.get("container")) is not None:
-            request = place.get(kept["id"], fields="status_code,status")
-            told = yield from step("look-status", request, _status, keep_s=graph.LOOK_KEEP_S)
-            status = Container(told)
+        for name in sorted(lost.steps):
+            if name.startswith(CONTAINER) and status is not Container.PUBLISHED:
+                kept = lost.steps[name]["id"]
+                request = place.get(kept, fields="status_code,status")
+                told = yield from step(f"look-status-{kept}", request, status_of, keep_s=graph.LOOK_KEEP_S)
+                status = Container(told)
         seen = yield from _seen("look-media", place, lost.content, lost.since_ms // 1000, lost.owned)
         finding = _verdict(status, seen)
         if finding.look is Look.FOUND:
-            published = yield from _published(place, finding.value)
+            published = yield from _published(place, lost.content, finding.value)
             return replace(finding, published=published)
         if not (seen.sure or seen.maybe):
-            return Finding(Look.ABSENT, note="no post on the account since then has this caption")
+            note = "no post on the account since then has this caption"
+            return Finding(Look.ABSENT, note=note, resend=lost.content.format is not Format.STORY)
         return finding
 
     def refresh(self, credential: Credential) -> Flow:
@@ -213,78 +155,18 @@ def _renewed(response: Response) -> dict[str, Any]:
 CONVERSATION: Conversation = Instagram()
 
 
-def _container(job: Job, place: Place) -> Flow:
-    """The container of the post with its media on the way; `since` is when it was made, by Meta's clock."""
-    content, (media,) = job.content, job.content.media
-    url = job.media_url(media)
-    by_bytes = content.format is Format.REEL and (
-        url is None or job.options.get("ig_upload", "url") == "resumable"
-    )
-    by_bytes = by_bytes and job.account.options["login"] == Login.FACEBOOK
-    image = media.kind is MediaKind.IMAGE
-    container = yield from step(
-        "container",
-        place.post(
-            f"{place.user}/media",
-            media_type=KINDS[content.format].media_type,
-            image_url=url if image else None,
-            video_url=None if image or by_bytes else url,
-            upload_type="resumable" if by_bytes else None,
-            caption=content.text or None,
-            alt_text=(media.alt_text or None) if image else None,
-            share_to_feed=None if image else content.options.get("share_to_feed"),
-            thumb_offset=None if image else content.options.get("thumb_offset"),
-        ),
-        lambda response: {"id": GRAPH.text(response, "id"), "since": response.date_s},
-        keep_s=graph.HANDLE_KEEP_S,
-    )
-    if by_bytes:
-        yield from graph.upload(GRAPH, f"/ig-api-upload/{place.version}", container["id"], media)
-    return container
-
-
-def _status(response: Response) -> str:
-    """The container's status. Reads fail for some tokens while publishing works: UNREADABLE, not an error."""
-    try:
-        return Container(GRAPH.text(response, "status_code", Phase.READ)).value
-    except PlatformError as error:
-        if graph.unreadable(error):
-            return Container.UNREADABLE.value
-        raise
-    except ValueError:
-        raise GRAPH.unfit(response, "a status_code that Meta does not list") from None
-
-
-def _ready(poll_s: float, response: Response) -> str:
-    status = Container(_status(response))
-    match status:
-        case Container.IN_PROGRESS:
-            raise NotReady(poll_s, "Instagram is processing the media")
-        case Container.ERROR | Container.EXPIRED:
-            sentence = str(GRAPH.data(response, Phase.READ).get("status", ""))
-            number = SEVEN_DIGITS.search(sentence)
-            subcode = number[0] if number else ""
-            raise GRAPH.error(Phase.READ, 200, status, subcode, sentence, final=True)
-        case _:
-            # UNREADABLE goes on too: publishing what is not ready is refused without any harm.
-            return status.value
-
-
 def _accepted(response: Response) -> str | None:
     return word(GRAPH.accepted(response).get("id")) or None
 
 
-def _published(place: Place, media: str | None, note: str = "") -> Flow:
+def _published(place: Place, content: Content, media: str | None, note: str = "") -> Flow:
     """The end of a post that is out; nothing from here on can take that back."""
     if media is None:
         missing = "Instagram took the post but its id is not known"
         return Published(note=f"{note}; {missing}" if note else missing)
+    fields = "id,permalink,timestamp" + (",children" if content.format is Format.CAROUSEL else "")
     try:
-        page = yield from step(
-            "permalink",
-            place.get(media, fields="id,permalink,timestamp"),
-            partial(GRAPH.data, phase=Phase.READ),
-        )
+        page = yield from step("permalink", place.get(media, fields=fields), _page)
     except PlatformError as error:
         return Published(post_id=media, note=note or f"the link could not be read ({error.code})")
     published_s = graph.epoch_s(page.get("timestamp"))
@@ -293,7 +175,43 @@ def _published(place: Place, media: str | None, note: str = "") -> Flow:
         permalink=word(page.get("permalink")) or None,
         published_ms=None if published_s is None else int(published_s * 1000),
         note=note,
+        lacks=(yield from _left_out(place, content, media, page)),
     )
+
+
+def _page(response: Response) -> dict[str, Any]:
+    return {**GRAPH.data(response, Phase.READ), "read_s": response.date_s}
+
+
+def _left_out(place: Place, content: Content, media: str, page: dict[str, Any]) -> Flow:
+    """What Instagram dropped of a carousel, as a sentence: one of seven pictures was seen to go out as six
+    without an error. It is told only if it is still so a while later."""
+    sent = len(content.media)
+    if content.format is not Format.CAROUSEL or not 0 < (_children(page) or 0) < sent:
+        return ""
+
+    def again(response: Response) -> dict[str, Any]:
+        now = _page(response)
+        early = (now["read_s"] or 0) < (page.get("read_s") or 0) + CHILDREN_S
+        if early and now["read_s"] and (_children(now) or 0) < sent:
+            raise NotReady(CHILDREN_S, "Instagram does not show all of the carousel yet")
+        return now
+
+    try:
+        later = yield from step("children", place.get(media, fields="id,children"), again)
+    except PlatformError:
+        return ""
+    shown = _children(later)
+    if shown is None or shown >= sent:
+        return ""
+    return f"Instagram shows {shown} of {sent} files of this carousel"
+
+
+def _children(page: Mapping[str, Any]) -> int | None:
+    """How many items a carousel has; None where it does not say."""
+    listed = page.get("children")
+    items = listed.get("data") if isinstance(listed, dict) else None
+    return len(items) if isinstance(items, list) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,16 +231,19 @@ class Seen:
 def _seen(
     name: str, place: Place, content: Content, since: float, owned: frozenset[str] = frozenset()
 ) -> Flow:
+    kind = KINDS[content.format]
     fields = "id,caption,media_type,media_product_type,timestamp"
-    request = place.get(f"{place.user}/media", fields=fields, since=int(since), limit=50)
+    # Stories are those of the last day, all of them.
+    asked = int(since) if kind.listed == "media" else None
+    request = place.get(f"{place.user}/{kind.listed}", fields=fields, since=asked, limit=50)
     items = yield from GRAPH.items(name, request)
     if items is None:
         raise GRAPH.error(Phase.READ, 200, text="the account's list does not end")
-    product, caption = KINDS[content.format].product_type, graph.normalised(content.text)
+    caption = graph.normalised(content.text if SHAPES[content.format].captioned else "")
     sure, maybe = [], []
     for item in items:
         at_s = graph.epoch_s(item.get("timestamp"))
-        if item.get("media_product_type") != product or (at_s is not None and at_s < int(since)):
+        if not _same_kind(item, content) or (at_s is not None and at_s < int(since)):
             continue
         if str(item["id"]) in owned:
             continue
@@ -332,6 +253,16 @@ def _seen(
         elif graph.normalised(item["caption"]) == caption:
             sure.append(str(item["id"]))
     return Seen(tuple(sure), tuple(maybe))
+
+
+def _same_kind(item: Mapping[str, Any], content: Content) -> bool:
+    """Whether an item of a list may be such a post: a carousel is no image, and a film no picture."""
+    if item.get("media_product_type") != KINDS[content.format].product_type:
+        return False
+    if content.format is Format.REEL:
+        return True
+    told = "CAROUSEL_ALBUM" if content.format is Format.CAROUSEL else content.media[0].kind.upper()
+    return bool(item.get("media_type", told) == told)
 
 
 def _find(place: Place, content: Content, since: float | None) -> Flow:
@@ -364,87 +295,3 @@ def _verdict(status: Container, seen: Seen | None, trouble: str = "") -> Finding
             return Finding(Look.DEAD, note=said)
         case _:
             return Finding(Look.UNCLEAR, note=said)
-
-
-def _problems(account: Account, content: Content, public_media: bool) -> Iterator[Problem]:
-    """All `Problem`s, one by one."""
-    login = account.options.get("login")
-    if login not in set(Login):
-        remedy = "The operator sets how the account is connected"
-        yield Problem("account", str(login), f"login must be {' or '.join(Login)}", remedy)
-    if content.format not in KINDS:
-        yield Problem("format", content.format, "not possible on Instagram", "Choose image or reel")
-        return
-    yield from _caption_problems(content.text)
-    yield from graph.comment_problems(content)
-    wanted = MediaKind.IMAGE if content.format is Format.IMAGE else MediaKind.VIDEO
-    if [media.kind for media in content.media] != [wanted]:
-        shown = ", ".join(media.kind for media in content.media) or "nothing"
-        yield Problem("media", shown, f"must be exactly one {wanted}", f"Attach one {wanted}")
-        return
-    media = content.media[0]
-    if wanted is MediaKind.IMAGE:
-        yield from _image_problems(media)
-    else:
-        yield from _reel_problems(media, content.options)
-    if not public_media and (wanted is MediaKind.IMAGE or login != Login.FACEBOOK):
-        yield Problem(
-            "media",
-            media.filename,
-            "Instagram fetches this from a public address and none is set up",
-            "The operator sets SCHEDULO_MEDIA_BASE_URL",
-        )
-
-
-def _caption_problems(text: str) -> Iterator[Problem]:
-    for value, limit, what in (
-        # Meta does not say what a character is: UTF-16 units are the most it can count.
-        (utf16_length(text), CAPTION_CHARS, "characters"),
-        (len(hashtags(text)), CAPTION_HASHTAGS, "hashtags"),
-        (len(mentions(text)), CAPTION_MENTIONS, "mentions"),
-    ):
-        if value > limit:
-            yield Problem("text", f"{value} {what}", f"at most {limit} {what}", "Shorten the caption")
-
-
-def _image_problems(media: Media) -> Iterator[Problem]:
-    if media.content_type != "image/jpeg":
-        yield Problem("media", media.content_type, "must be a JPEG image", "Export it as JPEG")
-    if media.size_bytes > IMAGE_BYTES:
-        yield _too_big(media, IMAGE_BYTES)
-    if len(media.alt_text) > ALT_TEXT_CHARS:
-        shown = f"{len(media.alt_text)} characters"
-        yield Problem("alt text", shown, f"at most {ALT_TEXT_CHARS} characters", "Shorten it")
-    yield from _aspect_problems(media, IMAGE_ASPECT, "between 4:5 and 1.91:1")
-
-
-def _reel_problems(media: Media, options: Mapping[str, Any]) -> Iterator[Problem]:
-    if media.content_type not in REEL_TYPES:
-        yield Problem("media", media.content_type, "must be an MP4 or MOV video", "Export it as MP4")
-    if media.size_bytes > REEL_BYTES:
-        yield _too_big(media, REEL_BYTES)
-    if media.duration_ms and not REEL_MS[0] <= media.duration_ms <= REEL_MS[1]:
-        shown = f"{media.duration_ms / 1000:g} s"
-        yield Problem("media", shown, "a reel lasts from 3 seconds to 15 minutes", "Cut the video")
-    if media.width > REEL_COLUMNS:
-        yield Problem("media", f"{media.width} wide", f"at most {REEL_COLUMNS} pixels wide", "Scale it down")
-    yield from _aspect_problems(media, REEL_ASPECT, "between 0.01:1 and 10:1")
-    offset = options.get("thumb_offset")
-    if offset is not None and not (
-        isinstance(offset, int) and 0 <= offset < (media.duration_ms or float("inf"))
-    ):
-        rule = "must be a whole number of milliseconds within the video"
-        yield Problem("thumb_offset", str(offset), rule, "Choose a moment of the video")
-
-
-def _aspect_problems(media: Media, bounds: tuple[float, float], rule: str) -> Iterator[Problem]:
-    if not (media.width and media.height):
-        return
-    if not bounds[0] <= media.width / media.height <= bounds[1]:
-        shown = f"{media.width}x{media.height}"
-        yield Problem("media", shown, f"width to height must be {rule}", "Crop it")
-
-
-def _too_big(media: Media, limit_bytes: int) -> Problem:
-    shown, rule = f"{media.size_bytes / MB:.1f} MB", f"at most {limit_bytes / MB:.1f} MB"
-    return Problem("media", shown, rule, "Save it smaller")

@@ -522,13 +522,13 @@ class Session:
             return None
         content = Content.from_json(write.snapshot)
         job, conversation = self._job(delivery, content), self._conversations[delivery.account.platform]
+        others = await self._desk.do(owned, delivery)
         if write.lost:
-            others = await self._desk.do(owned, delivery)
             look = conversation.search(job, Lost(content, write.opened_ms, case.steps, others))
         else:
             request = FlowRequest.from_json(write.request)
             look = conversation.reconcile(
-                job, Sent(write.name, request, content, case.steps, write.opened_ms)
+                job, Sent(write.name, request, content, case.steps, write.opened_ms, others)
             )
         work = Work(delivery.id, delivery.account.key, {}, {}, 10.0, holder=delivery.holder)
         try:

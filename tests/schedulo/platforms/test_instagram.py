@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ CLIP = Media("b" * 64, MediaKind.VIDEO, "video/mp4", 5_000_000, 1080, 1920, 12_0
 IMAGE = Content(Format.IMAGE, "Hello @anna", (PHOTO,))
 REEL = Content(Format.REEL, "Hello @anna", (CLIP,), options={"share_to_feed": True, "thumb_offset": 500})
 
+LEFT = answer({"data": [{"quota_usage": 2, "config": {"quota_total": 50, "quota_duration": 86400}}]})
 MADE = answer({"id": BOX}, date="Sat, 21 Nov 2026 10:00:00 GMT")
 FINISHED = answer({"status_code": "FINISHED", "status": "Finished: ready."})
 TAKEN = answer({"id": MEDIA})
@@ -56,37 +56,37 @@ def form(effect: Any) -> dict[str, str]:
 
 
 def test_an_image_goes_through_a_container_to_its_permalink() -> None:
-    result, sent = run_flow(CONVERSATION.publish(job()), [MADE, FINISHED, TAKEN, LINK])
-    assert names(sent) == ["container", f"ready-{BOX}", "due", "post", "permalink"]
+    result, sent = run_flow(CONVERSATION.publish(job()), [LEFT, MADE, FINISHED, TAKEN, LINK])
+    assert names(sent) == ["quota", "container", f"ready-{BOX}", "due", "post", "permalink"]
     assert result == Published(post_id=MEDIA, permalink="https://ig/p/1/", published_ms=1778158834000)
-    assert form(sent[0]) == {
+    assert form(sent[1]) == {
         "image_url": "https://media.example/aaaaaa",
         "caption": "Hello @anna",
         "alt_text": "A cat",
     }
-    assert sent[0].request.path == "/v25.0/1784/media"
-    assert sent[3].request.path == "/v25.0/1784/media_publish"
-    assert form(sent[3]) == {"creation_id": BOX}
-    assert isinstance(sent[3], Commit)
-    assert sent[3].live
+    assert sent[1].request.path == "/v25.0/1784/media"
+    assert sent[4].request.path == "/v25.0/1784/media_publish"
+    assert form(sent[4]) == {"creation_id": BOX}
+    assert isinstance(sent[4], Commit)
+    assert sent[4].live
 
 
 def test_a_container_is_kept_shorter_than_it_lives() -> None:
-    _, sent = run_flow(CONVERSATION.publish(job()), [MADE, FINISHED, TAKEN, LINK])
-    assert sent[0].keep_s == 23 * 3600
+    _, sent = run_flow(CONVERSATION.publish(job()), [LEFT, MADE, FINISHED, TAKEN, LINK])
+    assert sent[1].keep_s == 23 * 3600
 
 
 @pytest.mark.parametrize(
     ("login", "service"), [("instagram_login", "instagram"), ("facebook_login", "facebook")]
 )
 def test_the_login_chooses_the_host(login: str, service: str) -> None:
-    _, sent = run_flow(CONVERSATION.publish(job(login=login)), [MADE, FINISHED, TAKEN, LINK])
+    _, sent = run_flow(CONVERSATION.publish(job(login=login)), [LEFT, MADE, FINISHED, TAKEN, LINK])
     assert {effect.request.service for effect in sent if not isinstance(effect, Due)} == {service}
 
 
 def test_a_reel_by_address_says_what_it_is() -> None:
-    _, sent = run_flow(CONVERSATION.publish(job(REEL)), [MADE, FINISHED, TAKEN, LINK])
-    assert form(sent[0]) == {
+    _, sent = run_flow(CONVERSATION.publish(job(REEL)), [LEFT, MADE, FINISHED, TAKEN, LINK])
+    assert form(sent[1]) == {
         "media_type": "REELS",
         "video_url": "https://media.example/bbbbbb",
         "caption": "Hello @anna",
@@ -97,12 +97,12 @@ def test_a_reel_by_address_says_what_it_is() -> None:
 
 @pytest.mark.parametrize("how", [{"ig_upload": "resumable"}, {"public": False}])
 def test_with_facebook_login_a_reels_bytes_can_be_uploaded(how: dict[str, Any]) -> None:
-    answers = [MADE, answer({"success": True}), FINISHED, TAKEN, LINK]
+    answers = [LEFT, MADE, answer({"success": True}), FINISHED, TAKEN, LINK]
     _, sent = run_flow(CONVERSATION.publish(job(REEL, "facebook_login", **how)), answers)
-    assert names(sent)[:2] == ["container", f"upload-{BOX}"]
-    assert form(sent[0])["upload_type"] == "resumable"
-    assert "video_url" not in form(sent[0])
-    upload = sent[1].request
+    assert names(sent)[1:3] == ["container", f"upload-{BOX}"]
+    assert form(sent[1])["upload_type"] == "resumable"
+    assert "video_url" not in form(sent[1])
+    upload = sent[2].request
     assert (upload.service, upload.path) == ("rupload", f"/ig-api-upload/v25.0/{BOX}")
     assert upload.auth is Auth.OAUTH
     assert dict(upload.headers) == {"offset": "0", "file_size": "5000000"}
@@ -110,12 +110,14 @@ def test_with_facebook_login_a_reels_bytes_can_be_uploaded(how: dict[str, Any]) 
 
 
 def test_instagram_login_never_uploads_bytes() -> None:
-    _, sent = run_flow(CONVERSATION.publish(job(REEL, ig_upload="resumable")), [MADE, FINISHED, TAKEN, LINK])
-    assert "video_url" in form(sent[0])
+    _, sent = run_flow(
+        CONVERSATION.publish(job(REEL, ig_upload="resumable")), [LEFT, MADE, FINISHED, TAKEN, LINK]
+    )
+    assert "video_url" in form(sent[1])
 
 
 def test_a_container_in_progress_is_asked_again() -> None:
-    answers = [MADE, status("IN_PROGRESS"), status("IN_PROGRESS"), FINISHED, TAKEN, LINK]
+    answers = [LEFT, MADE, status("IN_PROGRESS"), status("IN_PROGRESS"), FINISHED, TAKEN, LINK]
     _, sent = run_flow(CONVERSATION.publish(job()), answers)
     assert names(sent).count(f"ready-{BOX}") == 3
 
@@ -133,17 +135,17 @@ def test_a_container_in_progress_is_asked_again() -> None:
 )
 def test_a_container_that_failed_says_why_before_anything_is_published(said: Response, kind: Kind) -> None:
     with pytest.raises(PlatformError) as caught:
-        run_flow(CONVERSATION.publish(job()), [MADE, said])
+        run_flow(CONVERSATION.publish(job()), [LEFT, MADE, said])
     assert caught.value.kind is kind
 
 
 def test_a_container_that_the_token_may_not_read_is_published_all_the_same() -> None:
-    result, _ = run_flow(CONVERSATION.publish(job()), [MADE, HIDDEN, TAKEN, LINK])
+    result, _ = run_flow(CONVERSATION.publish(job()), [LEFT, MADE, HIDDEN, TAKEN, LINK])
     assert result.post_id == MEDIA
 
 
 def test_a_container_published_in_an_earlier_life_is_not_published_again() -> None:
-    answers = [MADE, status("PUBLISHED"), listing(item()), LINK]
+    answers = [LEFT, MADE, status("PUBLISHED"), listing(item()), LINK]
     result, sent = run_flow(CONVERSATION.publish(job()), answers)
     assert not [effect for effect in sent if isinstance(effect, Commit)]
     assert result.post_id == MEDIA
@@ -152,7 +154,7 @@ def test_a_container_published_in_an_earlier_life_is_not_published_again() -> No
 
 def test_a_second_run_sends_nothing_that_is_kept() -> None:
     kept: dict[str, Any] = {}
-    run_flow(CONVERSATION.publish(job()), [MADE, FINISHED, TAKEN, LINK], kept)
+    run_flow(CONVERSATION.publish(job()), [LEFT, MADE, FINISHED, TAKEN, LINK], kept)
     result, sent = run_flow(CONVERSATION.publish(job()), [], kept)
     assert names(sent) == ["due"]
     assert result.post_id == MEDIA
@@ -162,7 +164,7 @@ def test_bytes_of_one_container_say_nothing_of_the_next() -> None:
     kept: dict[str, Any] = {}
     uploaded = answer({"success": True})
     resumable = job(REEL, "facebook_login", public=False)
-    run_flow(CONVERSATION.publish(resumable), [MADE, uploaded, FINISHED, TAKEN, LINK], kept)
+    run_flow(CONVERSATION.publish(resumable), [LEFT, MADE, uploaded, FINISHED, TAKEN, LINK], kept)
     for name in ("container", "post", "permalink"):
         del kept[name]
     answers = [answer({"id": "17900000000000009"}), uploaded, FINISHED, TAKEN, LINK]
@@ -173,7 +175,7 @@ def test_bytes_of_one_container_say_nothing_of_the_next() -> None:
 @pytest.mark.parametrize("said", [refusal(1, None, 500), refusal(4, 2207051, 403), refusal(10, None, 403)])
 def test_errors_seen_with_live_posts_leave_the_outcome_unknown(said: Response) -> None:
     with pytest.raises(OutcomeUnknown):
-        run_flow(CONVERSATION.publish(job()), [MADE, FINISHED, said])
+        run_flow(CONVERSATION.publish(job()), [LEFT, MADE, FINISHED, said])
 
 
 @pytest.mark.parametrize(
@@ -186,28 +188,28 @@ def test_errors_seen_with_live_posts_leave_the_outcome_unknown(said: Response) -
 )
 def test_a_clear_refusal_reaches_the_caller(said: Response, kind: Kind) -> None:
     with pytest.raises(PlatformError) as caught:
-        run_flow(CONVERSATION.publish(job()), [MADE, FINISHED, said])
+        run_flow(CONVERSATION.publish(job()), [LEFT, MADE, FINISHED, said])
     assert caught.value.kind is kind
 
 
 def test_a_missing_permalink_does_not_take_a_live_post_back() -> None:
-    result, _ = run_flow(CONVERSATION.publish(job()), [MADE, FINISHED, TAKEN, refusal(2, None, 500)])
+    result, _ = run_flow(CONVERSATION.publish(job()), [LEFT, MADE, FINISHED, TAKEN, refusal(2, None, 500)])
     assert (result.post_id, result.permalink) == (MEDIA, None)
     assert result.note
 
 
 def test_an_accepted_post_without_an_id_is_found_in_the_list() -> None:
-    answers = [MADE, FINISHED, answer(b"<html>OK</html>"), listing(item()), LINK]
+    answers = [LEFT, MADE, FINISHED, answer(b"<html>OK</html>"), listing(item()), LINK]
     result, sent = run_flow(CONVERSATION.publish(job()), answers)
     assert result.post_id == MEDIA
-    assert dict(sent[4].request.query)["since"] == "1795255200"  # the Date of the container's answer
+    assert dict(sent[5].request.query)["since"] == "1795255200"  # the Date of the container's answer
 
 
 @pytest.mark.parametrize("found", [(), ("1", "2")])
 def test_an_accepted_post_that_cannot_be_told_apart_stays_published_without_an_id(
     found: tuple[str, ...],
 ) -> None:
-    answers = [MADE, FINISHED, answer({}), listing(*(item(id=number) for number in found))]
+    answers = [LEFT, MADE, FINISHED, answer({}), listing(*(item(id=number) for number in found))]
     result, _ = run_flow(CONVERSATION.publish(job()), answers)
     assert result.post_id is None
     assert "not known" in result.note
@@ -234,8 +236,8 @@ def listing(*items: dict[str, Any]) -> Response:
 
 def look(*answers: Response, content: Content = IMAGE) -> Finding:
     steps = {"container": {"id": BOX, "since": None}}
-    _, effects = run_flow(CONVERSATION.publish(job(content)), [MADE, FINISHED, TAKEN, LINK])
-    request = effects[3].request
+    _, effects = run_flow(CONVERSATION.publish(job(content)), [LEFT, MADE, FINISHED, TAKEN, LINK])
+    request = effects[4].request
     flow = CONVERSATION.reconcile(job(content), Sent("post", request, content, steps, SENT_S * 1000))
     finding, sent = run_flow(flow, list(answers))
     assert all(isinstance(effect, Step) and effect.keep_s == 0 for effect in sent)
@@ -315,105 +317,3 @@ def test_other_trouble_while_looking_is_the_drivers() -> None:
 def test_a_reel_is_matched_among_reels() -> None:
     finding = look(status("PUBLISHED"), listing(item(id="1"), item(media_product_type="REELS")), content=REEL)
     assert finding.value == MEDIA
-
-
-# Checking.
-
-
-def fields(content: Content, login: str = "instagram_login", public: bool = True) -> list[str]:
-    return [problem.field for problem in CONVERSATION.check(account(login), content, public_media=public)]
-
-
-def with_media(content: Content, **changes: Any) -> Content:
-    return replace(content, media=(replace(content.media[0], **changes),))
-
-
-@pytest.mark.parametrize("content", [IMAGE, REEL, replace(IMAGE, text="")])
-def test_a_good_post_has_no_problem(content: Content) -> None:
-    assert fields(content) == []
-
-
-@pytest.mark.parametrize(
-    ("text", "problems"),
-    [
-        ("a" * 2200, []),
-        ("a" * 2201, ["text"]),
-        ("🎉" * 1101, ["text"]),
-        (" ".join(f"#tag{n}" for n in range(30)), []),
-        (" ".join(f"#tag{n}" for n in range(31)), ["text"]),
-        (" ".join(f"@anna{n}" for n in range(20)), []),
-        (" ".join(f"@anna{n}" for n in range(21)), ["text"]),
-    ],
-)
-def test_captions_have_three_limits(text: str, problems: list[str]) -> None:
-    assert fields(replace(IMAGE, text=text)) == problems
-
-
-@pytest.mark.parametrize(
-    ("changes", "problems"),
-    [
-        ({"content_type": "image/png"}, ["media"]),
-        ({"size_bytes": 8 * 1024 * 1024}, []),
-        ({"size_bytes": 8 * 1024 * 1024 + 1}, ["media"]),
-        ({"width": 800, "height": 1000}, []),
-        ({"width": 799, "height": 1000}, ["media"]),
-        ({"width": 1910, "height": 1000}, []),
-        ({"width": 1911, "height": 1000}, ["media"]),
-        ({"width": 0, "height": 0}, []),
-        ({"alt_text": "a" * 1001}, ["alt text"]),
-    ],
-)
-def test_images_have_limits(changes: dict[str, Any], problems: list[str]) -> None:
-    assert fields(with_media(IMAGE, **changes)) == problems
-
-
-@pytest.mark.parametrize(
-    ("changes", "problems"),
-    [
-        ({"content_type": "video/webm"}, ["media"]),
-        ({"size_bytes": 300_000_001}, ["media"]),
-        ({"duration_ms": 3_000}, []),
-        (
-            {"duration_ms": 2_999},
-            [
-                "media",
-            ],
-        ),
-        ({"duration_ms": 900_001}, ["media"]),
-        ({"width": 1921, "height": 1080}, ["media"]),
-        ({"width": 1000, "height": 99}, ["media"]),
-    ],
-)
-def test_reels_have_limits(changes: dict[str, Any], problems: list[str]) -> None:
-    assert fields(with_media(REEL, **changes)) == problems
-
-
-def test_a_cover_is_a_moment_of_the_video() -> None:
-    for offset, problems in ((0, []), (11_999, []), (12_000, ["thumb_offset"]), (-1, ["thumb_offset"])):
-        assert fields(replace(REEL, options={"thumb_offset": offset})) == problems
-
-
-def test_formats_and_media_must_belong_together() -> None:
-    assert fields(replace(IMAGE, format=Format.TEXT)) == ["format"]
-    assert fields(replace(IMAGE, media=(PHOTO, PHOTO))) == ["media"]
-    assert fields(replace(IMAGE, media=())) == ["media"]
-    assert fields(replace(IMAGE, media=(CLIP,))) == ["media"]
-
-
-@pytest.mark.parametrize(
-    ("content", "login", "problems"),
-    [
-        (IMAGE, "instagram_login", ["media"]),
-        (IMAGE, "facebook_login", ["media"]),
-        (REEL, "instagram_login", ["media"]),
-        (REEL, "facebook_login", []),
-    ],
-)
-def test_a_public_address_is_needed_but_for_reels_with_facebook_login(
-    content: Content, login: str, problems: list[str]
-) -> None:
-    assert fields(content, login, public=False) == problems
-
-
-def test_an_account_must_say_how_it_is_connected() -> None:
-    assert fields(IMAGE, "carrier pigeon") == ["account"]

@@ -104,6 +104,10 @@ CASES = {
     "ig-image-by-page": (BY_FACEBOOK, Format.IMAGE),
     "ig-reel": (BY_INSTAGRAM, Format.REEL),
     "ig-reel-in-bytes": (BY_FACEBOOK, Format.REEL),
+    "ig-carousel": (BY_INSTAGRAM, Format.CAROUSEL),
+    "ig-carousel-in-bytes": (BY_FACEBOOK, Format.CAROUSEL),
+    "ig-story": (BY_INSTAGRAM, Format.STORY),
+    "ig-story-by-page": (BY_FACEBOOK, Format.STORY),
     "fb-text": (ON_PAGE, Format.TEXT),
     "fb-text-at-once": (ON_PAGE, Format.TEXT),
     "fb-link": (ON_PAGE, Format.LINK),
@@ -162,12 +166,13 @@ def driver(request: pytest.FixtureRequest, sandbox: RunningSandbox, files: dict[
             Format.IMAGES: (one, two),
             Format.VIDEO: (clip,),
             Format.REEL: (clip,),
-            Format.STORY: (clip,) if case == "fb-video-story" else (one,),
+            Format.CAROUSEL: (one, clip, two),
+            Format.STORY: (one if case in ("ig-story", "fb-photo-story") else clip,),
         }.get(kind, ()),
         link="https://example.org/a" if kind is Format.LINK else None,
     )
     options = {"meta_version": "v25.0", "facebook_two_phase": case != "fb-text-at-once"}
-    if case == "ig-reel-in-bytes":
+    if case in ("ig-reel-in-bytes", "ig-carousel-in-bytes", "ig-story-by-page"):
         options["ig_upload"] = "resumable"
     found = CONVERSATIONS[account.platform].check(account, content, public_media=True)
     assert [problem.sentence() for problem in found if not problem.warning] == []
@@ -200,7 +205,7 @@ def assert_out_once(driver: Driver) -> None:
     content = driver.job.content
     (post,) = driver.sandbox.posts()
     assert post["account_id"] == driver.job.account.account_id
-    assert post["text"] == content.text
+    assert post["text"] == ("" if content.format is Format.STORY else content.text)
     assert post["media"] == [media.sha256 for media in content.media]
 
 
@@ -430,7 +435,10 @@ def search(driver: Driver, **lost: Any) -> Finding:
     return finding
 
 
-@of(*(case for case in CASES if case not in NO_WORDS))
+IG_STORIES = ("ig-story", "ig-story-by-page")
+
+
+@of(*(case for case in CASES if case not in (*NO_WORDS, *IG_STORIES)))
 def test_each_format_is_found_by_its_content_alone(driver: Driver) -> None:
     known = driver.publish()
     finding = search(driver)
@@ -441,6 +449,14 @@ def test_each_format_is_found_by_its_content_alone(driver: Driver) -> None:
     assert finding.published.permalink is not None
     assert finding.published.published_ms is not None
     assert abs(finding.published.published_ms - post["received_at"] * 1000) < 2000
+
+
+@of(*IG_STORIES)
+def test_a_story_is_found_by_its_container_and_by_nothing_else(driver: Driver) -> None:
+    known = driver.publish()
+    assert search(driver).look is Look.UNCLEAR
+    finding = search(driver, steps=driver.kept)
+    assert (finding.look, finding.value) == (Look.FOUND, known.post_id)
 
 
 @of(*NO_WORDS)
@@ -469,11 +485,10 @@ def test_a_story_is_made_of_a_medium_once_whatever_is_sent(driver: Driver) -> No
 def test_what_was_never_sent_is_absent_and_what_may_be_unlisted_is_left_to_a_person(driver: Driver) -> None:
     """A Page's video may be in the works without being listed, and yesterday's stories are not."""
     finding = search(driver)
-    unlisted = driver.job.content.format in (Format.VIDEO, Format.REEL, Format.STORY)
-    assert (finding.look, finding.resend) == (
-        Look.ABSENT,
-        not (unlisted and driver.job.account is ON_PAGE),
-    )
+    on_page = driver.job.account is ON_PAGE
+    video = on_page and driver.job.content.format in (Format.VIDEO, Format.REEL)
+    unlisted = video or driver.job.content.format is Format.STORY
+    assert (finding.look, finding.resend) == (Look.ABSENT, not unlisted)
 
 
 @of()
