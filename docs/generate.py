@@ -26,7 +26,7 @@ from schedulo.errors.meta import META_RULES
 from schedulo.errors.tiktok import TIKTOK_RULES
 from schedulo.errors.x import X_RULES
 from schedulo.model import Account, Format, MediaKind, Platform, State
-from schedulo.platforms import facebook_limits, instagram, tiktok, x_accepts
+from schedulo.platforms import facebook_limits, instagram_accepts, tiktok, x_accepts
 from schedulo.settings import Settings
 from schedulo.text import X_MAX_WEIGHTED_LENGTH
 
@@ -382,6 +382,10 @@ _CONTAINER = Way(
     "`media_publish` of the prepared container",
     "the container says PUBLISHED; else the one post with this caption on the account",
 )
+_STORY = Way(
+    "`media_publish` of the prepared container",
+    "the container says PUBLISHED; a story that it does not prove is a person's to find",
+)
 _CHUNK = Way("the last chunk of the file", "the status of the publish id, and how many bytes arrived")
 _X_TEXT = Way("`POST /2/tweets`", "the one newer post of the account with this text")
 _X_MEDIA = Way(
@@ -399,6 +403,8 @@ _STORY = Way(
 WAYS: Mapping[tuple[Platform, Format], Way] = {
     (Platform.INSTAGRAM, Format.IMAGE): _CONTAINER,
     (Platform.INSTAGRAM, Format.REEL): _CONTAINER,
+    (Platform.INSTAGRAM, Format.CAROUSEL): _CONTAINER,
+    (Platform.INSTAGRAM, Format.STORY): _STORY,
     (Platform.TIKTOK, Format.VIDEO): _CHUNK,
     (Platform.TIKTOK, Format.DRAFT): _CHUNK,
     (Platform.X, Format.TEXT): _X_TEXT,
@@ -467,20 +473,22 @@ def _types(names: Iterable[str]) -> str:
 
 
 def _instagram() -> dict[Format, str]:
-    i = instagram
+    i = instagram_accepts
     caption = (
         f"caption {i.CAPTION_CHARS:,} UTF-16 units, {i.CAPTION_HASHTAGS} hashtags, "
         f"{i.CAPTION_MENTIONS} mentions"
     )
-    flattest, tallest = f"{i.IMAGE_ASPECT[1]}:1", f"{i.IMAGE_ASPECT[0]}:1"
-    checked = {
-        Format.IMAGE: f"one JPEG, at most {_mb(i.IMAGE_BYTES)}, {tallest} to {flattest}; "
-        f"alt text {i.ALT_TEXT_CHARS:,} characters",
-        Format.REEL: f"one {_types(i.REEL_TYPES)}, at most {_mb(i.REEL_BYTES)}, {i.REEL_MS[0] // 1000} s "
-        f"to {i.REEL_MS[1] // 60_000} min, at most {i.REEL_COLUMNS} pixels wide, {i.REEL_ASPECT[0]}:1 to "
-        f"{i.REEL_ASPECT[1]:g}:1",
-    }
-    return {kind: f"{checked[kind]}; {caption}" for kind in i.KINDS}
+    found = {}
+    for kind, shape in i.SHAPES.items():
+        if kind is Format.CAROUSEL:
+            files = f"{shape.least} to {shape.most} files, each like that of `image` or of `reel`"
+        else:
+            files = "; or ".join(f"one {_limits(i.RULES[kind][what])}" for what in shape.kinds)
+        alt = f"alt text of pictures {i.ALT_TEXT_CHARS:,} characters" if shape.alt_texts else ""
+        cover = f"a cover is {_limits(i.COVER)}" if kind is Format.REEL else ""
+        text = caption if shape.captioned else "no text, no comment"
+        found[kind] = "; ".join(filter(None, (files, alt, cover, text)))
+    return found
 
 
 def _tiktok() -> dict[Format, str]:
@@ -590,9 +598,13 @@ def _facebook() -> dict[Format, str]:
 
 
 _MORE = {
-    Platform.INSTAGRAM: "Images, and reels of accounts with Instagram Login, are fetched by Instagram from "
-    "`SCHEDULO_MEDIA_BASE_URL`. With Facebook Login reels may be uploaded instead (`SCHEDULO_IG_UPLOAD="
-    "resumable`, or no media address).",
+    Platform.INSTAGRAM: "Images and covers, and videos of accounts with Instagram Login, are fetched by "
+    "Instagram from `SCHEDULO_MEDIA_BASE_URL`. With Facebook Login videos may be uploaded instead "
+    "(`SCHEDULO_IG_UPLOAD=resumable`, or no media address). Several files make a carousel, published by one "
+    "request; Instagram crops all of it to the shape of its first file, and the author is told so before. "
+    "It is read back afterwards: where Instagram dropped a file, the post stays and a person is told. "
+    "*Story* in *Format* makes a story. How many posts the account has left for the day is asked before a "
+    "post is prepared; it waits until there is room.",
     Platform.TIKTOK: "`draft` is *Draft to inbox* in Posts: it ends as *Waiting for you in the app*. With "
     "`SCHEDULO_TIKTOK_SOURCE=pull` TikTok fetches the video; then the request that begins the post publishes "
     "it, its answer is the only handle, and it is never sent twice: a doubt goes to a person.",
@@ -618,9 +630,7 @@ _FOLLOWING = [
     ),
 ]
 _NOT_YET = (
-    "Carousels and stories (Instagram); photo posts (TikTok). "
-    "Several images for Instagram, or images for TikTok, make a post *Not planned*, "
-    "with a sentence; the others have no field in the base."
+    "Photo posts (TikTok). Images for TikTok make a post *Not planned*, with a sentence."
 )
 
 PAGES = {

@@ -43,6 +43,7 @@ def _videos(max_bytes: int, duration_ms: tuple[int, int], aspect: tuple[float, f
         max_bytes,
         duration_ms,
         video_codecs=("h264", "hevc"),
+        pixel_formats=("yuv420p", "yuvj420p", "yuv420p10le"),  # 4:2:0, of whatever depth
         fps=(23.0, 60.0),
         aspect=aspect,
         max_width=1920,

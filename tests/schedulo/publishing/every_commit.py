@@ -71,6 +71,17 @@ CASES = {
     "instagram reel uploaded": Case(
         P.INSTAGRAM, IG_PAGE, F.REEL, "media_publish", (_film,), settings=(("ig_upload", "resumable"),)
     ),
+    "instagram carousel": Case(P.INSTAGRAM, IG, F.CAROUSEL, "media_publish", (_one, _film, _two)),
+    "instagram carousel uploaded": Case(
+        P.INSTAGRAM,
+        IG_PAGE,
+        F.CAROUSEL,
+        "media_publish",
+        (_film, _one),
+        settings=(("ig_upload", "resumable"),),
+    ),
+    "instagram story": Case(P.INSTAGRAM, IG, F.STORY, "media_publish", (_one,)),
+    "instagram story of a film": Case(P.INSTAGRAM, IG_PAGE, F.STORY, "media_publish", (_film,)),
     "facebook text switched": Case(P.FACEBOOK, PAGE, F.TEXT, "post"),
     "facebook link switched": Case(P.FACEBOOK, PAGE, F.LINK, "post"),
     "facebook text at once": Case(
@@ -146,7 +157,7 @@ def seed_all(stage: Stage) -> None:
     sandbox.switch(
         ig_processing_polls="0", fb_processing_polls="0", x_processing_polls="0", tiktok_processing_polls="0"
     )
-    sandbox.switch(tiktok_id_lag_polls="0", fb_chunk_bytes="2000")
+    sandbox.switch(tiktok_id_lag_polls="0", fb_chunk_bytes="2000", ig_video_errors="create")
 
 
 def content_of(stage: Stage, case: Case, text: str) -> Content:
