@@ -629,9 +629,7 @@ _FOLLOWING = [
         "*Published*, with the reason as its message",
     ),
 ]
-_NOT_YET = (
-    "Photo posts (TikTok). Images for TikTok make a post *Not planned*, with a sentence."
-)
+_NOT_YET = "Photo posts (TikTok). Images for TikTok make a post *Not planned*, with a sentence."
 
 PAGES = {
     "base-schema.md": base_schema,
