@@ -1,7 +1,7 @@
 """The posts of a run: of every format, each part with a mark of its own, some bound to fail.
 
-A mark stands in the text of what it marks. A draft has no text that the public sees: it is told by its file,
-so every file is unique too. Which posts may fail is decided here, before anything runs: each of those has an
+A mark stands in the text of what it marks. A draft or a story has no text that the public sees: it is told
+by its file, so every file is unique too. Which posts may fail is decided here, before anything runs: each of those has an
 account of its own, or cells that the platform does not take, and nothing else depends on it.
 """
 
@@ -42,7 +42,7 @@ class Shape:
     """Kinds of its files: picture, film, gif."""
     cells: Mapping[str, Any] = field(default_factory=dict, hash=False)
     hidden: bool = False
-    """The public never sees it; it is told by its file."""
+    """The public never sees its text; it is told by its file."""
     follows: int = 0
     """So many requests follow the post: parts of a thread on X, a first comment elsewhere."""
 
@@ -58,6 +58,7 @@ SHAPES: tuple[Shape, ...] = (
     Shape(Platform.X, "images", ("picture",) * 3),
     Shape(Platform.X, "video", ("film",)),
     Shape(Platform.X, "gif", ("gif",)),
+    Shape(Platform.X, "poll", cells={"Poll": "Light\nDark", "Poll lasts (h)": 1}),
     Shape(Platform.X, "thread", follows=3),
     Shape(Platform.X, "thread with an image", ("picture",), follows=2),
     Shape(Platform.INSTAGRAM, "image", ("picture",)),
@@ -72,6 +73,8 @@ SHAPES: tuple[Shape, ...] = (
     Shape(Platform.FACEBOOK, "photos", ("picture",) * 2),
     Shape(Platform.FACEBOOK, "video", ("film",)),
     Shape(Platform.FACEBOOK, "reel", ("film",), {"Format": "Reel"}),
+    Shape(Platform.FACEBOOK, "photo story", ("picture",), {"Format": "Story"}, hidden=True),
+    Shape(Platform.FACEBOOK, "video story", ("film",), {"Format": "Story"}, hidden=True),
     Shape(Platform.FACEBOOK, "text and comment", follows=1),
     Shape(Platform.FACEBOOK, "photo and comment", ("picture",), follows=1),
     Shape(Platform.FACEBOOK, "video and comment", ("film",), follows=1),

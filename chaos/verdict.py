@@ -85,10 +85,10 @@ class Verdict:
 
 
 def seen(live: Iterable[Mapping[str, Any]], inbox: Iterable[Mapping[str, Any]]) -> Counter[str]:
-    """How often each mark, or file of a draft, is at a platform."""
+    """How often each mark, or file of what has no text, is at a platform."""
     found: Counter[str] = Counter()
     for item in live:
-        found.update(set(MARK.findall(item["text"])))
+        found.update(set(MARK.findall(item["text"]) if item["text"] else item["media"]))
     for draft in inbox:
         found.update(set(draft["media"]))
     return found

@@ -21,6 +21,9 @@ LIFE_SECONDS = 24 * 3600
 PROCESSING_SECONDS = 30
 """On the world's clock processing is over after this, looked at or not."""
 MAX_SEGMENTS = 1000
+MOST_FPS = 60
+LEAST_SIDE = 32
+ROUNDING = 0.01
 UNTOLD = "untold"
 """Processing fails with this reason: why is not said."""
 
@@ -197,6 +200,12 @@ class MediaStore:
                     return "InvalidMedia"
                 if what.duration_s < 0.5:
                     return "Video is shorter than half a second"
+                if what.codec != "h264" or what.audio_codec not in ("aac", None):
+                    return "Unsupported codec"
+                if what.fps > MOST_FPS + ROUNDING or min(what.width, what.height) < LEAST_SIDE:
+                    return "Video is smaller than 32x32 or faster than 60 frames a second"
+                if not 1 / 3 - ROUNDING <= what.aspect <= 3 + ROUNDING:
+                    return "Aspect ratio is not between 1:3 and 3:1"
         return None
 
     @staticmethod

@@ -134,6 +134,11 @@ def test_marks_are_counted_where_they_stand_alone() -> None:
     assert seen(live, inbox) == Counter({mark: 2, "f" * 64: 1})
 
 
+def test_what_has_no_text_is_told_by_its_file() -> None:
+    story = {"text": "", "media": ["e" * 64]}
+    assert seen([story, {"text": "other words", "media": ["d" * 64]}], []) == Counter({"e" * 64: 1})
+
+
 def test_resends_are_added_up() -> None:
     ends = {post.title: end(State.PUBLISHED, resends=1) for post in POSTS}
     assert judge(POSTS, Counter(mark for post in POSTS for mark in post.marks), ends).resends == 10

@@ -258,7 +258,7 @@ TABLES: tuple[Table, ...] = (
                 "Reels tab only", Type.CHECKBOX, "Instagram: keep the reel out of the profile grid's feed."
             ),
             Field("Cover at (s)", Type.NUMBER, "Second of the video that becomes its cover.", precision=1),
-            Field("Cover", Type.ATTACHMENTS, "Instagram reels: the picture that becomes the cover."),
+            Field("Cover", Type.ATTACHMENTS, "Instagram reels, Facebook videos: the cover."),
             Field(
                 "Cover picture", Type.NUMBER, "TikTok: which of the pictures is the cover; empty: the first."
             ),

@@ -88,6 +88,10 @@ def problems(content: Content) -> Iterator[Problem]:
         else:
             rule = f"{content.format} takes {' or '.join(taken)} only"
             yield Problem("Media", media.filename or media.kind, rule, "Replace the file.")
+        if media.kind is MediaKind.VIDEO and media.alt_text:
+            rule = "Facebook takes it for photos only; it is left out"
+            name = media.filename or media.kind.value
+            yield Problem("Alt text", name, rule, "Nothing need be done.", warning=True)
     yield from _cover(content)
 
 

@@ -157,8 +157,11 @@ def _poll(content: Content) -> Iterator[Problem]:
 
 
 def _alt_text(media: Media) -> Iterator[Problem]:
-    if (length := len(media.alt_text)) > MAX_ALT_CHARACTERS:
-        name = media.filename or media.kind.value
+    name = media.filename or media.kind.value
+    if media.kind is MediaKind.VIDEO and media.alt_text:
+        rule = "X takes it for pictures only; it is left out"
+        yield Problem("Alt text", name, rule, "Nothing need be done.", warning=True)
+    elif (length := len(media.alt_text)) > MAX_ALT_CHARACTERS:
         yield Problem(
             "Alt text", f"{name}: {length} characters", f"X takes {MAX_ALT_CHARACTERS}", "Shorten it."
         )

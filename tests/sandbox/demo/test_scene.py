@@ -39,7 +39,7 @@ def problems(post: scene.Post, media: dict[str, Media]) -> list[str]:
         assert account is not None
         files = [media[name] for name in post.media]
         fitted = fit(row, files, account, CONVERSATIONS[account.platform], public_media=True)
-        found += [problem.sentence() for problem in fitted.problems]
+        found += [problem.sentence() for problem in fitted.problems if not problem.warning]
     return found
 
 

@@ -133,6 +133,15 @@ def test_a_video_is_pending_then_in_progress_then_ready(x: Client) -> None:
     assert [data["processing_info"]["state"] for data in states] == ["pending", "in_progress", "succeeded"]
 
 
+@pytest.mark.parametrize(
+    "shape", [{"fps": 61}, {"width": 200, "height": 64}, {"width": 64, "height": 200}, {"height": 16}]
+)
+def test_a_video_of_another_shape_is_not_processed(x: Client, shape: dict[str, int]) -> None:
+    media_id = x.upload(video(1, **shape), "video/mp4", "tweet_video", ready=False)
+    states = [x.status(media_id)["processing_info"]["state"] for _ in range(2)]
+    assert states[-1] == "failed"
+
+
 @pytest.mark.parametrize("polls", [0, 3])
 def test_the_switch_says_how_often_processing_is_still_going_on(x: Client, polls: int) -> None:
     x.sandbox.switch(x_processing_polls=str(polls))

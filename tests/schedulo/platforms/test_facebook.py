@@ -700,6 +700,11 @@ def test_what_a_story_cannot_carry_is_left_out_and_said() -> None:
     assert fields(STORY, warnings=True) == []
 
 
+def test_alt_text_of_a_video_is_left_out_and_said() -> None:
+    assert fields(changed(FILM, alt_text="A cat"), warnings=True) == ["Alt text"]
+    assert fields(IMAGES, warnings=True) == []
+
+
 def test_that_facebook_makes_the_preview_of_a_link_is_said() -> None:
     assert fields(LINK, warnings=True) == ["Link"]
     assert fields(TEXT, warnings=True) == []

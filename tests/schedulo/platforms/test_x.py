@@ -512,6 +512,12 @@ def test_what_x_would_refuse_is_told_before(content, field):
     assert problems(content) == [field]
 
 
+def test_alt_text_of_a_video_is_left_out_and_said():
+    content = Content(Format.VIDEO, "", (replace(VIDEO, alt_text="a dog"),))
+    (problem,) = CONVERSATION.check(ACCOUNT, content, public_media=False)
+    assert (problem.field, problem.warning) == ("Alt text", True)
+
+
 def test_a_premium_account_may_write_more_and_show_longer_videos():
     long_video = Media("d", MediaKind.VIDEO, "video/mp4", 900_000_000, duration_ms=1_200_000)
     assert problems(Content(Format.TEXT, "x" * 25_000), PREMIUM) == []
