@@ -168,6 +168,8 @@ def _common(media: Media, rules: Rules) -> Iterator[Breach]:
     if media.content_type not in rules.types:
         kinds = _either([kind.rpartition("/")[2].upper() for kind in rules.types])
         yield _convert(media.content_type, f"it must be {kinds}")
+    if not media.size_bytes:
+        yield Breach("an empty file", "it must hold something", Mend.PERSON, "Attach it again.")
     if media.size_bytes > rules.max_bytes:
         yield Breach(
             f"{media.size_bytes / MB:.1f} MB",

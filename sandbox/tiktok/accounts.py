@@ -17,6 +17,7 @@ from sandbox.tiktok.answers import log_id
 ALL_SCOPES = "video.publish,video.upload,video.list,user.info.basic,user.info.profile,user.info.stats"
 PUBLIC = "PUBLIC_TO_EVERYONE"
 ALL_PRIVACY = (PUBLIC, "MUTUAL_FOLLOW_FRIENDS", "FOLLOWER_OF_CREATOR", "SELF_ONLY")
+ALLOWANCES = ("comment", "duet", "stitch")
 MINUTE_SECONDS = 60
 
 
@@ -50,6 +51,8 @@ class Account:
     privacy_options: tuple[str, ...]
     max_duration_s: int
     unlimited: bool
+    off: frozenset[str] = frozenset()
+    """What the creator has switched off: comment, duet, stitch."""
     videos: list[Any] = field(default_factory=list)
     """What it posted, oldest first."""
     direct_posts: deque[float] = field(default_factory=deque)
@@ -96,6 +99,7 @@ class Access:
                 tuple(one.get("privacy_options", ALL_PRIVACY)),
                 int(one.get("max_video_post_duration_sec", 600)),
                 one.get("limits") == "off",
+                frozenset(name for name in ALLOWANCES if one.get(f"{name}_disabled")),
             )
             self.accounts[account.account_id] = account
             client = self.clients[one.get("client_key") or next(iter(self.clients))]

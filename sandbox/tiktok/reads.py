@@ -1,5 +1,6 @@
 """TikTok's reads: the profile, the list of public videos, videos by id.
 
+Switch `tiktok_list_photos`: whether posts of pictures are among them, no (default; no page says so) or yes.
 Source: TikTok for Developers, Display API.
 """
 
@@ -93,9 +94,9 @@ class Reads:
         known: dict[str, Any] = {
             "id": str(video.post_id),
             "create_time": int(video.received_at),
-            "share_url": f"https://www.tiktok.com/@{username}/video/{video.post_id}",
+            "share_url": f"https://www.tiktok.com/@{username}/{video.task.kind}/{video.post_id}",
             "video_description": video.task.text,
-            "title": video.task.text,
+            "title": video.task.title or video.task.text,
             "duration": int(what.duration_s) if what else 0,
             "height": what.height if what else 0,
             "width": what.width if what else 0,
@@ -106,7 +107,8 @@ class Reads:
         }
 
     def _visible(self, video: Video) -> bool:
-        return video.task.public and video.received_at < self._world.visible_before(SERVICE)
+        listed = video.task.kind == "video" or self._world.switch("tiktok_list_photos", "no") == "yes"
+        return listed and video.task.public and video.received_at < self._world.visible_before(SERVICE)
 
     def _refuse_if_unreadable(self) -> None:
         if self._world.faults.argument("unreadable", SERVICE) is not None:

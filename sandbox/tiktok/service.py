@@ -2,16 +2,16 @@
 
 Seed: `{"clients": [{client_key, client_secret, audited, verified_prefixes}], "accounts": [{account_id
 (open_id), username, token, refresh_token?, scopes?, privacy_options?, max_video_post_duration_sec?,
-client_key?, limits?, token_expires_at?}], "metrics": {post id: {name: number}}}`; `limits: "off"` lifts
-minute and day limits. A post goes live when its last byte has arrived. Switches: see `answers`, `accounts`,
-`tasks`. Source: TikTok for Developers, Content Posting API v2, Display API.
+comment_disabled?, duet_disabled?, stitch_disabled?, client_key?, limits?, token_expires_at?}], "metrics":
+{post id: {name: number}}}`; `limits: "off"` lifts minute and day limits. A post goes live when its last byte
+has arrived. Switches: see `answers`, `accounts`, `reads`, `tasks`. Source: TikTok for Developers, Content
+Posting API v2, Display API.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from sandbox.core import Call, LivePost, Refused, Reply, Route, Service, World, route, sha256
 from sandbox.media import FetchError, fetch
 from sandbox.probe import VideoFile, probe
-from sandbox.tiktok.accounts import ALL_PRIVACY, PUBLIC, Access, Account, Client, Token
+from sandbox.tiktok.accounts import ALL_PRIVACY, ALLOWANCES, PUBLIC, Access, Account, Client, Token
 from sandbox.tiktok.answers import CODE_OF_STATUS, Body, error, log_id, ok, refused
 from sandbox.tiktok.reads import Reads, Video
 from sandbox.tiktok.rules import chunk_plan, photo_fault, video_fault
@@ -30,6 +30,10 @@ from schedulo.text import utf16_length
 DAY_SECONDS = 24 * 3600
 MOST_DIRECT_POSTS = 15
 MOST_PENDING_SHARES = 5
+MOST_TITLE = 2200
+MOST_PHOTO_TITLE, MOST_PHOTO_DESCRIPTION = 90, 4000
+"""UTF-16 code units."""
+MOST_PHOTOS = 35
 LOOPBACK = ("127.0.0.1", "localhost")
 
 Work = Callable[[Call, Token], Awaitable[Reply]]
@@ -163,9 +167,7 @@ class TikTok(Service):
                 "creator_username": account.username,
                 "creator_nickname": account.username,
                 "privacy_level_options": list(account.privacy_options),
-                "comment_disabled": False,
-                "duet_disabled": False,
-                "stitch_disabled": False,
+                **{f"{name}_disabled": name in account.off for name in ALLOWANCES},
                 "max_video_post_duration_sec": account.max_duration_s,
             }
         )
@@ -243,7 +245,7 @@ class TikTok(Service):
             *("privacy_level", "title", "disable_duet", "disable_stitch", "disable_comment", "is_aigc"),
             *("video_cover_timestamp_ms", "brand_content_toggle", "brand_organic_toggle"),
         )
-        title = self._limited_text(post, "title", 2200)
+        title = self._limited_text(post, "title", MOST_TITLE)
         for name in ("disable_duet", "disable_stitch", "is_aigc"):
             post.flag(name)
         post.number("video_cover_timestamp_ms", 0)
@@ -254,7 +256,9 @@ class TikTok(Service):
     async def inbox_init(self, call: Call, token: Token) -> Reply:
         body = Body.of(self.world, call)
         body.allow("source_info", "post_info")
-        title = self._limited_text(body.inner("post_info"), "title", 2200) if body.has("post_info") else ""
+        title = (
+            self._limited_text(body.inner("post_info"), "title", MOST_TITLE) if body.has("post_info") else ""
+        )
         self._check_share(token.account)
         task = {"direct": False, "kind": "video", "text": title, "privacy": ""}
         return self._open_video(call, token, body.inner("source_info"), task)
@@ -272,13 +276,13 @@ class TikTok(Service):
             *("title", "description", "privacy_level", "disable_comment", "auto_add_music"),
             *("brand_content_toggle", "brand_organic_toggle"),
         )
-        title = self._limited_text(post, "title", 90)
-        description = self._limited_text(post, "description", 4000)
+        title = self._limited_text(post, "title", MOST_PHOTO_TITLE)
+        description = self._limited_text(post, "description", MOST_PHOTO_DESCRIPTION)
         post.flag("auto_add_music")
         source = body.inner("source_info")
         source.allow("source", "photo_images", "photo_cover_index")
         source.choice("source", "PULL_FROM_URL")
-        images = source.texts("photo_images", 1, 35)
+        images = source.texts("photo_images", 1, MOST_PHOTOS)
         if not 0 <= source.number("photo_cover_index") < len(images):
             raise source.invalid("photo_cover_index is not the index of a photo")
         privacy = ""
@@ -288,6 +292,7 @@ class TikTok(Service):
             self._check_share(token.account)
         urls = [self._owned_url(token.client, url) for url in images]
         task = {"direct": direct, "kind": "photo", "text": description or title, "privacy": privacy}
+        task["title"] = title if description else ""
         made = self._open(token, "p_pub_url", task)
         self.world.later(0, lambda: self._pull(made, urls, call))
         return ok({"publish_id": made.publish_id})
@@ -316,7 +321,7 @@ class TikTok(Service):
             if task.state == "transfer":
                 task.end(self.world, f"{task.kind}_pull_failed")
             return
-        await self._arrived(task, contents, call, time.time())
+        await self._arrived(task, contents, call, call.received_at)
 
     async def _arrived(self, task: Task, contents: list[bytes], call: Call, received_at: float) -> None:
         """All bytes are here: look at them, then post, deliver the draft, or fail."""
@@ -346,6 +351,8 @@ class TikTok(Service):
                     "platform": self.name,
                     "account_id": account.account_id,
                     "post_id": task.publish_id,
+                    "kind": task.kind,
+                    "text": task.text,
                     "media": digests,
                     "received_at": received_at,
                 }

@@ -37,6 +37,8 @@ class Task:
     text: str
     privacy: str
     began_at: float
+    title: str = ""
+    """Of pictures, where they have a description as well."""
     plan: ChunkPlan | None = None
     """None where TikTok pulls."""
     uploaded: int = 0

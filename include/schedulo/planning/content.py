@@ -27,6 +27,8 @@ _SINGLE: Mapping[tuple[Platform, str, MediaKind | None], Format] = {
     (Platform.TIKTOK, "post", _VIDEO): Format.VIDEO,
     (Platform.TIKTOK, "reel", _VIDEO): Format.VIDEO,
     (Platform.TIKTOK, "draft", _VIDEO): Format.DRAFT,
+    (Platform.TIKTOK, "", _IMAGE): Format.IMAGES,
+    (Platform.TIKTOK, "draft", _IMAGE): Format.IMAGES_DRAFT,
     (Platform.X, "", None): Format.TEXT,
     (Platform.X, "", _IMAGE): Format.IMAGE,
     (Platform.X, "", _GIF): Format.GIF,
@@ -39,7 +41,7 @@ _SINGLE: Mapping[tuple[Platform, str, MediaKind | None], Format] = {
     (Platform.FACEBOOK, "story", _VIDEO): Format.STORY,
 }
 _STORIES = frozenset(platform for platform, wish, _ in _SINGLE if wish == "story")
-_SEVERAL = (Platform.X, Platform.FACEBOOK)
+_SEVERAL = (Platform.X, Platform.FACEBOOK, Platform.TIKTOK)
 _COMMENTED = (Platform.INSTAGRAM, Platform.FACEBOOK)
 _REMEDY = "The author of the post corrects it."
 
@@ -92,7 +94,8 @@ def _format(row: PostRow, media: Sequence[Media], platform: Platform) -> Format 
     if len(media) > 1:
         images = all(item.kind is _IMAGE for item in media)
         if platform in _SEVERAL and images:
-            return Format.IMAGES
+            drafted = platform is Platform.TIKTOK and row.format == "draft"
+            return Format.IMAGES_DRAFT if drafted else Format.IMAGES
         rule = "one image or one video" if platform not in _SEVERAL else "one video, or images only"
         return Problem("Media", f"{len(media)} files", f"{platform} takes {rule} in a post", _REMEDY)
     kind = media[0].kind if media else None

@@ -44,6 +44,7 @@ def seed(sandbox: RunningSandbox) -> dict[str, Any]:
                     "token": "act.cy",
                     "privacy_options": private,
                     "max_video_post_duration_sec": 1,
+                    "duet_disabled": True,
                 },
                 account
                 | {"account_id": "dee", "username": "dee", "token": "act.dee", "scopes": "video.upload"},

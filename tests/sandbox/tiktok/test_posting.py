@@ -9,13 +9,14 @@ import pytest
 import requests
 
 from sandbox.core import sha256
-from tests.sandbox.tiktok.conftest import PUBLISH, Client, code, file, image, video
+from tests.sandbox.tiktok.conftest import PUBLISH, Client, code, file, video
 
 
 def test_creator_info_tells_the_options(tiktok: Client) -> None:
     data = tiktok.as_("act.cy").call(f"{PUBLISH}/creator_info/query/").json()["data"]
     assert data["privacy_level_options"] == ["MUTUAL_FOLLOW_FRIENDS", "FOLLOWER_OF_CREATOR", "SELF_ONLY"]
     assert data["max_video_post_duration_sec"] == 1
+    assert [data[f"{name}_disabled"] for name in ("comment", "duet", "stitch")] == [False, True, False]
 
 
 BAD_POSTS: dict[str, dict[str, Any]] = {
@@ -194,54 +195,6 @@ def test_a_url_outside_the_verified_prefix_is_refused(tiktok: Client) -> None:
     )
 
 
-def test_photos_are_pulled_and_go_live_in_order(tiktok: Client) -> None:
-    files = [("JPEG", "a.jpg", "image/jpeg"), ("WEBP", "b.webp", "image/webp")]
-    urls = [tiktok.hosted(image(kind), name, mime) for kind, name, mime in files]
-    publish_id = tiktok.photos(urls, description="two photos").json()["data"]["publish_id"]
-    assert publish_id.startswith("p_pub_url~")
-    assert tiktok.final(publish_id)["status"] == "PUBLISH_COMPLETE"
-    (live,) = tiktok.sandbox.posts()
-    assert (live["kind"], live["text"]) == ("photo", "two photos")
-    assert live["media"] == [sha256(image("JPEG")), sha256(image("WEBP"))]
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (image("PNG"), "file_format_check_failed"),
-        (image("JPEG", 2000, 2000), "picture_size_check_failed"),
-    ],
-    ids=["png", "large"],
-)
-def test_a_bad_photo_fails(tiktok: Client, content: bytes, reason: str) -> None:
-    url = tiktok.hosted(content, "a", "image/jpeg")
-    assert tiktok.final(tiktok.photos([url]).json()["data"]["publish_id"])["fail_reason"] == reason
-
-
-def test_a_missing_photo_fails_the_pull(tiktok: Client) -> None:
-    url = tiktok.sandbox.service("media") + "/verified/nothing.jpg"
-    publish_id = tiktok.photos([url]).json()["data"]["publish_id"]
-    assert tiktok.final(publish_id)["fail_reason"] == "photo_pull_failed"
-
-
-@pytest.mark.parametrize(
-    ("images", "more"),
-    [
-        ([], {}),
-        (["https://owned.example/a"] * 36, {}),
-        (["https://owned.example/a"], {"cover": 1}),
-        (["https://owned.example/a"], {"title": "x" * 91}),
-        (["https://owned.example/a"], {"description": "x" * 4001}),
-        (["https://owned.example/a"], {"mode": "DIRECT POST"}),
-    ],
-    ids=["none", "36", "cover", "title", "description", "mode"],
-)
-def test_photos_against_the_rules_are_refused(
-    tiktok: Client, images: list[str], more: dict[str, Any]
-) -> None:
-    assert code(tiktok.photos(images, **more)) == "invalid_params"
-
-
 def test_a_draft_goes_to_the_inbox_and_is_not_live(tiktok: Client) -> None:
     content = video()
     begun = tiktok.call(f"{PUBLISH}/inbox/video/init/", {"source_info": file(len(content))}).json()["data"]
@@ -253,12 +206,6 @@ def test_a_draft_goes_to_the_inbox_and_is_not_live(tiktok: Client) -> None:
     assert [(draft["post_id"], draft["media"]) for draft in inbox] == [
         (begun["publish_id"], [sha256(content)])
     ]
-
-
-def test_photos_can_be_a_draft(tiktok: Client) -> None:
-    url = tiktok.hosted(image("JPEG"), "a.jpg", "image/jpeg")
-    publish_id = tiktok.photos([url], mode="MEDIA_UPLOAD").json()["data"]["publish_id"]
-    assert tiktok.final(publish_id)["status"] == "SEND_TO_USER_INBOX"
 
 
 def test_the_sixth_pending_share_in_a_day_is_refused(tiktok: Client) -> None:

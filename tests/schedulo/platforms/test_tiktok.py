@@ -10,7 +10,9 @@ import pytest
 from schedulo.errors import Kind, Phase, PlatformError
 from schedulo.flow import Auth, Commit, Job, Look, Request, Response, Sent, Step
 from schedulo.model import Account, Content, Format, Media, MediaKind, Platform, State
-from schedulo.platforms.tiktok import CONVERSATION, chunk_plan, raise_for
+from schedulo.platforms.tiktok import CONVERSATION
+from schedulo.platforms.tiktok_calls import raise_for
+from schedulo.platforms.tiktok_file import chunk_plan
 from tests.schedulo.platforms.flows import OutcomeUnknown, answer, names, run_flow
 
 MIB = 1024 * 1024
@@ -232,7 +234,17 @@ def test_a_privacy_level_that_the_account_does_not_have_is_refused_before_anythi
     with pytest.raises(PlatformError) as caught:
         run_flow(flow(Content(Format.VIDEO, "", (SMALL,), options=options)), [creator()])
     assert caught.value.kind is Kind.CONTENT_REJECTED
-    assert "SELF_ONLY" in caught.value.message
+    assert "only Everyone, Only me" in caught.value.message
+
+
+def test_what_the_account_has_switched_off_stays_off_and_the_message_says_so():
+    options = {**PUBLIC, "disable_stitch": False, "disable_comment": False}
+    content = Content(Format.VIDEO, "Hello", (SMALL,), options=options)
+    published, sent = run_flow(flow(content), [creator(), INIT, answer(status=201), PUBLIC_NOW])
+    info = requests(sent)[1].json["post_info"]
+    assert (info["disable_comment"], info["disable_stitch"]) == (False, True)
+    assert "stitches" in published.note
+    assert "comments" not in published.note
 
 
 def test_a_video_longer_than_the_account_may_post_is_refused_before_anything_is_sent():
@@ -470,54 +482,3 @@ def test_a_lost_fetch_that_is_not_listed_is_never_sent_again(videos):
 
 def test_two_videos_that_may_be_it_are_for_a_person():
     assert look(SHORT, ok(videos=[video(), video(id=1)]), pull=True)[0].look is Look.UNCLEAR
-
-
-# Checking
-
-
-def problems(content: Content) -> list[str]:
-    return [problem.field for problem in CONVERSATION.check(ACCOUNT, content, public_media=False)]
-
-
-def clip(**more: Any) -> Content:
-    media = {"width": 1080, "height": 1920, "duration_ms": 1000, "size_bytes": 9, "content_type": "video/mp4"}
-    return Content(Format.VIDEO, "", (Media("e", MediaKind.VIDEO, **{**media, **more}),), options=PUBLIC)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [VIDEO, SHORT, DRAFT, Content(Format.VIDEO, "😀" * 1100, (CLIP,), options=PUBLIC), clip(width=0)],
-)
-def test_what_tiktok_takes_has_no_problem(content):
-    assert problems(content) == []
-
-
-@pytest.mark.parametrize(
-    ("content", "field"),
-    [
-        (Content(Format.VIDEO, "", (CLIP,)), "Privacy level"),
-        (Content(Format.VIDEO, "", (CLIP,), options={"privacy_level": "PUBLIC"}), "Privacy level"),
-        (
-            Content(
-                Format.VIDEO,
-                "",
-                (CLIP,),
-                options={"privacy_level": "SELF_ONLY", "brand_content_toggle": True},
-            ),
-            "Branded content",
-        ),
-        (Content(Format.VIDEO, "😀" * 1101, (CLIP,), options=PUBLIC), "Text"),
-        (Content(Format.TEXT, "Hello"), "Format"),
-        (Content(Format.VIDEO, "", (), options=PUBLIC), "Media"),
-        (Content(Format.DRAFT, "", (CLIP, CLIP)), "Media"),
-        (Content(Format.DRAFT, "", (Media("f", MediaKind.IMAGE, "image/png", 9),)), "Media"),
-        (clip(content_type="video/x-msvideo"), "Media"),
-        (clip(size_bytes=4_000_000_001), "Media"),
-        (clip(size_bytes=0), "Media"),
-        (clip(duration_ms=600_001), "Media"),
-        (clip(width=359), "Media"),
-        (clip(height=4097), "Media"),
-    ],
-)
-def test_what_tiktok_would_refuse_is_told_before(content, field):
-    assert problems(content) == [field]

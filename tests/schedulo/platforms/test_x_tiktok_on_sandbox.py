@@ -86,7 +86,8 @@ class Publisher:
         return CONVERSATIONS[self.account.platform]
 
     def publish(self, content: Content) -> tuple[Published, list[str]]:
-        assert self._side.check(self.account, content, public_media=False) == []
+        found = self._side.check(self.account, content, public_media=self.url is not None)
+        assert [problem for problem in found if not problem.warning] == []
         flow = self._side.publish(self._job(content))
         published, sent = run_flow(flow, OverHttp(self.sandbox, self.token, FILES), self.kept)
         return published, names(sent)
