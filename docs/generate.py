@@ -26,7 +26,7 @@ from schedulo.errors.meta import META_RULES
 from schedulo.errors.tiktok import TIKTOK_RULES
 from schedulo.errors.x import X_RULES
 from schedulo.model import Account, Format, MediaKind, Platform, State
-from schedulo.platforms import facebook_limits, instagram_accepts, tiktok, x_accepts
+from schedulo.platforms import facebook_limits, instagram_accepts, tiktok_accepts, x_accepts
 from schedulo.settings import Settings
 from schedulo.text import X_MAX_WEIGHTED_LENGTH
 
@@ -387,6 +387,13 @@ _STORY = Way(
     "the container says PUBLISHED; a story that it does not prove is a person's to find",
 )
 _CHUNK = Way("the last chunk of the file", "the status of the publish id, and how many bytes arrived")
+_FETCHED = Way(
+    "the request by which TikTok fetches the pictures",
+    "the account's list of posts, where it shows pictures; else nothing, and a person is asked",
+)
+_FETCHED_DRAFT = Way(
+    "the request by which TikTok fetches the pictures", "nothing: the creator looks into the inbox"
+)
 _X_TEXT = Way("`POST /2/tweets`", "the one newer post of the account with this text")
 _X_MEDIA = Way(
     "`POST /2/tweets` with the uploaded media", "the newer post with these media keys, else this text"
@@ -394,8 +401,7 @@ _X_MEDIA = Way(
 _DRAFT = Way("`is_published=true` on the unpublished post", "the post says whether it is public")
 _PHOTOS = Way("a feed post with the unpublished photos", "the public post with these photos")
 _VIDEO = Way("`finish` of the upload session", "the status of the video")
-
-_STORY = Way(
+_PAGE_STORY = Way(
     "`photo_stories` with the unpublished photo, or `finish` of the uploaded video",
     "the story of the Page that shows this photo or video; for a video that none shows, its status",
 )
@@ -407,6 +413,8 @@ WAYS: Mapping[tuple[Platform, Format], Way] = {
     (Platform.INSTAGRAM, Format.STORY): _STORY,
     (Platform.TIKTOK, Format.VIDEO): _CHUNK,
     (Platform.TIKTOK, Format.DRAFT): _CHUNK,
+    (Platform.TIKTOK, Format.IMAGES): _FETCHED,
+    (Platform.TIKTOK, Format.IMAGES_DRAFT): _FETCHED_DRAFT,
     (Platform.X, Format.TEXT): _X_TEXT,
     (Platform.X, Format.POLL): _X_TEXT,
     (Platform.X, Format.IMAGE): _X_MEDIA,
@@ -419,7 +427,7 @@ WAYS: Mapping[tuple[Platform, Format], Way] = {
     (Platform.FACEBOOK, Format.IMAGES): _PHOTOS,
     (Platform.FACEBOOK, Format.VIDEO): _VIDEO,
     (Platform.FACEBOOK, Format.REEL): _VIDEO,
-    (Platform.FACEBOOK, Format.STORY): _STORY,
+    (Platform.FACEBOOK, Format.STORY): _PAGE_STORY,
 }
 
 
@@ -454,7 +462,6 @@ def formats_page() -> str:
     ]
     missing = set(WAYS) - {(platform, kind) for platform, lines in limits.items() for kind in lines}
     assert not missing, f"{missing} are described and no longer there"
-    parts += ["## Not yet", _NOT_YET]
     return page("Formats", "include/schedulo/platforms", *parts)
 
 
@@ -492,18 +499,16 @@ def _instagram() -> dict[Format, str]:
 
 
 def _tiktok() -> dict[Format, str]:
-    t = tiktok
-    video = (
-        f"one {_types(t.TYPES)}, at most {_mb(t.MAX_BYTES)}, {t.MAX_DURATION_S} s, "
-        f"{t.MIN_SIDE} to {t.MAX_SIDE} pixels a side"
-    )
-    choices = (
-        f"text {t.MAX_TITLE_UNITS:,} UTF-16 units; a privacy level is chosen; what this account may do is "
-        "asked again while the post is prepared"
-    )
+    t = tiktok_accepts
+    video = f"one {_limits(t.VIDEO)}"
+    photos = f"1 to {t.MAX_PHOTOS}, each {_limits(t.PHOTO)}; a public media address"
+    texts = f"text {t.PHOTO_TEXT_UNITS:,} and title {t.PHOTO_TITLE_UNITS} UTF-16 units"
+    choices = "a privacy level is chosen; what this account may do is asked while the post is prepared"
     return {
-        Format.VIDEO: f"{video}; {choices}",
+        Format.VIDEO: f"{video}; text {t.VIDEO_TEXT_UNITS:,} UTF-16 units; {choices}",
         Format.DRAFT: f"{video}; text and settings are chosen in the app",
+        Format.IMAGES: f"{photos}; {texts}; {choices}",
+        Format.IMAGES_DRAFT: f"{photos}; {texts}; settings are chosen in the app",
     }
 
 
@@ -522,6 +527,7 @@ def _limits(rules: Rules) -> str:
     if rules.max_width or rules.max_height:
         parts.append(f"at most {_sides(rules.max_width, rules.max_height)}")
     if isinstance(rules, Pictures):
+        parts[-1] += ", upright or lying" if rules.either_way else ""
         parts += [f"at most {rules.max_frames} frames"] if rules.max_frames else []
         volume = rules.max_frame_pixels
         parts += [f"{volume // 1_000_000} million pixels in all its frames"] if volume else []
@@ -605,9 +611,13 @@ _MORE = {
     "It is read back afterwards: where Instagram dropped a file, the post stays and a person is told. "
     "*Story* in *Format* makes a story. How many posts the account has left for the day is asked before a "
     "post is prepared; it waits until there is room.",
-    Platform.TIKTOK: "`draft` is *Draft to inbox* in Posts: it ends as *Waiting for you in the app*. With "
-    "`SCHEDULO_TIKTOK_SOURCE=pull` TikTok fetches the video; then the request that begins the post publishes "
-    "it, its answer is the only handle, and it is never sent twice: a doubt goes to a person.",
+    Platform.TIKTOK: "`draft` and `images_draft` are *Draft to inbox* in Posts: they end as *Waiting for you "
+    "in the app*. A draft of a video takes no text along, one of pictures does. Pictures are always fetched "
+    "by TikTok, from `SCHEDULO_MEDIA_BASE_URL`, whose domain has to be verified at TikTok; videos are "
+    "where `SCHEDULO_TIKTOK_SOURCE=pull`. What is fetched is published by the request that begins the "
+    "post: its answer is the only handle, and it is never sent twice, so a doubt goes to a person. Comments, "
+    "duets and stitches are off unless the row allows them; what the account has switched off stays off, and "
+    "the message says so.",
     Platform.X: "A link of the row is put at the end of the text. Answers in *Poll* make a poll; X takes "
     "none beside media, and such a row says so.",
     Platform.FACEBOOK: "With `SCHEDULO_FACEBOOK_TWO_PHASE=false` text and links go out with one request and "
@@ -629,7 +639,6 @@ _FOLLOWING = [
         "*Published*, with the reason as its message",
     ),
 ]
-_NOT_YET = "Photo posts (TikTok). Images for TikTok make a post *Not planned*, with a sentence."
 
 PAGES = {
     "base-schema.md": base_schema,

@@ -64,3 +64,40 @@ def test_where_there_are_no_stories_the_post_is_an_ordinary_one() -> None:
     found = fitted(Platform.X, PICTURE, Format="Story")
     assert found.content is not None
     assert found.content.format is Format.IMAGE
+
+
+@pytest.mark.parametrize(
+    ("media", "wish", "format_"),
+    [
+        ((FILM,), "", Format.VIDEO),
+        ((FILM,), "Draft to inbox", Format.DRAFT),
+        ((PICTURE,), "", Format.IMAGES),
+        ((PICTURE,), "Post", Format.IMAGES),
+        ((PICTURE, PICTURE), "", Format.IMAGES),
+        ((PICTURE,), "Draft to inbox", Format.IMAGES_DRAFT),
+        ((PICTURE, PICTURE), "Draft to inbox", Format.IMAGES_DRAFT),
+    ],
+)
+def test_the_files_and_the_wish_make_the_format_on_tiktok(
+    media: tuple[Media, ...], wish: str, format_: Format
+) -> None:
+    found = fitted(Platform.TIKTOK, *media, Format=wish, TikTok_privacy="Everyone")
+    assert found.content is not None
+    assert found.content.format is format_
+
+
+@pytest.mark.parametrize("media", [(PICTURE, FILM), (FILM, FILM)])
+def test_pictures_and_a_video_together_are_no_post_on_tiktok(media: tuple[Media, ...]) -> None:
+    found = fitted(Platform.TIKTOK, *media)
+    assert found.content is None
+    assert errors(found) == ["Media"]
+
+
+def test_a_row_of_pictures_says_all_that_tiktok_is_told() -> None:
+    cells = {"TikTok privacy": "Only me", "TikTok title": "Cups", "Cover picture": 2, "TikTok music": True}
+    found = fitted(Platform.TIKTOK, PICTURE, PICTURE, **cells)
+    assert errors(found) == []
+    assert found.content is not None
+    options = found.content.options
+    said = [options[name] for name in ("privacy_level", "title", "photo_cover_index", "auto_add_music")]
+    assert said == ["SELF_ONLY", "Cups", 1, True]

@@ -111,6 +111,7 @@ CASES = {
         tuple(SELF.items()),
         settings=(("tiktok_source", "pull"),),
     ),
+    "tiktok pictures": Case(P.TIKTOK, "open-1", F.IMAGES, "content_init", (_one, _two), tuple(SELF.items())),
 }
 LOGIN = {IG: {"login": "instagram_login"}, IG_PAGE: {"login": "facebook_login"}}
 
@@ -157,7 +158,8 @@ def seed_all(stage: Stage) -> None:
     sandbox.switch(
         ig_processing_polls="0", fb_processing_polls="0", x_processing_polls="0", tiktok_processing_polls="0"
     )
-    sandbox.switch(tiktok_id_lag_polls="0", fb_chunk_bytes="2000", ig_video_errors="create")
+    sandbox.switch(tiktok_id_lag_polls="0", tiktok_list_photos="yes")
+    sandbox.switch(fb_chunk_bytes="2000", ig_video_errors="create")
 
 
 def content_of(stage: Stage, case: Case, text: str) -> Content:

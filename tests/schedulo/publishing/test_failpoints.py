@@ -49,7 +49,7 @@ def size(case: Case) -> int:
 COMMITS = [
     (name, case, number) for name, case in (CASES | LATER).items() for number in range(1, size(case) + 1)
 ]
-NO_SECOND_SENDING = {"tiktok pull"}
+NO_SECOND_SENDING = {"tiktok pull", "tiktok pictures"}
 """What has no handle and no list that proves its absence is never sent again by itself: where the first
 request did not arrive, a person is asked."""
 LONG_S = 600.0
