@@ -173,6 +173,10 @@ class Service:
         """Drafts that wait in people's apps: `[{platform, account_id, post_id, media, received_at}]`."""
         return []
 
+    def remove(self, post_id: str) -> bool:
+        """Take a live post off the air, as the platform or a person in the app would; False: none."""
+        return False
+
     def refusal(self, status: int, call: Call, code: str = "", subcode: str = "") -> Reply:
         """This service's own body for `status` and, where its errors have them, its codes or words: an order
         may say `error_after:403/4/2207051` or `status:422/UNKNOWN_FIELD_NAME`."""
@@ -513,6 +517,10 @@ class Frame:
             match verb:
                 case ("GET", "posts"):
                     return web.json_response([asdict(post) for post in world.live])
+                case ("DELETE", path) if path.startswith("posts/"):
+                    platform, _, post_id = path.removeprefix("posts/").partition("/")
+                    if platform not in world.services or not world.services[platform].remove(post_id):
+                        raise ValueError(f"nothing live is {platform}/{post_id}")
                 case ("GET", "requests"):
                     return web.json_response(
                         [

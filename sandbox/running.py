@@ -39,6 +39,10 @@ class RunningSandbox:
         """All that went live, in the order it did."""
         return self._control("GET", "posts")
 
+    def remove(self, platform: str, post_id: str) -> None:
+        """Take a live post off the air, as the platform or somebody in the app would."""
+        self._control("DELETE", f"posts/{platform}/{post_id}")
+
     def requests(self) -> list[dict[str, Any]]:
         """Counts: `[{service, method, route, count}]`."""
         return self._control("GET", "requests")

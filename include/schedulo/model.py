@@ -65,6 +65,10 @@ class State(StrEnum):
     UNRESOLVED = "unresolved"
     MISSED = "missed"
     CANCELLED = "cancelled"
+    TAKEN_DOWN = "taken_down"
+    """It was out, and a person asked to take it down."""
+    REMOVED = "removed"
+    """It was out, and its platform no longer shows it."""
 
 
 class WriteState(StrEnum):
@@ -79,6 +83,9 @@ class WriteState(StrEnum):
     """Nothing was written to the wire."""
     ABSENT = "absent"
     """Looked for after the quiet time and not there."""
+    REPEATED = "repeated"
+    """Its outcome is not known and no longer matters: the same was asked for once more. Only of changes to
+    what is out."""
 
 
 class Position(StrEnum):
@@ -89,6 +96,8 @@ class Position(StrEnum):
     """Others follow: parts of a thread, a first comment."""
     LATER = "later"
     """The post is out; this adds to it."""
+    AFTER = "after"
+    """The post is out; this takes it down or changes it, and may be asked for again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -282,6 +282,25 @@ class Publishing(Reading):
         self.store.nodes[medium.media_id] = medium
         return medium
 
+    def delete(self, request: Request, medium: Medium) -> dict[str, bool]:
+        """`DELETE /{ig-media-id}`. Which kinds of media cannot be deleted Meta does not say: switch
+        `ig_undeletable`, names of kinds separated by commas."""
+        self._need_owner(medium.account, request)
+        self.service.need(request, ("instagram_basic", "instagram_manage_contents"))
+        undeletable = self.world.switch("ig_undeletable", "").split(",")
+        if medium.kind in undeletable or medium.parent is not None:
+            raise self.service.refuse(errors.NOT_DELETABLE)
+        self.forget(medium)
+        return {"success": True}
+
+    def forget(self, medium: Medium) -> None:
+        """A medium is gone, with its children and comments."""
+        for node in (medium, *medium.children):
+            self.store.nodes.pop(node.media_id, None)
+        for media in (medium.account.media, medium.account.stories):
+            if medium in media:
+                media.remove(medium)
+
     async def comment(self, request: Request, parent: Medium | Comment) -> dict[str, str]:
         """`POST /{ig-media-id}/comments` and `/{ig-comment-id}/replies`."""
         account = self.store.nodes[self.store.owner_of(request.node) or ""]

@@ -78,6 +78,7 @@ IMAGE_SIZE = GraphError(36000, 2207004, "The image is larger than 8 MiB", title=
 IMAGE_FORMAT = GraphError(36001, 2207005, "The image format is not supported", title="Format")
 IMAGE_ASPECT = GraphError(36003, 2207009, "The aspect ratio is not accepted", title="Aspect ratio")
 CAPTION_LENGTH = GraphError(36004, 2207010, "The caption is too long", title="Caption")
+NOT_DELETABLE = GraphError(100, 2207073, "This kind of media cannot be deleted")  # seen
 RANGE_IGNORED = GraphError(-1, 2207077, "The video download failed")  # seen
 PROCESSING_REJECTED = GraphError(-1, 2207076, "The video could not be processed")  # seen
 LOCATION = GraphError(100, None, "INSTAGRAM_PLATFORM_API__INVALID_LOCATION_ID")

@@ -66,7 +66,7 @@ class Facebook(GraphService):
         post("/{node}/comments", "comments", self.add_comment, ("message", "attachment_url"))
         post("/{node}/replies", "replies", self.add_comment, ("message",))
         post("/{node}", "node", self.edit, EDIT_PARAMS, PUBLISH)
-        self.edge("DELETE", "/{node}", "node", posts.delete, scopes=PUBLISH)
+        self.edge("DELETE", "/{node}", "node", self.delete, params=())
         for path, handler in (
             ("published_posts", posts.published_posts),
             ("posts", posts.published_posts),
@@ -143,6 +143,22 @@ class Facebook(GraphService):
         if not isinstance(node, PagePost):
             raise self.no_object(request.node)
         return self.posts.edit(request, node)
+
+    async def delete(self, request: Request) -> dict[str, Any]:
+        match self.store.nodes.get(request.node):
+            case PagePost() | PageVideo() as node:
+                self.need(request, PUBLISH)
+                return self.posts.delete(request, node)
+            case Medium() as medium:
+                return self.instagram.delete(request, medium)
+        raise self.no_object(request.node)
+
+    def remove(self, post_id: str) -> bool:
+        node = self.store.nodes.get(post_id)
+        if not isinstance(node, PagePost | PageVideo):
+            return False
+        self.posts.forget(node)
+        return True
 
     async def add_comment(self, request: Request) -> dict[str, Any]:
         match self.store.nodes.get(request.node):

@@ -79,6 +79,13 @@ class Instagram(GraphService):
                 )
             )
 
+    def remove(self, post_id: str) -> bool:
+        medium = self.store.nodes.get(post_id)
+        if not isinstance(medium, Medium) or medium.parent is not None:
+            return False
+        self.edges.forget(medium)
+        return True
+
     async def me(self, request: Request) -> dict[str, Any]:
         request.call.args = {**request.call.args, "node": "me"}
         return await self.edges.read_account(request, self.edges.account(request))

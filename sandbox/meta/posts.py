@@ -273,17 +273,24 @@ class Posts:
             post.page.waiting.append(post)
         return {"success": True}
 
-    async def delete(self, request: Request) -> dict[str, Any]:
-        """`DELETE /{post-id}`."""
-        post = self.store.nodes.get(request.node)
-        if not isinstance(post, PagePost):
-            raise self.service.no_object(request.node)
-        self.need_writer(request, post.page)
-        del self.store.nodes[post.post_id]
-        for posts in (post.page.posts, post.page.public, post.page.waiting, post.page.stories):
-            if post in posts:
-                posts.remove(post)
+    def delete(self, request: Request, node: PagePost | PageVideo) -> dict[str, Any]:
+        """`DELETE /{post-id}`, or that of a video."""
+        self.need_writer(request, node.page)
+        self.forget(node)
         return {"success": True}
+
+    def forget(self, node: PagePost | PageVideo) -> None:
+        """A post is gone with its video, and a video with its post."""
+        post, video = (node, node.video) if isinstance(node, PagePost) else (node.post, node)
+        if post is not None:
+            self.store.nodes.pop(post.post_id, None)
+            for posts in (post.page.posts, post.page.public, post.page.waiting, post.page.stories):
+                if post in posts:
+                    posts.remove(post)
+        if video is not None:
+            self.store.nodes.pop(video.video_id, None)
+            if video in video.page.reels:
+                video.page.reels.remove(video)
 
     # Photos.
 

@@ -67,6 +67,14 @@ class Reads:
         self._world = world
         self.videos: dict[int, Video] = {}
 
+    def remove(self, post_id: str) -> bool:
+        """Take a video off the air."""
+        video = self.videos.pop(int(post_id), None) if post_id.isdecimal() else None
+        if video is None:
+            return False
+        video.task.account.videos.remove(video)
+        return True
+
     def _fields(self, call: Call, known: tuple[str, ...]) -> list[str]:
         fields = [name for name in (call.query_value("fields") or "").split(",") if name]
         if not fields or not set(fields) <= set(known):

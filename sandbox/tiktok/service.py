@@ -104,6 +104,9 @@ class TikTok(Service):
         for post_id, counts in data.get("metrics", {}).items():
             self.reads.videos[int(post_id)].counts.update(counts)
 
+    def remove(self, post_id: str) -> bool:
+        return self.reads.remove(post_id)
+
     def inbox(self) -> list[dict[str, Any]]:
         return self._inbox
 

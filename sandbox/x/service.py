@@ -138,6 +138,13 @@ class X(Service):
         for post_id, counts in data.get("metrics", {}).items():
             self.posts[post_id].counts.update(counts)
 
+    def remove(self, post_id: str) -> bool:
+        post = self.posts.get(post_id)
+        if post is None or post.deleted:
+            return False
+        post.deleted = True
+        return True
+
     def account_of(self, call: Call) -> str | None:
         token = self.access.named(call)
         return token.account.account_id if token and token.account else None

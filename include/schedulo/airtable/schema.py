@@ -174,8 +174,12 @@ STATE_WORDS: Mapping[State, str] = {
     State.UNRESOLVED: "Please look",
     State.MISSED: "Missed",
     State.CANCELLED: "Cancelled",
+    State.TAKEN_DOWN: "Taken down",
+    State.REMOVED: "No longer there",
 }
-ALL_STATE_WORDS = (*STATE_WORDS.values(), PREPARED, NOT_PLANNED)
+UNAPPROVED = "Waiting for approval"
+"""It goes out when a person has approved it."""
+ALL_STATE_WORDS = (*STATE_WORDS.values(), PREPARED, NOT_PLANNED, UNAPPROVED)
 
 _SCHEDULO = Writer.SCHEDULO
 

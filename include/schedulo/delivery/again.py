@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from schedulo.clock import iso
+from schedulo.delivery import approvals
 from schedulo.delivery.news import changed
 from schedulo.delivery.rows import NOT_PLANNED, UNRESOLVED, tell_story
 from schedulo.delivery.transitions import move
@@ -61,7 +62,7 @@ class Deed(StrEnum):
 class Rule:
     deed: Deed
     sentence: str
-    """For people; may name {state}, {reason}, {link} and {fire}."""
+    """For people; may name {state}, {reason}, {link}, {platform} and {fire}."""
 
 
 _OUT = Rule(Deed.REFUSED, "refused, it is out: {link}")
@@ -78,6 +79,13 @@ _ON_ITS_OWN = Rule(Deed.REFUSED, "nothing to do, what is missing follows by itse
 _LATER_LOOKED_UP = Rule(Deed.CONTINUED, "it is out; what is not known of it is looked up once more")
 _NOT_IN_DOUBT = Rule(Deed.REFUSED, "refused, it is {state}: only what is unresolved can be resolved")
 _OPEN = Rule(Deed.REFUSED, "refused, a request of it is still open; wait until its outcome is known")
+_UNAPPROVED = Rule(Deed.REFUSED, "refused, {reason}")
+_TAKEN_DOWN = Rule(
+    Deed.REFUSED, "refused, it was out and was taken down; to publish it again, make a new row"
+)
+_REMOVED = Rule(
+    Deed.REFUSED, "refused, it was out and {platform} no longer shows it; to publish it again, make a new row"
+)
 
 S = State
 _SAME: Mapping[State, Rule] = {
@@ -91,6 +99,8 @@ _SAME: Mapping[State, Rule] = {
     S.WAITING_IN_APP: Rule(Deed.REFUSED, "refused, it waits for you in the app"),
     S.PUBLISHED_INCOMPLETE: _GO_ON,
     S.UNRESOLVED: _ONCE_MORE,
+    S.TAKEN_DOWN: _TAKEN_DOWN,
+    S.REMOVED: _REMOVED,
 }
 """What holds however one asks to try it again."""
 RULES: Mapping[Ask, Mapping[State, Rule]] = {
@@ -114,6 +124,8 @@ RULES: Mapping[Ask, Mapping[State, Rule]] = {
         **dict.fromkeys(S, _NOT_IN_DOUBT),
         S.UNKNOWN: _LOOKED_UP,
         S.PUBLISHED: _OUT,
+        S.TAKEN_DOWN: _TAKEN_DOWN,
+        S.REMOVED: _REMOVED,
         S.UNRESOLVED: Rule(Deed.CLOSED, "published, as a person says: {link}"),
         S.PUBLISHED_INCOMPLETE: Rule(Deed.CONTINUED, "that part is out, as a person says; it goes on"),
     },
@@ -121,6 +133,8 @@ RULES: Mapping[Ask, Mapping[State, Rule]] = {
         **dict.fromkeys(S, _NOT_IN_DOUBT),
         S.UNKNOWN: _LOOKED_UP,
         S.PUBLISHED: _OUT,
+        S.TAKEN_DOWN: _TAKEN_DOWN,
+        S.REMOVED: _REMOVED,
         S.UNRESOLVED: Rule(Deed.PLANNED, "it is not out, as a person says; sent once more"),
         S.PUBLISHED_INCOMPLETE: Rule(Deed.CONTINUED, "that part is not, as a person says; sent once more"),
     },
@@ -204,6 +218,8 @@ def _decide(now_ms: int, row: Any, request: Request) -> Told:
     if request.ask in (Ask.RETRY, Ask.CLEAR):
         if row.error_kind == NOT_PLANNED:
             rule = _MEND
+        elif state is State.HELD and row.error_kind == approvals.WAITS:
+            rule = _UNAPPROVED
         elif state is State.HELD and row.error_kind and request.ask is Ask.RETRY:
             rule = _PLANNED  # a rule of ours holds it, which a person may overrule; a hold is released
         elif state is State.PUBLISHED_INCOMPLETE:
@@ -219,6 +235,7 @@ def _decide(now_ms: int, row: Any, request: Request) -> Told:
         except LinkError as error:
             return Told(row.id, row.label, Deed.REFUSED, f"refused, {error}", row.permalink)
     values = {"state": state, "reason": row.reason or state, "link": link, "fire": iso(row.fire_ms)}
+    values["platform"] = row.platform
     permalink = link if rule.deed is Deed.CLOSED else row.permalink
     return Told(row.id, row.label, rule.deed, rule.sentence.format(**values), permalink)
 
@@ -335,7 +352,9 @@ def _close_writes(connection: sa.Connection, now_ms: int, row: Any, request: Req
     request is still open: its sender has the first word."""
     doubtful = connection.execute(
         sa.select(writes.c.id, writes.c.state, writes.c.position, writes.c.opened_ms).where(
-            writes.c.delivery_id == row.id, writes.c.state.in_((WriteState.OPEN, WriteState.UNKNOWN))
+            writes.c.delivery_id == row.id,
+            writes.c.state.in_((WriteState.OPEN, WriteState.UNKNOWN)),
+            writes.c.position != Position.AFTER,
         )
     ).all()
     if any(write.state == WriteState.OPEN for write in doubtful):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from schedulo.delivery import approvals
 from schedulo.delivery.holds import apply_holds, held
 from schedulo.delivery.incidents import Trouble, incident
 from schedulo.delivery.news import changed
@@ -63,7 +64,7 @@ def claim_due(connection: sa.Connection, now_ms: int, run_id: str, settings: Set
         return before
     horizon = now_ms + int(settings.horizon_s * 1000)
     due = sa.or_(
-        sa.and_(_D.state == State.SCHEDULED, _D.fire_ms <= horizon, ~held(now_ms)),
+        sa.and_(_D.state == State.SCHEDULED, _D.fire_ms <= horizon, _D.approval == "", ~held(now_ms)),
         sa.and_(_goes_on(), _D.fire_ms <= now_ms + int(LOOK_AHEAD_S * 1000), _D.holder.is_(None)),
     )
     candidates = connection.execute(
@@ -202,6 +203,7 @@ def sweep(connection: sa.Connection, now_ms: int, settings: Settings) -> None:
 
     late = sa.and_(_D.state.in_((State.SCHEDULED, State.HELD)), _D.not_after_ms <= now_ms)
     reason = sa.case(
+        (_D.error_kind == approvals.WAITS, approvals.LATE),
         (_D.state == State.HELD, "its time was over while it was on hold; ask for it again to send it now"),
         else_="it could not go out in time; ask for it again to send it now",
     )
@@ -213,6 +215,8 @@ def sweep(connection: sa.Connection, now_ms: int, settings: Settings) -> None:
     changed(connection, now_ms, lost | missed)
 
     apply_holds(connection, now_ms, now_ms + int(settings.horizon_s * 1000))
+    approvals.keep_waiting(connection, now_ms)
+    approvals.warn(connection, now_ms)
 
 
 def _ids(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[str]:

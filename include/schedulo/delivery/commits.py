@@ -120,6 +120,7 @@ def _may_send(now_ms: int, lead_ms: int, holder: str) -> tuple[sa.ColumnElement[
         _D.version == _D.armed_version,
         _D.fire_ms <= now_ms + lead_ms,
         _D.not_after_ms > now_ms,
+        _D.approval == "",
         ~held(now_ms),
         ~silent(now_ms),
         ~sa.exists().where(
@@ -138,7 +139,9 @@ def _may_follow(now_ms: int, holder: str) -> tuple[sa.ColumnElement[bool], ...]:
         _D.not_after_ms > now_ms,
         ~held(now_ms),
         ~sa.exists().where(
-            writes.c.delivery_id == _D.id, writes.c.state.in_((WriteState.OPEN, WriteState.UNKNOWN))
+            writes.c.delivery_id == _D.id,
+            writes.c.state.in_((WriteState.OPEN, WriteState.UNKNOWN)),
+            writes.c.position != Position.AFTER,
         ),
     )
 

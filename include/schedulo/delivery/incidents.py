@@ -32,6 +32,12 @@ class Trouble(StrEnum):
     """Posts of which nobody knows whether they are out. About: the account."""
     MISSED = "missed"
     """Posts that were not sent in time."""
+    UNAPPROVED = "unapproved"
+    """Posts that are due soon and that nobody has approved."""
+    REMOVED = "removed"
+    """Posts that their platform no longer shows. About: the account."""
+    UNCHANGED = "unchanged"
+    """Posts that could not be taken down, or changed. About: the error's kind and the account."""
     TWICE = "on_air_twice"
     """Posts that may be out twice. About: the account."""
     HELD = "held"
@@ -74,6 +80,12 @@ def _no_case(*states: State, let_go_s: float = 0) -> Condition:
         return sa.or_(~standing, _I.last_ms < now_ms - int(let_go_s * 1000))
 
     return over
+
+
+def _approved(_now_ms: int) -> sa.ColumnElement[bool]:
+    """No case waits for approval any more."""
+    waits = sa.and_(_D.state == State.HELD, _D.error_kind == "approval")
+    return ~sa.exists().where(_C.incident_key == _I.key, _D.id == _C.delivery_id, waits)
 
 
 def _all_whole(now_ms: int) -> sa.ColumnElement[bool]:
@@ -156,6 +168,27 @@ RULES: dict[Trouble, Rule] = {
         "Ask for those again that should go out now; the others need nothing.",
         "every post was asked for again and has come to its end; after a day without a new one in any case",
         _no_case(State.MISSED, *AT_WORK, let_go_s=DAY_S),
+    ),
+    Trouble.UNAPPROVED: Rule(
+        "Posts wait for approval",
+        "They go out when they are approved; what is not approved in time becomes missed.",
+        "Read them, and set Approval to Approved or Rejected in their rows.",
+        "none of its posts waits for approval any more",
+        _approved,
+    ),
+    Trouble.REMOVED: Rule(
+        "Posts are no longer there",
+        "Nothing: what is gone is never sent again by itself.",
+        "Look at the account, and at what the platform says about it in its app.",
+        "a day has passed without another such post, or all are there again",
+        _no_case(State.REMOVED, let_go_s=DAY_S),
+    ),
+    Trouble.UNCHANGED: Rule(
+        "Posts could not be taken down or changed",
+        "Nothing more: what is out stays as it is until somebody asks again.",
+        "Do it in the platform's app, or mend the cause and ask again.",
+        "its posts are taken down or gone; after a day without a new one in any case",
+        _no_case(State.PUBLISHED, State.PUBLISHED_INCOMPLETE, let_go_s=DAY_S),
     ),
     Trouble.TWICE: Rule(
         "Posts may be out twice",

@@ -14,11 +14,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from schedulo.airtable import schema
-from schedulo.delivery import again
+from schedulo.delivery import again, amendments, approvals
+from schedulo.delivery.amendments import PERSON, Verb
 from schedulo.delivery.incidents import Trouble, incident
 from schedulo.delivery.news import changed
 from schedulo.delivery.rows import NOT_PLANNED, tell_story
-from schedulo.delivery.transitions import OUT, move
+from schedulo.delivery.transitions import ON_AIR, OUT, move
 from schedulo.errors.kinds import Actor
 from schedulo.ledger.database import upsert
 from schedulo.ledger.tables import accounts, claims, deliveries, posts, writes
@@ -29,8 +30,6 @@ _D = deliveries.c
 CONTENT_GUARD = "content_guard"
 MISSING = "missing_rows"
 """`error_kind` of what is held because too many rows vanished at once."""
-PERSON = "person"
-"""`error_kind` of what a person cancelled."""
 BY = "in Airtable"
 """Who asks there, Airtable does not tell."""
 
@@ -49,6 +48,10 @@ class Plan:
     """Why it cannot be planned, as sentences; empty where it can."""
     note: str = ""
     """What people should know although it is planned."""
+    approval: str = ""
+    """`needed`: it waits until a person has approved it; empty: it needs none, or has it."""
+    uneditable: str = ""
+    """Why it cannot be changed once it is out, as a sentence; empty where it can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,9 @@ def plan_post(connection: sa.Connection, now_ms: int, post: PostPlan, guard_ms: 
         reason = post.problem
     for row in known.values():
         _withdraw(connection, now_ms, row, reason)
+    if any(plan.approval for plan in post.plans):
+        ids = [identity(post.record_id, plan.account.key) for plan in post.plans]
+        approvals.keep_waiting(connection, now_ms, ids)
 
 
 def _keep_post(connection: sa.Connection, now_ms: int, post: PostPlan, known: bool) -> None:
@@ -162,6 +168,7 @@ def _values(now_ms: int, post: PostPlan, plan: Plan) -> dict[str, Any]:
         "content": plan.content.to_json() if plan.content else {},
         "content_hash": plan.content_hash,
         "fingerprint": plan.fingerprint,
+        "approval": plan.approval,
         "due_ms": plan.due_ms,
         "fire_ms": plan.due_ms,
         "not_after_ms": plan.not_after_ms,
@@ -184,6 +191,8 @@ def _insert(connection: sa.Connection, now_ms: int, post: PostPlan, plan: Plan, 
         reason = (
             f"it looks like the post '{twin}' on this account; request a retry if it is meant to go out again"
         )
+    elif plan.approval:
+        state, reason, kind = State.HELD, approvals.REASON, approvals.WAITS
     id_ = identity(post.record_id, plan.account.key)
     connection.execute(
         sa.insert(deliveries).values(
@@ -209,7 +218,7 @@ def _same_content(
         _D.account_key == plan.account.key,
         _D.content_hash == plan.content_hash,
         _D.post_id != post.record_id,
-        _D.state.not_in((State.CANCELLED, State.FAILED, State.MISSED, State.HELD)),
+        _D.state.not_in((State.CANCELLED, State.FAILED, State.MISSED, State.HELD, State.TAKEN_DOWN)),
         sa.func.abs(_D.due_ms - plan.due_ms) < guard_ms,
     )
     return connection.execute(query.limit(1)).scalar_one_or_none()
@@ -235,6 +244,9 @@ def _update(
     if plan.problem or not post.wanted:
         _withdraw(connection, now_ms, row, plan.problem or "the post is no longer Ready")
         return
+    if row.approval != plan.approval and state not in OUT:
+        connection.execute(sa.update(deliveries).where(_D.id == row.id).values(approval=plan.approval))
+        approvals.keep_waiting(connection, now_ms, [row.id])
     values = _values(now_ms, post, plan)
     if row.asked_ms is not None:
         if state not in (State.FAILED, State.MISSED) and row.due_ms in (row.asked_ms, plan.due_ms):
@@ -299,7 +311,23 @@ def _update(
         tell_story(connection, now_ms, [(row.id, "planned again")])
         changed(connection, now_ms, [row.id])
     elif row.fingerprint != plan.fingerprint:
-        _too_late(connection, now_ms, row, "the post was changed after it went out: what is out is as it was")
+        _keep_newer(connection, row, plan)
+        then = plan.uneditable or "to give it the new text there, request an edit"
+        sentence = f"the post was changed after it went out: what is out is as it was; {then}"
+        _too_late(connection, now_ms, row, sentence)
+
+
+def _keep_newer(connection: sa.Connection, row: Any, plan: Plan) -> None:
+    """What the row says now of a post that is out, for a request to change it there."""
+    if plan.content is None or row.state not in ON_AIR:
+        return
+    newer = {
+        "content": plan.content.to_json(),
+        "fingerprint": plan.fingerprint,
+        "content_hash": plan.content_hash,
+    }
+    if (row.newer or {}).get("fingerprint") != plan.fingerprint:
+        connection.execute(sa.update(deliveries).where(_D.id == row.id).values(newer=newer))
 
 
 def _too_late(connection: sa.Connection, now_ms: int, row: Any, sentence: str) -> None:
@@ -357,13 +385,15 @@ def command(
     quiet_ms: int = 0,
     resolution: str = "",
     link: str = "",
+    why_not: amendments.WhyNot = lambda _verb, _account, _content: "",
 ) -> None:
     """Do what a person asked for on a delivery's row, once for each time they ask.
 
-    :param verb: `retry`, `cancel` or `resolve`
+    :param verb: `retry`, `cancel`, `resolve`, `take_down` or `edit`
     :param resolution: for `resolve`: `out`, with the `link` of the post, or `not_out`
     :param grace_ms: how long it may still go out where its time is over
     :param quiet_ms: a request sent so long ago may still arrive
+    :param why_not: why a platform cannot take down or change a post
     """
     row = connection.execute(
         sa.select(deliveries).where(_D.id == key, sa.func.coalesce(_D.commanded_ms, 0) < requested_ms)
@@ -373,6 +403,9 @@ def command(
     connection.execute(sa.update(deliveries).where(_D.id == key).values(commanded_ms=requested_ms))
     if verb == "retry":
         again.ask(connection, now_ms, [key], again.Request(again.Ask.RETRY, BY, grace_ms))
+        return
+    if verb in list(Verb):
+        amendments.ask(connection, now_ms, [key], amendments.Request(Verb(verb), BY, why_not), note=True)
         return
     if verb == "resolve":
         _resolve(
@@ -497,10 +530,14 @@ def ask_now(
 def _take_now(connection: sa.Connection, now_ms: int, run_id: str, row: Any, grace_ms: int) -> str:
     """Move one delivery to now; answers why not, or nothing."""
     state = State(row.state)
+    if state in (State.TAKEN_DOWN, State.REMOVED):
+        return f"it was out: {row.reason}; to publish it again, make a new row"
     if state in OUT:
         return f"it is out: {row.permalink or row.remote_id or 'no link yet'}"
     if row.error_kind == NOT_PLANNED:
         return f"it cannot be published: {row.reason}"
+    if row.approval:
+        return f"it cannot be published: {approvals.REASON}"
     due_ms = now_ms + LEAD_MS
     values = {
         "run_id": run_id,

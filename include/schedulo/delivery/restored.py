@@ -22,7 +22,7 @@ from schedulo.clock import iso
 from schedulo.delivery.incidents import Trouble, incident, over
 from schedulo.delivery.news import changed
 from schedulo.delivery.rows import LOST, UNRESOLVED, tell_story
-from schedulo.delivery.transitions import OUT, move
+from schedulo.delivery.transitions import ON_AIR, OUT, move
 from schedulo.errors.kinds import Actor
 from schedulo.ledger import marks
 from schedulo.ledger.tables import deliveries, outbox, writes
@@ -191,6 +191,8 @@ def _take_over(connection: sa.Connection, now_ms: int, told: Iterable[Told]) -> 
             .where(outbox.c.key == row.id, outbox.c.record_id.is_(None))
             .values(record_id=item.record_id)
         )
+        if row.state in ON_AIR and item.state in (State.TAKEN_DOWN, State.REMOVED):
+            _known_out(connection, now_ms, row.id, item)
         if row.state in OUT:
             continue
         if item.state in OUT and item.state is not State.PROCESSING:

@@ -46,6 +46,8 @@ class Delivery:
     published_ms: int | None
     error_kind: str
     trouble_since_ms: int | None
+    approval: str
+    """`needed`, or empty (`approvals`)."""
 
 
 UNRESOLVED = "unresolved"
@@ -131,6 +133,7 @@ def _delivery(row: Any) -> Delivery:
         published_ms=row.published_ms,
         error_kind=row.error_kind,
         trouble_since_ms=row.trouble_since_ms,
+        approval=row.approval,
     )
 
 
@@ -154,11 +157,17 @@ def kept_steps(connection: sa.Connection, ids: Sequence[str], now_ms: int) -> di
     return found
 
 
-def writes_of(connection: sa.Connection, ids: Sequence[str]) -> dict[str, list[Write]]:
-    """All writes of these deliveries, oldest first."""
+def writes_of(
+    connection: sa.Connection, ids: Sequence[str], *, after: bool = False
+) -> dict[str, list[Write]]:
+    """All writes that publish something of these deliveries, oldest first; `after`: those that take down or
+    change what is out instead."""
+    about = writes.c.position == Position.AFTER
     found: dict[str, list[Write]] = {id_: [] for id_ in ids}
     query = (
-        sa.select(writes).where(writes.c.delivery_id.in_(ids)).order_by(writes.c.opened_ms, writes.c.fence)
+        sa.select(writes)
+        .where(writes.c.delivery_id.in_(ids), about if after else ~about)
+        .order_by(writes.c.opened_ms, writes.c.fence)
     )
     for row in connection.execute(query):
         found[row.delivery_id].append(

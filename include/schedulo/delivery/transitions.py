@@ -2,7 +2,8 @@
 
 Two rules: every change of state goes through `move` and must be in the table; nothing here knows who calls.
 `unknown` and `sending` never become `missed` or `cancelled`: what may be out must be looked up first. And
-from everywhere a late answer may lead to `published`: evidence counts whenever it comes. What was not sent
+from everywhere a late answer may lead to `published`: evidence counts whenever it comes, but what a person
+took down stays down. What was not sent
 becomes `unknown` only where the ledger itself was restored and cannot know that (`restored`).
 """
 
@@ -52,9 +53,11 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     S.MISSED: frozenset({S.SCHEDULED, S.CANCELLED}),
     S.CANCELLED: frozenset({S.SCHEDULED}),
     S.UNRESOLVED: frozenset({S.PUBLISHED, S.UNKNOWN, S.SCHEDULED}),
-    S.PUBLISHED_INCOMPLETE: frozenset({S.PUBLISHED}),  # its later writes tell how far it is
+    S.PUBLISHED_INCOMPLETE: frozenset({S.PUBLISHED, S.TAKEN_DOWN, S.REMOVED}),  # later writes: how far it is
     S.WAITING_IN_APP: frozenset({S.PUBLISHED}),
-    S.PUBLISHED: frozenset(),
+    S.PUBLISHED: frozenset({S.TAKEN_DOWN, S.REMOVED}),
+    S.REMOVED: frozenset({S.PUBLISHED, S.TAKEN_DOWN}),  # it may be shown again
+    S.TAKEN_DOWN: frozenset(),
 }
 
 for _state in (
@@ -69,14 +72,30 @@ for _state in (
     S.HELD,
 ):
     TRANSITIONS[_state] |= {S.PUBLISHED, S.PUBLISHED_INCOMPLETE, S.WAITING_IN_APP, S.PROCESSING, S.UNKNOWN}
+    TRANSITIONS[_state] |= {S.TAKEN_DOWN, S.REMOVED}  # as Airtable was told before this ledger was restored
 
 RESTING = frozenset(
-    {S.PUBLISHED, S.PUBLISHED_INCOMPLETE, S.WAITING_IN_APP, S.FAILED, S.UNRESOLVED, S.MISSED, S.CANCELLED}
+    {
+        S.PUBLISHED,
+        S.PUBLISHED_INCOMPLETE,
+        S.WAITING_IN_APP,
+        S.FAILED,
+        S.UNRESOLVED,
+        S.MISSED,
+        S.CANCELLED,
+        S.TAKEN_DOWN,
+        S.REMOVED,
+    }
 )
 """States that nobody works on until a person asks."""
 
-OUT = frozenset({S.PUBLISHED, S.PUBLISHED_INCOMPLETE, S.WAITING_IN_APP, S.PROCESSING})
-"""The platform took it."""
+OUT = frozenset(
+    {S.PUBLISHED, S.PUBLISHED_INCOMPLETE, S.WAITING_IN_APP, S.PROCESSING, S.TAKEN_DOWN, S.REMOVED}
+)
+"""The platform took it: it is out, or it was."""
+
+ON_AIR = frozenset({S.PUBLISHED, S.PUBLISHED_INCOMPLETE})
+"""The public can see it, as far as is known."""
 
 UNSENT = frozenset({S.SCHEDULED, S.CLAIMED, S.ARMED, S.REFUSED, S.HELD, S.FAILED, S.MISSED, S.CANCELLED})
 """No write of it may be out: its content may still change."""

@@ -140,7 +140,11 @@ deliveries = sa.Table(
     _instant("accepted_ms"),
     _instant("published_ms"),
     sa.Column("checked_ms", sa.BigInteger, comment="when it was last seen on the platform after it went out"),
+    sa.Column(
+        "absent_ms", sa.BigInteger, comment="its platform has not shown it since; empty: it was seen last"
+    ),
     sa.Column("removed_ms", sa.BigInteger, comment="when it was taken down, or found to be gone"),
+    sa.Column("newer", Json, comment="what its row says, where it was changed after it went out"),
     _text("error_kind", ""),
     _text("error_code", ""),
     sa.Column(
@@ -195,6 +199,35 @@ outcomes = sa.Table(
     _text("note", ""),
     sa.Column("value", Json),
     sa.Index("ix_outcomes_write", "write_id"),
+)
+
+amendments = sa.Table(
+    "amendments",
+    metadata,
+    _text("id", primary_key=True),
+    _text("delivery_id"),
+    _text("verb", comment="take_down or edit"),
+    _count("number", 1),
+    _text("asked_by", comment="who asks, and how"),
+    _text("state", comment="open, done or failed"),
+    sa.Column("content", Json, comment="of an edit: what the post becomes"),
+    _text("fingerprint", "", comment="of an edit: that of the row, where it becomes all that the row says"),
+    _instant("asked_ms", nullable=False),
+    sa.Column("next_ms", sa.BigInteger, nullable=False, comment="not before then"),
+    _count("tries"),
+    _text("holder", nullable=True),
+    _instant("held_until_ms"),
+    _text("answer", "", comment="what became of it, for people"),
+    _instant("settled_ms"),
+    sa.Index(
+        "uq_amendments_open",
+        "delivery_id",
+        "verb",
+        unique=True,
+        sqlite_where=sa.text("state = 'open'"),
+        postgresql_where=sa.text("state = 'open'"),
+    ),
+    sa.Index("ix_amendments_state", "state", "next_ms"),
 )
 
 steps = sa.Table(

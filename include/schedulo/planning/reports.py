@@ -10,8 +10,8 @@ from schedulo import clock
 from schedulo.airtable.client import AirtableClient
 from schedulo.airtable.rows import Report, Written
 from schedulo.airtable.schema import NOT_PLANNED as NOT_PLANNED_WORD
-from schedulo.airtable.schema import STATE_WORDS
-from schedulo.delivery import restored
+from schedulo.airtable.schema import STATE_WORDS, UNAPPROVED
+from schedulo.delivery import approvals, restored
 from schedulo.delivery.rows import NOT_PLANNED
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import accounts, deliveries, outbox, posts
@@ -74,7 +74,11 @@ def _untold(connection: sa.Connection) -> list[tuple[Report, int]]:
 
 def _report(row: Any, record_id: str | None) -> Report:
     state = State(row.state)
-    not_planned = row.error_kind == NOT_PLANNED
+    word = STATE_WORDS[state]
+    if row.error_kind == NOT_PLANNED:
+        word = NOT_PLANNED_WORD
+    elif state is State.HELD and row.error_kind == approvals.WAITS:
+        word = UNAPPROVED
     return Report(
         key=row.id,
         record_id=record_id,
@@ -82,7 +86,7 @@ def _report(row: Any, record_id: str | None) -> Report:
         post_record_id=row.post_id,
         account_record_id=row.account_record_id or None,
         platform=Platform(row.platform),
-        state=NOT_PLANNED_WORD if not_planned else STATE_WORDS[state],
+        state=word,
         message=row.reason,
         due_ms=row.due_ms or None,
         accepted_ms=row.accepted_ms,

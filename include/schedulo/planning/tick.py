@@ -29,8 +29,12 @@ from schedulo.media.fetch import FetchError, fetch
 from schedulo.media.probe import MediaError
 from schedulo.media.store import MediaStore
 from schedulo.model import Account, Media, Platform, State
+from schedulo.planning import approvals
 from schedulo.planning.content import content_hash, fingerprint, fit
 from schedulo.planning.reports import flush
+from schedulo.planning.take_down import why_not
+from schedulo.platforms import AFTER
+from schedulo.platforms.after import After
 from schedulo.platforms.base import Conversation
 from schedulo.settings import Settings
 from schedulo.words import shown
@@ -53,6 +57,7 @@ class Tick:
     conversations: Mapping[Platform, Conversation]
     client: Callable[[], AirtableClient]
     """Made only when Airtable is to be asked; may raise."""
+    after: Mapping[Platform, After] = field(default_factory=lambda: AFTER)
     allowed_hosts: frozenset[str] = frozenset()
     broken: frozenset[str] = frozenset()
     """Guards that are switched off (`witness`, `airtable`), so that tests can show what each prevents."""
@@ -179,6 +184,7 @@ class Tick:
                     quiet_ms=quiet_ms,
                     resolution=item.resolution,
                     link=item.link,
+                    why_not=lambda *about: why_not(self.after, *about),
                 )
             marks.mark(connection, now_ms, "airtable:commands", cursor)
         return len(asked)
@@ -354,6 +360,8 @@ class Tick:
         )
         if not problems:  # without its media a post would have problems that it does not have
             found += [problem.sentence() for problem in fitted.problems if not problem.warning]
+        rejected = approvals.rejected(row)
+        found += [rejected.sentence()] if rejected and not problems else []
         missed_ms = due_ms + int(self.settings.missed_after_s * 1000)
         return Plan(
             account=account,
@@ -364,6 +372,10 @@ class Tick:
             not_after_ms=min(missed_ms, row.not_after_ms) if row.not_after_ms else missed_ms,
             problem="\n".join(found),
             note=note,
+            approval=approvals.needed(row, self.settings),
+            uneditable=self.after[account.platform].cannot_edit(account, fitted.content)
+            if fitted.content
+            else "",
         )
 
     # --- media ----------------------------------------------------------------------------------------

@@ -1,9 +1,20 @@
-"""The platforms: one module each, no I/O in any of them. `CONVERSATIONS` is all that others need."""
+"""The platforms: no I/O in any of them. `CONVERSATIONS` and, for posts that are out, `AFTER` are all that
+others need."""
 
 from collections.abc import Mapping
 
 from schedulo.model import Platform
-from schedulo.platforms import facebook, instagram, tiktok, x
+from schedulo.platforms import (
+    facebook,
+    facebook_after,
+    instagram,
+    instagram_after,
+    tiktok,
+    tiktok_after,
+    x,
+    x_after,
+)
+from schedulo.platforms.after import After
 from schedulo.platforms.base import Conversation
 
 CONVERSATIONS: Mapping[Platform, Conversation] = {
@@ -11,4 +22,10 @@ CONVERSATIONS: Mapping[Platform, Conversation] = {
     Platform.TIKTOK: tiktok.CONVERSATION,
     Platform.X: x.CONVERSATION,
     Platform.FACEBOOK: facebook.CONVERSATION,
+}
+AFTER: Mapping[Platform, After] = {
+    Platform.INSTAGRAM: instagram_after.AFTER,
+    Platform.TIKTOK: tiktok_after.AFTER,
+    Platform.X: x_after.AFTER,
+    Platform.FACEBOOK: facebook_after.AFTER,
 }

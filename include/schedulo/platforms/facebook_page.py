@@ -34,6 +34,9 @@ class Page:
     def post(self, path: str, timeout_s: float = 30.0, **form: str | int | bool | None) -> Request:
         return graph.post("facebook", f"/{self.version}/{path}", timeout_s, **form)
 
+    def delete(self, path: str) -> Request:
+        return graph.delete("facebook", f"/{self.version}/{path}")
+
     def commit(self, path: str, **form: str | int | bool | None) -> Request:
         return self.post(path, graph.COMMIT_TIMEOUT_S, **form)
 

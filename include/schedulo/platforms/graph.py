@@ -292,6 +292,10 @@ def post(service: str, path: str, timeout_s: float = 30.0, **form: str | int | b
     return Request(service, "POST", path, form=pairs(**form), timeout_s=timeout_s)
 
 
+def delete(service: str, path: str) -> Request:
+    return Request(service, "DELETE", path, timeout_s=COMMIT_TIMEOUT_S)
+
+
 def whole(media: Media) -> Slice:
     return Slice(media.sha256, 0, media.size_bytes)
 

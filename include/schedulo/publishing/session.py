@@ -18,7 +18,7 @@ from typing import Any
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from schedulo.delivery import claims, endings, holds
+from schedulo.delivery import approvals, claims, endings, holds
 from schedulo.delivery.endings import Armed
 from schedulo.delivery.holds import Hold
 from schedulo.delivery.rows import Delivery, Write, note_in_story, owned
@@ -145,6 +145,9 @@ class Session:
         if delivery.holder != wish.holder and delivery.state is not State.PUBLISHED:
             return ending_of(delivery)
         match delivery.state:
+            case State.CLAIMED | State.ARMED if delivery.approval:
+                await self._desk.do(approvals.keep_waiting, [delivery.id])
+                return None
             case State.CLAIMED | State.ARMED:
                 if (hold := self._stopped(case)) is not None:
                     return await self._held(delivery, hold, case.now_ms)
@@ -611,7 +614,7 @@ def ending_of(delivery: Delivery) -> Ending:
             return Ending(
                 End.FAILED, delivery.reason, delivery.id, label, delivery.error_kind or delivery.state
             )
-        case State.MISSED | State.CANCELLED | State.HELD:
+        case State.MISSED | State.CANCELLED | State.HELD | State.TAKEN_DOWN | State.REMOVED:
             return Ending(End.SKIPPED, f"{delivery.state}: {delivery.reason}", delivery.id, label)
         case _:
             note = delivery.reason or "a later run or another process works on it"

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from schedulo.airtable.mapping import Mapping
 from schedulo.airtable.rows import PostRow, Report, account_row, commands, post_row
-from schedulo.airtable.schema import BY_NAME, COMMANDS, NOT_PLANNED, PREPARED, RESOLUTIONS, STATE_WORDS
+from schedulo.airtable.schema import (
+    BY_NAME,
+    COMMANDS,
+    NOT_PLANNED,
+    PREPARED,
+    RESOLUTIONS,
+    STATE_WORDS,
+    UNAPPROVED,
+)
 from schedulo.clock import iso
 from schedulo.model import Platform, Problem, State
 
@@ -255,8 +263,9 @@ def test_an_instagram_account_says_which_login_it_has() -> None:
 
 def test_every_state_has_a_word_of_its_own_that_the_base_offers() -> None:
     assert set(STATE_WORDS) == set(State)
-    assert len({*STATE_WORDS.values(), PREPARED, NOT_PLANNED}) == len(State) + 2
-    assert set(BY_NAME["Deliveries"].field("State").choices) == {*STATE_WORDS.values(), PREPARED, NOT_PLANNED}
+    words = {*STATE_WORDS.values(), PREPARED, NOT_PLANNED, UNAPPROVED}
+    assert len(words) == len(State) + 3
+    assert set(BY_NAME["Deliveries"].field("State").choices) == words
 
 
 def test_a_report_writes_only_fields_that_are_ours() -> None:

@@ -85,7 +85,11 @@ def test_what_may_be_out_keeps_its_content(books: Books, state: State) -> None:
 @pytest.mark.parametrize(
     ("wish", "sentence"),
     [
-        ({"text": "too late"}, "the post was changed after it went out: what is out is as it was"),
+        (
+            {"text": "too late"},
+            "the post was changed after it went out: what is out is as it was; "
+            "to give it the new text there, request an edit",
+        ),
         ({"wanted": False}, "it went out before this came: the post is no longer Ready"),
     ],
 )
@@ -273,12 +277,38 @@ def test_cancel_comes_too_late_for_what_may_be_out(books: Books, state: State) -
     assert books.row(id_).state == state
 
 
-@pytest.mark.parametrize("verb", ["take_down", "edit", "dance"])
+@pytest.mark.parametrize("verb", ["edit", "dance"])
 def test_a_wish_that_nobody_can_fulfil_cancels_nothing(books: Books, verb: str) -> None:
     id_ = put(books, post(books))
     ask(books, id_, verb)
     assert books.row(id_).state == S.SCHEDULED
-    assert "refused" in books.story(id_)
+    assert f"{verb} was requested in Airtable" in books.story(id_)
+
+
+def test_a_take_down_of_what_is_not_out_cancels_it(books: Books) -> None:
+    id_ = put(books, post(books))
+    ask(books, id_, "take_down")
+    assert books.row(id_).state == S.CANCELLED
+    assert "it was not out yet; cancelled" in books.row(id_).reason
+
+
+def test_the_new_text_of_a_post_that_is_out_is_kept_for_an_edit(books: Books) -> None:
+    id_ = put(books, post(books))
+    books.change(id_, state=S.PUBLISHED, reason="", remote_id="1")
+    ask(books, id_, "edit")
+    assert "nothing to do, the text of its row is what is out" in books.row(id_).reason
+    put(books, post(books, "better"))
+    assert books.row(id_).newer["content"]["text"] == "better"
+    ask(books, id_, "edit")
+    assert "it is being changed" in books.row(id_).reason
+
+
+def test_why_a_platform_cannot_change_a_post_stands_in_its_row(books: Books) -> None:
+    id_ = put(books, post(books))
+    books.change(id_, state=S.PUBLISHED, reason="")
+    row = post(books, "better")
+    put(books, replace(row, plans=tuple(replace(plan, uneditable="X changes no post") for plan in row.plans)))
+    assert books.row(id_).reason.endswith("what is out is as it was; X changes no post")
 
 
 # Resolving in Airtable

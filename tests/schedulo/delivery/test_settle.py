@@ -86,7 +86,12 @@ def test_a_late_yes_before_the_second_was_sent_publishes_and_stops_it(books: Boo
 
 
 @pytest.mark.parametrize(
-    "state", [s for s in S if s not in (S.PUBLISHED, S.PROCESSING, S.PUBLISHED_INCOMPLETE, S.WAITING_IN_APP)]
+    "state",
+    [
+        s
+        for s in S
+        if s not in (S.PUBLISHED, S.PROCESSING, S.PUBLISHED_INCOMPLETE, S.WAITING_IN_APP, S.TAKEN_DOWN)
+    ],
 )
 def test_a_late_yes_publishes_from_every_state(books: Books, state: State) -> None:
     id_, write_id = books.unknown()

@@ -36,7 +36,8 @@ def test_every_state_has_its_row_and_can_be_reached_by_a_planned_post() -> None:
 
 def test_what_is_out_never_comes_back_to_be_sent_again() -> None:
     for state in (State.PUBLISHED, State.PUBLISHED_INCOMPLETE, State.WAITING_IN_APP):
-        assert reachable(state) <= {State.PUBLISHED, state}
+        assert reachable(state) <= {State.PUBLISHED, State.TAKEN_DOWN, State.REMOVED, state}
+    assert reachable(State.TAKEN_DOWN) == {State.TAKEN_DOWN}
 
 
 @pytest.mark.parametrize("state", [State.SENDING, State.UNKNOWN])
@@ -55,9 +56,9 @@ def test_a_late_answer_counts_from_every_state_that_is_not_out() -> None:
 
 
 def test_resting_states_are_left_only_by_evidence_or_by_a_persons_wish() -> None:
-    by_wish = {State.SCHEDULED, State.CLAIMED, State.CANCELLED, State.UNKNOWN}
+    by_wish = {State.SCHEDULED, State.CLAIMED, State.CANCELLED, State.UNKNOWN, State.TAKEN_DOWN}
     for state in RESTING:
-        assert TRANSITIONS[state] <= by_wish | LATE, state
+        assert TRANSITIONS[state] <= by_wish | LATE | {State.REMOVED}, state
     assert not RESTING & {State.SENDING, State.UNKNOWN, State.PROCESSING}
 
 

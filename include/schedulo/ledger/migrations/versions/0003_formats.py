@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0003"
 down_revision = "0002"
@@ -94,6 +95,64 @@ def upgrade() -> None:
             comment="when it was last seen on the platform after it went out",
         ),
     )
+    op.add_column(
+        "deliveries",
+        sa.Column(
+            "absent_ms",
+            sa.BigInteger(),
+            nullable=True,
+            comment="its platform has not shown it since; empty: it was seen last",
+        ),
+    )
+    op.add_column(
+        "deliveries",
+        sa.Column(
+            "newer",
+            sa.JSON().with_variant(postgresql.JSONB(), "postgresql"),
+            nullable=True,
+            comment="what its row says, where it was changed after it went out",
+        ),
+    )
+    op.create_table(
+        "amendments",
+        sa.Column("id", sa.Text(), primary_key=True, nullable=False),
+        sa.Column("delivery_id", sa.Text(), nullable=False),
+        sa.Column("verb", sa.Text(), nullable=False, comment="take_down or edit"),
+        sa.Column("number", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("asked_by", sa.Text(), nullable=False, comment="who asks, and how"),
+        sa.Column("state", sa.Text(), nullable=False, comment="open, done or failed"),
+        sa.Column(
+            "content",
+            sa.JSON().with_variant(postgresql.JSONB(), "postgresql"),
+            nullable=True,
+            comment="of an edit: what the post becomes",
+        ),
+        sa.Column(
+            "fingerprint",
+            sa.Text(),
+            server_default="",
+            nullable=False,
+            comment="of an edit: that of the row, where it becomes all that the row says",
+        ),
+        sa.Column("asked_ms", sa.BigInteger(), nullable=False),
+        sa.Column("next_ms", sa.BigInteger(), nullable=False, comment="not before then"),
+        sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("holder", sa.Text(), nullable=True),
+        sa.Column("held_until_ms", sa.BigInteger(), nullable=True),
+        sa.Column(
+            "answer", sa.Text(), server_default="", nullable=False, comment="what became of it, for people"
+        ),
+        sa.Column("settled_ms", sa.BigInteger(), nullable=True),
+    )
+    op.create_index(
+        "uq_amendments_open",
+        "amendments",
+        ["delivery_id", "verb"],
+        unique=True,
+        sqlite_where=sa.text("state = 'open'"),
+        postgresql_where=sa.text("state = 'open'"),
+    )
+    op.create_index("ix_amendments_state", "amendments", ["state", "next_ms"])
     op.add_column(
         "deliveries",
         sa.Column(

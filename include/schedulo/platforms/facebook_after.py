@@ -1,0 +1,118 @@
+"""Facebook Pages: posts that are out. Sources: Meta, Pages API (posts: update, delete), published_posts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from schedulo.errors import Phase, PlatformError
+from schedulo.flow import Flow, Job, Response, step
+from schedulo.model import Account, Content, Format
+from schedulo.platforms import graph
+from schedulo.platforms.after import TAKE_DOWN, After, Ended, Out, Presence, amend
+from schedulo.platforms.facebook_page import GRAPH, Page
+from schedulo.words import word
+
+EDITABLE = (Format.TEXT, Format.LINK, Format.IMAGE, Format.IMAGES)
+DONE = partial(GRAPH.success, phase=Phase.READ)
+LISTED = (*EDITABLE, Format.VIDEO, Format.REEL)
+
+
+class FacebookAfter:
+    batch = 50
+    """One request each; a list only where one cannot be read."""
+
+    def cannot_take_down(self, account: Account, content: Content) -> str:
+        if content.format is Format.STORY:
+            return "Facebook takes no story down for us; delete it in the app, or let its 24 hours end"
+        return ""
+
+    def cannot_edit(self, account: Account, content: Content) -> str:
+        if content.format in EDITABLE:
+            return ""
+        return f"Facebook lets us change the text of posts, not of a {content.format}; change it in the app"
+
+    def take_down(self, job: Job, out: Out) -> Flow:
+        page = Page.of(job)
+        try:
+            yield from amend(TAKE_DOWN, page.delete(out.post_id), DONE)
+        except PlatformError as error:
+            # Gone already, or hidden from this token: only the list of public posts can tell.
+            if not graph.unreadable(error):
+                raise
+            if (yield from _listed(page, [out])) != {out.key: Presence.ABSENT}:
+                raise
+        return Ended()
+
+    def edit(self, job: Job, out: Out, name: str) -> Flow:
+        """Only for posts that our app has made; others are refused (Meta: Pages API, update a post)."""
+        request = Page.of(job).commit(out.post_id, message=job.content.text)
+        yield from amend(name, request, DONE)
+        return Ended()
+
+    def look(self, job: Job, posts: Sequence[Out]) -> Flow:
+        """Post by post, since one that is gone spoils a request for many."""
+        page = Page.of(job)
+        found: dict[str, Presence] = {}
+        missing: list[Out] = []
+        for out in posts:
+            request = page.get(out.post_id, fields="id")
+            if (yield from step(f"look-{out.key}", request, readable, keep_s=graph.LOOK_KEEP_S)):
+                found[out.key] = Presence.THERE
+            else:
+                missing.append(out)
+        return found | ((yield from _listed(page, missing)) if missing else {})
+
+
+def readable(response: Response) -> bool:
+    """Whether an object can be read: False for one that is gone or hidden from this token."""
+    try:
+        GRAPH.data(response, Phase.READ)
+    except PlatformError as error:
+        if graph.unreadable(error):
+            return False
+        raise
+    return True
+
+
+def _listed(page: Page, posts: Sequence[Out]) -> Flow:
+    """What the lists of the Page's public posts say of posts that cannot be read one by one."""
+    names = yield from _names(page, "published_posts", "id,attachments{target}")
+    reels = any(out.content.format is Format.REEL for out in posts)
+    if names is not None and reels:
+        more = yield from _names(page, "video_reels", "id,post_id")
+        names = None if more is None else names | more
+    return {out.key: _presence(out, names) for out in posts}
+
+
+def _presence(out: Out, names: set[str] | None) -> Presence:
+    if names is None or out.content.format not in LISTED:
+        return Presence.UNSEEN
+    return Presence.THERE if _short(out.post_id) in names else Presence.ABSENT
+
+
+def _names(page: Page, edge: str, fields: str) -> Flow:
+    """All ids in a list, of posts and of what is attached to them; None where it does not end."""
+    request = page.get(f"{page.page_id}/{edge}", fields=fields, limit=100)
+    items = yield from GRAPH.items(f"look-{edge}", request)
+    if items is None:
+        return None
+    return {_short(name) for item in items for name in (item["id"], item.get("post_id"), *_targets(item))}
+
+
+def _targets(node: Any) -> list[str]:
+    if isinstance(node, list):
+        return [name for item in node for name in _targets(item)]
+    if not isinstance(node, dict):
+        return []
+    own = [word(node["target"].get("id"))] if isinstance(node.get("target"), dict) else []
+    return own + [name for value in node.values() for name in _targets(value)]
+
+
+def _short(post_id: Any) -> str:
+    """A post's number, with or without its Page's before it."""
+    return word(post_id).rpartition("_")[2]
+
+
+AFTER: After = FacebookAfter()
