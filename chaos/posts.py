@@ -1,8 +1,8 @@
 """The posts of a run: of every format, each part with a mark of its own, some bound to fail.
 
 A mark stands in the text of what it marks. A draft or a story has no text that the public sees: it is told
-by its file, so every file is unique too. Which posts may fail is decided here, before anything runs: each of those has an
-account of its own, or cells that the platform does not take, and nothing else depends on it.
+by its file, so every file is unique too. Which posts may fail is decided here, before anything runs: each of
+those has an account of its own, or cells that the platform does not take, and nothing else depends on it.
 """
 
 from __future__ import annotations
