@@ -10,7 +10,9 @@ from schedulo.flow import Flow, Job, Response, step
 from schedulo.model import Account, Content, Format
 from schedulo.platforms import graph
 from schedulo.platforms.after import TAKE_DOWN, After, Ended, Out, Presence, amend, nowhere
-from schedulo.platforms.instagram import FIND_MARGIN_S, GRAPH, Login, Place
+from schedulo.platforms.instagram import FIND_MARGIN_S
+from schedulo.platforms.instagram_accepts import Login
+from schedulo.platforms.instagram_container import GRAPH, Place
 
 NOT_DELETABLE = "2207073"
 NOT_THIS = "Instagram does not delete this kind of post for us; delete it in the app"

@@ -10,7 +10,7 @@ from schedulo.errors import Phase
 from schedulo.flow import Flow, Job, Response, step
 from schedulo.model import Account, Content, Format
 from schedulo.platforms.after import After, Out, Presence, nowhere
-from schedulo.platforms.tiktok import _ask, _data
+from schedulo.platforms.tiktok_calls import ask, data_of
 
 NO_TAKE_DOWN = "TikTok lets nobody take a post down from outside; delete it in the app"
 NO_EDIT = "TikTok lets nobody change a post from outside; change it in the app"
@@ -56,11 +56,11 @@ def _is_public(content: Content) -> bool:
 
 
 def _videos(verb: str, body: Mapping[str, Any]) -> Any:
-    return _ask(f"/v2/video/{verb}/", body, query=(("fields", "id"),))
+    return ask(f"/v2/video/{verb}/", body, query=(("fields", "id"),))
 
 
 def _ids(response: Response) -> list[str]:
-    return [str(video["id"]) for video in _data(response, Phase.READ).get("videos") or ()]
+    return [str(video["id"]) for video in data_of(response, Phase.READ).get("videos") or ()]
 
 
 AFTER: After = TikTokAfter()
