@@ -1,9 +1,9 @@
-"""How MP4, MOV and GIF files are laid out: read from their own structure, nothing is decoded.
+"""How MP4, MOV, Matroska and GIF files are laid out: read from their own structure, nothing is decoded.
 
 Boxes and blocks are walked by their sizes, so that a film of any length costs a few small readings. A file
 that lies about its sizes ends the walk; whether it can be played is for others to find out.
 
-Sources: ISO/IEC 14496-12 (boxes, edit lists), GIF89a (blocks, delays).
+Sources: ISO/IEC 14496-12 (boxes, edit lists), RFC 8794 (EBML), GIF89a (blocks, delays).
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ class FilmLayout:
     """The media (mdat) come before the index (moov)."""
     edited: bool
     """An edit list leaves out, delays, repeats or slows something."""
+    complete: bool
+    """The media end where they say, not with the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +48,37 @@ class _Box(NamedTuple):
     start: int
     """Of its content."""
     end: int
+    """Of what is there of it."""
+    complete: bool = True
 
 
 def film_layout(file: BinaryIO) -> FilmLayout:
     """Of an MP4 or MOV file, open for reading in binary."""
-    index_last, end = False, file.seek(0, 2)
-    for box in _boxes(file, 0, end):
-        if box.kind == b"mdat":
-            index_last = True
-        elif box.kind == b"moov":
-            return FilmLayout(index_last, _edited(file, box))
-    return FilmLayout(index_last, False)
+    index: _Box | None = None
+    index_last, complete = False, True
+    for box in _boxes(file, 0, file.seek(0, 2)):
+        if box.kind == b"moov":
+            index = box
+        elif box.kind == b"mdat":
+            index_last = index_last or index is None
+            complete = complete and box.complete
+    return FilmLayout(index_last, index is not None and _edited(file, index), complete)
+
+
+def matroska_complete(file: BinaryIO) -> bool:
+    """Whether a Matroska or WebM file is as long as it says; one that does not say is."""
+    end, at = file.seek(0, 2), 0
+    for _ in range(2):  # the header, and the segment, which is all the rest
+        file.seek(at)
+        head = file.read(12)
+        if len(head) < 5:
+            return False
+        width = 9 - head[4].bit_length()  # of the number; its leading bits say how many bytes it has
+        size = int.from_bytes(head[4 : 4 + width]) & (1 << 7 * width) - 1
+        if width > 8 or size == (1 << 7 * width) - 1:
+            return True
+        at += 4 + width + size
+    return at <= end
 
 
 def _boxes(file: BinaryIO, at: int, end: int) -> Iterator[_Box]:
@@ -71,7 +93,7 @@ def _boxes(file: BinaryIO, at: int, end: int) -> Iterator[_Box]:
         until = end if size == 0 else at + size
         if until < start:
             return
-        yield _Box(kind, start, min(until, end))
+        yield _Box(kind, start, min(until, end), until <= end)
         at = until
 
 

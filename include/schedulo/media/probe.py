@@ -27,7 +27,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
-from schedulo.media.layout import film_layout, gif_layout
+from schedulo.media.layout import film_layout, gif_layout, matroska_complete
 from schedulo.model import Facts, MediaKind, Problem
 
 pillow_heif.register_heif_opener()
@@ -167,7 +167,9 @@ def _image(path: Path, name: str, *, is_heif: bool = False) -> Probed:
 
 def _picture(path: Path, image: Image.Image) -> Probed:
     width, height = image.size
-    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    # Pillow unpacks all of a PNG to look for EXIF behind its pixels, where nobody writes it.
+    exif = image.getexif() if image.format != "PNG" or "exif" in image.info else Image.Exif()
+    orientation = exif.get(ExifTags.Base.Orientation, 1)
     if orientation in SIDEWAYS:
         width, height = height, width
     frames = animation_ms = 0
@@ -250,6 +252,8 @@ def _video(path: Path, name: str, reader: str, content_type: str, seconds: float
             if frame.rotation % 180:
                 width, height = height, width
             facts = _film_facts(path, reader, film, picture, frame, duration_ms)
+            if facts is None:
+                raise ValueError
             return Probed(MediaKind.VIDEO, content_type, width, height, duration_ms, facts)
     except (av.FFmpegError, StopIteration, OSError, ValueError, struct.error):
         # FFmpeg names whatever it was doing when it was called back, not the time limit.
@@ -269,14 +273,19 @@ def _film_facts(
     picture: VideoStream,
     frame: av.VideoFrame,
     duration_ms: int,
-) -> Facts:
+) -> Facts | None:
+    """None for a file that ends before its media do."""
     context = picture.codec_context
     sound = film.streams.audio[0].codec_context if film.streams.audio else None
     index_last = edited = False
-    if reader == "mov":
-        with path.open("rb") as file:
+    with path.open("rb") as file:
+        if reader == "mov":
             layout = film_layout(file)
-        index_last, edited = layout.index_last, layout.edited
+            index_last, edited, complete = layout.index_last, layout.edited, layout.complete
+        else:
+            complete = matroska_complete(file)
+    if not complete:
+        return None
     return Facts(
         fps=round(float(picture.average_rate or picture.guessed_rate or 0), 3),
         video_codec=context.codec.canonical_name,

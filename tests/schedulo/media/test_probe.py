@@ -126,8 +126,14 @@ def test_sound_alone_is_no_video(film: Maker, tmp_path: Path) -> None:
     assert "no picture" in refusal(tmp_path, film(picture=False, sound=True))
 
 
-def test_half_a_video_is_refused(film: Maker, tmp_path: Path) -> None:
-    content = film(frames=50)
+@pytest.mark.parametrize(
+    ("container", "options"),
+    [("mp4", {}), ("mp4", {"movflags": "faststart"}), ("mov", {}), ("matroska", {})],
+)
+def test_half_a_video_is_refused(
+    container: str, options: dict[str, str], film: Maker, tmp_path: Path
+) -> None:
+    content = film(container, frames=50, options=options)
     assert "damaged or incomplete" in refusal(tmp_path, content[: len(content) // 2])
 
 

@@ -1,0 +1,181 @@
+"""Runs a program that reads a file nobody can trust, apart: limited, watched, and ended whatever happens.
+
+A decoder that crashes, loops or eats memory takes its own process down and no worker. The program gets
+neither our environment, where keys may stand, nor a terminal, and the lowest priority, because posts go out
+meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from schedulo.model import Media, Problem
+from schedulo.settings import Settings
+
+CONFINE = Path(__file__).with_name("confine.py")
+NICE = 19
+LAST_BYTES = 2000
+"""So much of what a program said is kept."""
+MB = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one conversion may use."""
+
+    seconds: float
+    memory_mb: int
+    threads: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        return cls(settings.convert_s, settings.convert_memory_mb, settings.convert_threads)
+
+
+class ConversionError(Exception):
+    """The file could not be converted.
+
+    `problem` says so to the author of the post. `temporary`: the file may be good, and trying again later may
+    help. `detail` is what the program said last, for a log.
+    """
+
+    def __init__(self, problem: Problem, *, temporary: bool = False, detail: str = "") -> None:
+        super().__init__(problem.sentence())
+        self.problem = problem
+        self.temporary = temporary
+        self.detail = detail
+
+
+def failed(
+    media: Media, rule: str, remedy: str, *, temporary: bool = False, detail: str = ""
+) -> ConversionError:
+    """A `ConversionError` about this file."""
+    problem = Problem("Media", media.filename or media.kind.value, rule, remedy)
+    return ConversionError(problem, temporary=temporary, detail=detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a program ended."""
+
+    code: int
+    """Negative: the signal that ended it."""
+    said: str
+    """The last of what it wrote to its standard error."""
+
+
+def run(
+    program: list[str], media: Media, limits: Limits, file_bytes: int, on_line: Callable[[str], None]
+) -> Ended:
+    """Run `program` (an absolute path and its arguments) within `limits` and wait for it.
+
+    :param file_bytes: the largest file it may write
+    :param on_line: gets each line of its standard output
+    :raises ConversionError: out of time, memory or disk, or ended by a signal
+    """
+    late = threading.Event()
+    confined = {
+        "memory_bytes": limits.memory_mb * MB,
+        "cpu_s": int(limits.seconds * limits.threads) + 1,
+        "file_bytes": file_bytes,
+        "nice": NICE,
+    }
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(CONFINE), json.dumps(confined), *program],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
+            start_new_session=True,
+            text=True,
+            errors="replace",
+        )
+
+        def end() -> None:
+            late.set()
+            _kill(process)
+
+        timer = threading.Timer(limits.seconds, end)
+        timer.daemon = True
+        timer.start()
+        try:
+            _hear(process.stdout or (), on_line)
+            code = process.wait()
+        finally:
+            timer.cancel()
+            _kill(process)
+            process.wait()
+            if process.stdout:
+                process.stdout.close()
+        length = said.seek(0, os.SEEK_END)
+        said.seek(max(0, length - LAST_BYTES))
+        ended = Ended(code, said.read().decode(errors="replace").strip())
+    _judge(ended, late.is_set(), media, limits)
+    return ended
+
+
+def _hear(lines: Iterable[str], on_line: Callable[[str], None]) -> None:
+    for line in lines:
+        on_line(line.rstrip("\n"))
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    """The program and all it started: it leads a group of its own. Not once it was waited for: its number may
+    be somebody else's by then."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _judge(ended: Ended, late: bool, media: Media, limits: Limits) -> None:
+    if late or ended.code == -signal.SIGXCPU:
+        raise failed(
+            media,
+            f"converting it took more than the {limits.seconds:g} seconds that it may take",
+            "Make it shorter or smaller, or the operator raises SCHEDULO_CONVERT_S.",
+            temporary=True,
+            detail=ended.said,
+        )
+    if "No space left on device" in ended.said:
+        raise failed(
+            media,
+            "there was no room on the disk to convert it",
+            "The operator makes room in SCHEDULO_MEDIA_DIR.",
+            temporary=True,
+            detail=ended.said,
+        )
+    if "Cannot allocate memory" in ended.said or "MemoryError" in ended.said:
+        raise failed(
+            media,
+            f"converting it takes more than the {limits.memory_mb} MB of memory that it may take",
+            "Make it smaller, or the operator raises SCHEDULO_CONVERT_MEMORY_MB.",
+            detail=ended.said,
+        )
+    if ended.code == -signal.SIGKILL:  # by nobody but the system, when memory runs out
+        raise failed(
+            media,
+            "converting it was ended by the system",
+            "It is tried again; the operator looks for what takes the machine's memory.",
+            temporary=True,
+            detail=ended.said,
+        )
+    if ended.code < 0:
+        raise failed(
+            media,
+            f"it makes the program that reads it crash ({signal.Signals(-ended.code).name})",
+            "Export it again and upload it anew; where it is good, the operator raises "
+            "SCHEDULO_CONVERT_MEMORY_MB.",
+            detail=ended.said,
+        )
