@@ -51,6 +51,14 @@ class VideoFile:
     moov_first: bool
     """The index stands before the pictures, so that playing may begin before the download ends."""
     size_bytes: int
+    pixel_format: str = ""
+    """FFmpeg's name: yuv420p, ..."""
+    bit_rate: int = 0
+    """Of the picture, bits a second; 0 where it is not told."""
+    audio_rate_hz: int = 0
+    audio_channels: int = 0
+    cut: bool = False
+    """An edit list shows only parts of it."""
 
     @property
     def aspect(self) -> float:
@@ -58,6 +66,9 @@ class VideoFile:
 
 
 Probed = ImageFile | VideoFile
+
+LATEST_START = 90_000
+"""In units of a track, which are mostly 12,800 to 90,000 a second."""
 
 _known: OrderedDict[str, Probed | None] = OrderedDict()
 
@@ -97,17 +108,22 @@ def _video(content: bytes) -> VideoFile | None:
             if picture.codec_context.name in ("png", "mjpeg", "gif", "bmp", "webp"):
                 return None
             seconds = _duration_s(file, picture)
-            sound = file.streams.audio[0].codec_context.name if file.streams.audio else None
+            sound = file.streams.audio[0].codec_context if file.streams.audio else None
             return VideoFile(
                 container=_container(file, content),
                 codec=picture.codec_context.name,
-                audio_codec=sound,
+                audio_codec=sound.name if sound else None,
                 width=picture.codec_context.width,
                 height=picture.codec_context.height,
                 duration_s=seconds,
                 fps=float(picture.average_rate or 0),
                 moov_first=_moov_first(content),
                 size_bytes=len(content),
+                pixel_format=picture.codec_context.pix_fmt or "",
+                bit_rate=picture.bit_rate or 0,
+                audio_rate_hz=sound.sample_rate if sound else 0,
+                audio_channels=sound.layout.nb_channels if sound else 0,
+                cut=_cut(content),
             )
     except (av.FFmpegError, ValueError, IndexError):
         return None
@@ -124,6 +140,23 @@ def _duration_s(file: av.container.InputContainer, picture: av.VideoStream) -> f
     if picture.duration is not None and picture.time_base is not None:
         return float(picture.duration * picture.time_base)
     return (file.duration or 0) / av.time_base
+
+
+def _cut(content: bytes) -> bool:
+    """An edit list (ISO 14496-12: elst) of several parts, or one that begins seconds after the media do. The
+    small shift by which encoders hide a delay cuts nothing."""
+    at = 0
+    while (at := content.find(b"elst", at)) >= 0:
+        wide, entries = content[at + 4] == 1, int.from_bytes(content[at + 8 : at + 12])
+        size, number = (20, 8) if wide else (12, 4)
+        starts = [
+            int.from_bytes(content[place + number : place + 2 * number], signed=True)
+            for place in range(at + 12, min(at + 12 + entries * size, len(content) - size + 1), size)
+        ]
+        if sum(start >= 0 for start in starts) > 1 or max(starts, default=0) > LATEST_START:
+            return True
+        at += 4
+    return False
 
 
 def _moov_first(content: bytes) -> bool:

@@ -63,7 +63,7 @@ class Publishing(Reading):
             container.digests = [await self._image(request.params["image_url"], kind)]
         else:
             if "cover_url" in request.params:
-                await self._image(request.params["cover_url"], replace(kind, aspect=None))
+                container.cover = await self._image(request.params["cover_url"], replace(kind, aspect=None))
             if "upload_type" in request.params:
                 container.upload = Upload()
                 host = request.call.base_url.rpartition("/")[0]
@@ -132,7 +132,9 @@ class Publishing(Reading):
     def _check_tags(self, params: dict[str, str], *, needs_place: bool) -> None:
         """user_tags: `[{"username", "x", "y"}]`, x and y from 0 to 1, required on images."""
         for tag in read_list(params, "user_tags", self.service):
-            place = [tag.get("x"), tag.get("y")] if isinstance(tag, dict) and tag.get("username") else ["?"]
+            if not isinstance(tag, dict) or tag.keys() - {"username", "x", "y"}:
+                raise self.service.invalid("Param user_tags must be a list of username, x and y")
+            place = [tag.get("x"), tag.get("y")] if tag.get("username") else ["?"]
             given = [value for value in place if value is not None]
             if len(given) == 1 or (needs_place and not given):
                 raise self.service.invalid("Param user_tags needs username, x and y")
@@ -273,6 +275,8 @@ class Publishing(Reading):
             now,
             received_at,
             list(container.digests),
+            container.cover,
+            container.params.get("alt_text", ""),
         )
         for child in container.children:
             part = self._medium(child, now, received_at)
@@ -307,6 +311,8 @@ class Publishing(Reading):
         assert isinstance(account, Account)
         self._need_owner(account, request)
         self.service.need(request, self.login.comment)
+        if isinstance(parent, Medium) and KINDS[parent.kind].product == "STORY":
+            raise self.service.invalid("A story takes no comments")
         text = request.params.get("message", "")
         if not text.strip() or "attachment_url" in request.params:
             raise self.service.invalid("The parameter message is required, and nothing else")

@@ -78,6 +78,7 @@ class Facebook(GraphService):
         for path, handler in (
             ("media", edges.media),
             ("stories", self.list_stories),
+            ("children", edges.children),
             ("content_publishing_limit", edges.limit),
             ("comments", self.list_comments),
             ("replies", self.list_comments),

@@ -47,6 +47,7 @@ class Instagram(GraphService):
         self.edge("GET", "/{node}/stories", "stories", self.readable(edges.stories))
         self.edge("GET", "/{node}/comments", "comments", self.readable(self.list_comments))
         self.edge("GET", "/{node}/replies", "replies", self.readable(self.list_comments))
+        self.edge("GET", "/{node}/children", "children", self.readable(edges.children))
         limit = self.readable(edges.limit)
         self.edge("GET", "/{node}/content_publishing_limit", "content_publishing_limit", limit)
         self.edge("GET", "/me", "me", self.me)

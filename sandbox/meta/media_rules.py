@@ -53,6 +53,10 @@ class VideoLimits:
 REEL_LIMITS = VideoLimits(300 * MIB, (3, 15 * 60), (0.01, 10))
 STORY_LIMITS = VideoLimits(100 * MIB, (3, 60), (0.1, 10))
 FRAMES_PER_S = (23.0, 60.0)
+PIXEL_FORMATS = ("yuv420p", "yuvj420p", "yuv420p10le")
+BITS_PER_S = 25_000_000
+AUDIO_HZ = 48_000
+AUDIO_CHANNELS = 2
 VIDEO_COLUMNS = 1_920
 FEED_ASPECT = (4 / 5, 1.91)
 ROUNDING = 0.01
@@ -128,14 +132,20 @@ def image_error(found: Probed | None, kind: Kind) -> GraphError | None:
 
 
 def video_error(found: Probed | None, limits: VideoLimits, params: Mapping[str, str]) -> GraphError | None:
-    """MP4 or MOV with the index first, H.264 or HEVC, AAC or silent, and within `limits`."""
+    """MP4 or MOV with the index first and no edits, H.264 or HEVC in 4:2:0, AAC or silent, and within
+    `limits`."""
     if not isinstance(found, VideoFile):
         return errors.VIDEO_FORMAT
     accepted = (
         found.container in ("mp4", "mov")
         and found.moov_first
+        and not found.cut
         and found.codec in ("h264", "hevc")
+        and found.pixel_format in PIXEL_FORMATS
+        and found.bit_rate <= BITS_PER_S
         and found.audio_codec in ("aac", None)
+        and found.audio_rate_hz <= AUDIO_HZ
+        and found.audio_channels <= AUDIO_CHANNELS
         and found.size_bytes <= limits.size_bytes
         and found.width <= VIDEO_COLUMNS
         and limits.aspect[0] <= found.aspect <= limits.aspect[1]

@@ -192,6 +192,10 @@ class Reading:
                 "username": medium.account.username,
                 "permalink": _permalink(medium),
                 "shortcode": medium.shortcode,
+                "alt_text": medium.alt_text or None,
+                "thumbnail_url": f"https://scontent.cdninstagram.com/{medium.cover or medium.digests[0]}.jpg"
+                if kind.media_type == "VIDEO"
+                else None,
                 "timestamp": iso(medium.created_at),
                 "comments_count": len(medium.comments),
                 "like_count": 0,
@@ -201,6 +205,15 @@ class Reading:
 
         asked = request.params.get("fields")
         return lambda medium: select(values(medium), asked, MEDIA_FIELDS, ("id",), self.service)
+
+    async def children(self, request: Request) -> dict[str, Any]:
+        """`GET /{ig-media-id}/children`: the items of a carousel in their order."""
+        medium = self.store.nodes.get(request.node)
+        if not isinstance(medium, Medium):
+            raise self.service.no_object(request.node)
+        self._need_owner(medium.account, request)
+        self.service.need(request, self.login.read)
+        return {"data": [self._describe_medium(request)(child) for child in medium.children]}
 
     async def comments(self, request: Request, parent: Medium | Comment) -> dict[str, Any]:
         """At most 50, newest first, top level only."""

@@ -107,6 +107,8 @@ class Container:
     params: dict[str, str]
     children: list[Container] = field(default_factory=list)
     digests: list[str] = field(default_factory=list)
+    cover: str = ""
+    """sha256 of the picture that stands for a reel."""
     upload: Upload | None = None
     fetching: bool = False
     polls_left: int = 0
@@ -128,6 +130,8 @@ class Medium:
     created_at: float
     received_at: float
     digests: list[str]
+    cover: str = ""
+    alt_text: str = ""
     children: list[Medium] = field(default_factory=list)
     comments: list[Comment] = field(default_factory=list)
     parent: Medium | None = None

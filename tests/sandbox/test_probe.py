@@ -70,7 +70,16 @@ def test_a_video_tells_its_container_codec_size_and_length(container: str, codec
 def test_a_video_tells_its_sound():
     found = probe(film("mp4", "libx264", sound=True))
     assert isinstance(found, VideoFile)
-    assert found.audio_codec == "aac"
+    assert (found.audio_codec, found.audio_rate_hz, found.audio_channels) == ("aac", 48000, 2)
+    assert found.pixel_format == "yuv420p"
+
+
+def test_a_video_tells_that_an_edit_list_cuts_it():
+    """The list that each encoder writes begins with the media; this one begins seconds into them."""
+    whole = film("mp4", "libx264")
+    at = whole.index(b"elst") + 16
+    cut = whole[:at] + (200_000).to_bytes(4) + whole[at + 4 :]
+    assert [getattr(probe(content), "cut", None) for content in (whole, cut)] == [False, True]
 
 
 def test_a_video_tells_that_its_index_comes_last():

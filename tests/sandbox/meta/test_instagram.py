@@ -47,6 +47,54 @@ def test_a_carousel_is_published_with_its_children_in_order(meta: Meta):
     assert [set(child) for child in read["children"]["data"]] == [{"id", "media_type"}] * 3
 
 
+def test_a_carousel_mixes_images_and_videos(meta: Meta):
+    image = meta.finished(image_url=meta.file("i.jpg", jpeg()), is_carousel_item="true", alt_text="A cat")
+    url = meta.file("v.mp4", mp4(), "video/mp4")
+    video = meta.finished(media_type="VIDEO", video_url=url, is_carousel_item="true")
+    media_id = meta.published(media_type="CAROUSEL", children=f"{video},{image}")
+    (live,) = meta.sandbox.posts()
+    assert (live["kind"], live["media"]) == ("carousel", [digest(mp4()), digest(jpeg())])
+    listed = meta.get(f"{media_id}/children", fields="media_type,alt_text").json()["data"]
+    assert [row["media_type"] for row in listed] == ["VIDEO", "IMAGE"]
+    assert [row.get("alt_text") for row in listed] == [None, "A cat"]
+
+
+def test_a_carousel_costs_a_container_for_each_item_and_one_of_the_quota(meta: Meta):
+    children = [meta.finished(is_carousel_item="true") for _ in range(2)]
+    meta.published(media_type="CAROUSEL", children=",".join(children))
+    account = meta.sandbox.world.services["instagram"].store.nodes[IG]
+    assert (len(account.container_times), len(account.publish_times)) == (3, 1)
+
+
+def test_a_dropped_item_is_missing_from_the_carousel_and_its_list(meta: Meta):
+    children = [meta.finished(is_carousel_item="true") for _ in range(3)]
+    carousel = meta.finished(media_type="CAROUSEL", children=",".join(children))
+    meta.sandbox.fault(service="instagram", route="media_publish", mode="drop_child")
+    media_id = meta.publish(carousel).json()["id"]
+    read = meta.get(media_id, fields="children").json()
+    assert len(read["children"]["data"]) == 2
+    assert len(meta.get(f"{media_id}/children").json()["data"]) == 2
+
+
+def test_a_child_that_expires_takes_its_carousel_along(meta: Meta):
+    children = [meta.finished(is_carousel_item="true") for _ in range(2)]
+    meta.sandbox.advance(23 * HOUR)
+    carousel = meta.finished(media_type="CAROUSEL", children=",".join(children))
+    meta.sandbox.advance(2 * HOUR)
+    assert error(meta.publish(carousel)) == (400, -2, 2207020)
+
+
+def test_a_reel_shows_the_cover_that_was_fetched(meta: Meta):
+    video, cover = meta.file("r.mp4", mp4(), "video/mp4"), meta.file("c.jpg", jpeg(540, 960))
+    media_id = meta.published(media_type="REELS", video_url=video, cover_url=cover)
+    assert digest(jpeg(540, 960)) in meta.get(media_id, fields="thumbnail_url").json()["thumbnail_url"]
+
+
+def test_a_story_takes_no_comments(meta: Meta):
+    media_id = meta.published(media_type="STORIES", image_url=meta.file("s.jpg", jpeg(1080, 1920)))
+    assert error(meta.post(f"{media_id}/comments", message="hello")) == (400, 100, None)
+
+
 def test_a_story_is_in_the_story_list_and_not_among_the_media(meta: Meta):
     media_id = meta.published(media_type="STORIES", image_url=meta.file("s.jpg", jpeg(1080, 1920)))
     assert [row["id"] for row in meta.get(f"{IG}/stories").json()["data"]] == [media_id]
@@ -164,6 +212,17 @@ def test_400_containers_a_day_and_no_more(meta: Meta):
         ({"collaborators": "a,b"}, (400, 100, None)),
         ({"user_tags": '[{"username":"a"}]'}, (400, 100, None)),
         ({"user_tags": '[{"username":"a","x":2,"y":0}]'}, (400, 100, None)),
+        ({"user_tags": '[{"username":"a","x":0.5,"y":0.5,"z":0}]'}, (400, 100, None)),
+        ({"user_tags": '["a"]'}, (400, 100, None)),
+        ({"media_type": "CAROUSEL", "children": "1,2", "alt_text": "x"}, (400, 100, None)),
+        ({"media_type": "CAROUSEL", "children": "1,2", "user_tags": "[]"}, (400, 100, None)),
+        ({"media_type": "STORIES", "caption": "x"}, (400, 100, None)),
+        ({"media_type": "STORIES", "alt_text": "x"}, (400, 100, None)),
+        ({"media_type": "STORIES", "location_id": "1"}, (400, 100, None)),
+        ({"media_type": "STORIES", "collaborators": '["a"]'}, (400, 100, None)),
+        ({"media_type": "REELS", "video_url": "http://x/", "alt_text": "x"}, (400, 100, None)),
+        ({"is_carousel_item": "true", "location_id": "1"}, (400, 100, None)),
+        ({"share_to_feed": "true"}, (400, 100, None)),
         ({"location_id": "Berlin"}, (400, 100, None)),
         ({"media_type": "REELS", "video_url": "http://x/", "thumb_offset": "-1"}, (400, 1, 2207057)),
         ({"caption": "x" * 2201}, (400, 36004, 2207010)),

@@ -46,6 +46,23 @@ def test_an_instagram_container_is_made_published_and_read_back(meta: Meta):
     assert api.user.get_content_publishing_limit().data[0].quota_usage == 1
 
 
+def test_an_instagram_carousel_is_made_of_its_items_and_read_back(meta: Meta):
+    api = IGBusinessApi(**keys(meta, PAGE_TOKEN), instagram_business_id=IG_FB)
+    children = []
+    for shade in (10, 20):
+        item = {"image_url": meta.file(f"{shade}.jpg", jpeg(shade=shade)), "is_carousel_item": "true"}
+        children.append(api.post_object(IG_FB, "media", data=item)["id"])
+    while any(api.container.get_info(child).status_code != "FINISHED" for child in children):
+        pass
+    whole = {"media_type": "CAROUSEL", "children": ",".join(children), "caption": "Two"}
+    container = api.post_object(IG_FB, "media", data=whole)["id"]
+    while api.container.get_info(container).status_code != "FINISHED":
+        pass
+    media_id = api.post_object(IG_FB, "media_publish", data={"creation_id": container})["id"]
+    assert api.media.get_info(media_id=media_id).media_type == "CAROUSEL_ALBUM"
+    assert [row.media_type for row in api.media.get_children(media_id=media_id).data] == ["IMAGE"] * 2
+
+
 def test_a_refusal_is_understood(meta: Meta):
     api = GraphAPI(**keys(meta, PAGE_TOKEN))
     with pytest.raises(FacebookError) as refused:
