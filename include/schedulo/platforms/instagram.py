@@ -35,7 +35,7 @@ from schedulo.platforms.instagram_accepts import RULES, SHAPES, Login, problems
 from schedulo.platforms.instagram_container import (
     CONTAINER,
     GRAPH,
-    KINDS,
+    NAMES,
     STATUS_KEEP_S,
     Container,
     Place,
@@ -231,11 +231,11 @@ class Seen:
 def _seen(
     name: str, place: Place, content: Content, since: float, owned: frozenset[str] = frozenset()
 ) -> Flow:
-    kind = KINDS[content.format]
+    names = NAMES[content.format]
     fields = "id,caption,media_type,media_product_type,timestamp"
     # Stories are those of the last day, all of them.
-    asked = int(since) if kind.listed == "media" else None
-    request = place.get(f"{place.user}/{kind.listed}", fields=fields, since=asked, limit=50)
+    asked = int(since) if names.listed == "media" else None
+    request = place.get(f"{place.user}/{names.listed}", fields=fields, since=asked, limit=50)
     items = yield from GRAPH.items(name, request)
     if items is None:
         raise GRAPH.error(Phase.READ, 200, text="the account's list does not end")
@@ -257,7 +257,7 @@ def _seen(
 
 def _same_kind(item: Mapping[str, Any], content: Content) -> bool:
     """Whether an item of a list may be such a post: a carousel is no image, and a film no picture."""
-    if item.get("media_product_type") != KINDS[content.format].product_type:
+    if item.get("media_product_type") != NAMES[content.format].product_type:
         return False
     if content.format is Format.REEL:
         return True

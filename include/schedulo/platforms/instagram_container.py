@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from schedulo.errors import Phase, PlatformError
+from schedulo.errors import Kind, Phase, PlatformError
 from schedulo.flow import Flow, Job, NotReady, Request, Response, side_by_side, step
 from schedulo.model import Content, Format, MediaKind, Platform
 from schedulo.platforms import graph
@@ -49,7 +49,7 @@ class Container(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class Names:
     """What a format is called on its way in, and when it is read back."""
 
     media_type: str | None
@@ -59,11 +59,11 @@ class Kind:
 
 
 # Meta: IG User media (parameters), IG Media (fields).
-KINDS = {
-    Format.IMAGE: Kind(None, "FEED"),
-    Format.REEL: Kind("REELS", "REELS"),
-    Format.CAROUSEL: Kind("CAROUSEL", "FEED"),
-    Format.STORY: Kind("STORIES", "STORY", "stories"),
+NAMES = {
+    Format.IMAGE: Names(None, "FEED"),
+    Format.REEL: Names("REELS", "REELS"),
+    Format.CAROUSEL: Names("CAROUSEL", "FEED"),
+    Format.STORY: Names("STORIES", "STORY", "stories"),
 }
 POLL_S = {MediaKind.IMAGE: 3.0, MediaKind.VIDEO: 10.0}
 """How often to ask whether a file is processed. Meta's own sample asks every 3 s."""
@@ -94,27 +94,40 @@ def quota_left(place: Place) -> Flow:
     time until it may. What cannot be read stops nothing: Instagram itself refuses beyond the limit.
     """
     path = f"{place.user}/content_publishing_limit"
-    usage = yield from step(
-        "quota", place.get(path, fields="quota_usage,config"), _usage, keep_s=STATUS_KEEP_S
-    )
+    request = place.get(path, fields="quota_usage,config")
+    try:
+        yield from step("quota", request, _has_room, keep_s=STATUS_KEEP_S)
+    except PlatformError as error:
+        if error.kind is not Kind.QUOTA_EXHAUSTED:
+            raise
+        usage = yield from step("quota-used", request, _usage, keep_s=graph.LOOK_KEEP_S)
+        if usage is not None and usage["now"] is not None:
+            error.wait_s = yield from _until_room(place, path, usage)
+        raise
+
+
+def _has_room(response: Response) -> bool:
+    usage = _usage(response)
     if usage is None or usage["used"] < usage["total"]:
-        return
-    error = GRAPH.error(
-        Phase.READ, 200, "9", "2207042", f"{usage['used']} of {usage['total']} posts within a day"
-    )
-    now = usage["now"]
-    if now is not None:
-        # A post counts for a day. Those after `late` are few enough, those after `early` too many.
-        early, late = int(now) - usage["window_s"], int(now)
-        for _ in range(QUOTA_LOOKS):
-            middle = (early + late) // 2
-            request = place.get(path, fields="quota_usage", since=middle)
-            then = yield from step(f"quota-{middle}", request, _usage, keep_s=graph.LOOK_KEEP_S)
-            if then is None:
-                raise error
-            early, late = (early, middle) if then["used"] < usage["total"] else (middle, late)
-        error.wait_s = late + usage["window_s"] - now
-    raise error
+        return True
+    text = f"{usage['used']} of {usage['total']} posts within a day"
+    raise GRAPH.error(Phase.READ, response.status, "9", "2207042", text)
+
+
+def _until_room(place: Place, path: str, usage: dict[str, Any]) -> Flow:
+    """Seconds until the account may publish one more, by halving the day; None where that cannot be told.
+
+    Each post counts for a day: those after `late` are few enough, those after `early` too many.
+    """
+    early, late = int(usage["now"]) - usage["window_s"], int(usage["now"])
+    for _ in range(QUOTA_LOOKS):
+        middle = (early + late) // 2
+        request = place.get(path, fields="quota_usage", since=middle)
+        then = yield from step(f"quota-{middle}", request, _usage, keep_s=graph.LOOK_KEEP_S)
+        if then is None:
+            return None
+        early, late = (early, middle) if then["used"] < usage["total"] else (middle, late)
+    return late + usage["window_s"] - usage["now"]
 
 
 def _usage(response: Response) -> dict[str, Any] | None:
@@ -141,8 +154,8 @@ def _number(value: Any, default: int) -> int:
 def container_of(job: Job, place: Place) -> Flow:
     """The container of the post with its media on the way; `since` is when it was made, by Meta's clock."""
     content = job.content
-    kind, options = KINDS[content.format], content.options
-    form: Form = {"media_type": kind.media_type, "is_ai_generated": options.get("is_ai_generated")}
+    names, options = NAMES[content.format], content.options
+    form: Form = {"media_type": names.media_type, "is_ai_generated": options.get("is_ai_generated")}
     if content.format is Format.STORY:
         return (yield from _file(job, place, 0, CONTAINER, **form))
     form["caption"] = content.text or None

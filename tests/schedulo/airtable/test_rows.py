@@ -172,6 +172,28 @@ def test_the_platforms_choices_come_under_the_platforms_own_names() -> None:
     assert options[Platform.FACEBOOK] == {"title": "Launch"}
 
 
+@pytest.mark.parametrize(
+    ("line", "tag"),
+    [
+        ("@ann 0.5 .75", (0, "ann", 0.5, 0.75)),
+        ("2: @ann.b_c 0 1", (1, "ann.b_c", 0.0, 1.0)),
+        ("3:@ann", (2, "ann", None, None)),
+        ("  @ann  1.0  0.0  ", (0, "ann", 1.0, 0.0)),
+        ("@ann 0.5", None),
+        ("@ann 0.5 .", None),
+        ("@ann 50 50", None),
+        ("ann 0.5 0.5", None),
+        ("@ann 0.5 0.5 0.5", None),
+    ],
+)
+def test_a_tagged_person_is_a_name_with_a_place(line: str, tag: tuple[Any, ...] | None) -> None:
+    found = row(Tagged_people=line)
+    tags = found.options[Platform.INSTAGRAM].get("user_tags", [])
+    expected = [dict(zip(("index", "username", "x", "y"), tag, strict=True))] if tag else []
+    assert tags == expected
+    assert ("Tagged people" in problems(found)) is (tag is None)
+
+
 def test_what_a_duplicated_row_says_about_deliveries_is_ignored() -> None:
     copied = {"State": "Published", "Permalink": "https://x.com/1", "Deliveries": ["rec1"], "Post ID": "1"}
     assert row(**copied) == row()

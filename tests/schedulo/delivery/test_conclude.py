@@ -244,6 +244,19 @@ def test_what_a_flow_found_out_is_kept_whoever_holds_the_delivery(books: Books) 
     assert books.row(id_).permalink == "https://x.test/77"
 
 
+def test_a_post_of_which_the_platform_left_something_out_stays_published_and_a_person_is_told(
+    books: Books,
+) -> None:
+    id_, write_id = books.sent()
+    books.settle(Outcome(write_id, W.ACCEPTED, "201", value="77"))
+    lacks = "Instagram shows 6 of 7 files of this carousel"
+    books.do(endings.finish, id_, Published(permalink="https://x.test/77", lacks=lacks))
+    row = books.row(id_)
+    assert (row.state, row.reason, row.error_kind) == (S.PUBLISHED, lacks, "left_out")
+    assert books.incidents() == {"incomplete"}
+    assert lacks in books.story(id_)
+
+
 def test_a_doubt_that_a_late_answer_ended_is_worked_on_again(books: Books) -> None:
     id_, write_id = books.unknown()
     books.change(id_, state=S.UNRESOLVED)

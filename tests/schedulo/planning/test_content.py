@@ -19,7 +19,7 @@ FILM = Media("b" * 64, MediaKind.VIDEO, "video/mp4", 1000, 540, 960, 10_000)
 def fitted(platform: Platform, *media: Media, **cells: Any) -> Fitted:
     """What a row with these cells and files is on an account of the platform."""
     row = post_row({"id": "rec1", "fields": {"Text": "Which roast?", **cells}}, Mapping())
-    account = Account(platform, "1", "ours")
+    account = Account(platform, "1", "ours", options={"login": "instagram_login"})
     return fit(row, media, account, CONVERSATIONS[platform], public_media=True)
 
 
@@ -101,3 +101,30 @@ def test_a_row_of_pictures_says_all_that_tiktok_is_told() -> None:
     options = found.content.options
     said = [options[name] for name in ("privacy_level", "title", "photo_cover_index", "auto_add_music")]
     assert said == ["SELF_ONLY", "Cups", 1, True]
+
+
+def test_several_files_are_a_carousel_on_instagram() -> None:
+    found = fitted(Platform.INSTAGRAM, PICTURE, FILM)
+    assert found.content is not None
+    assert (found.content.format, found.content.media) == (Format.CAROUSEL, (PICTURE, FILM))
+    assert errors(fitted(Platform.INSTAGRAM, *[PICTURE] * 11)) == ["Media"]
+
+
+@pytest.mark.parametrize("medium", [PICTURE, FILM])
+def test_a_story_on_instagram_is_one_picture_or_one_video(medium: Media) -> None:
+    found = fitted(Platform.INSTAGRAM, medium, Format="Story")
+    assert found.content is not None
+    assert found.content.format is Format.STORY
+    assert errors(found) == []
+
+
+@pytest.mark.parametrize("wish", ["Story", "Reel"])
+def test_several_files_are_no_story_and_no_reel_on_instagram(wish: str) -> None:
+    found = fitted(Platform.INSTAGRAM, FILM, FILM, Format=wish)
+    assert (found.content, errors(found)) == (None, ["Media"])
+
+
+def test_a_picture_whose_format_says_reel_is_an_image() -> None:
+    found = fitted(Platform.INSTAGRAM, PICTURE, Format="Reel")
+    assert found.content is not None
+    assert found.content.format is Format.IMAGE

@@ -15,7 +15,7 @@ from sandbox.running import RunningSandbox
 from schedulo.errors import Kind, PlatformError
 from schedulo.flow import Auth, Commit, Finding, Job, Look, Lost, Request, Response, Sent, Slice, Step
 from schedulo.model import Account, Content, Format, Media, MediaKind, Platform, Published
-from schedulo.platforms import CONVERSATIONS
+from schedulo.platforms import CONVERSATIONS, instagram
 from tests.sandbox.meta.conftest import jpeg, mp4
 from tests.schedulo.platforms.flows import OutcomeUnknown, run_flow
 
@@ -121,6 +121,25 @@ CASES = {
 NO_WORDS = ("fb-photo-story", "fb-video-story")
 
 
+CHOICES: dict[str, dict[str, Any]] = {
+    "ig-image": {"is_ai_generated": True, "user_tags": [{"index": 0, "username": "bob", "x": 0.5, "y": 1}]},
+    "ig-reel": {"share_to_feed": False, "user_tags": [{"index": 0, "username": "bob", "x": None, "y": None}]},
+    "ig-reel-in-bytes": {"thumb_offset": 1500, "is_ai_generated": True},
+    "ig-carousel": {
+        "is_ai_generated": True,
+        "user_tags": [
+            {"index": 0, "username": "bob", "x": 0.5, "y": 0.5},
+            {"index": 1, "username": "eve", "x": 0.5, "y": 0.5},
+        ],
+    },
+    "ig-story": {
+        "is_ai_generated": True,
+        "user_tags": [{"index": 0, "username": "bob", "x": None, "y": None}],
+    },
+}
+"""What else an author may say of a post."""
+
+
 @pytest.fixture
 def driver(request: pytest.FixtureRequest, sandbox: RunningSandbox, files: dict[str, bytes]) -> Driver:
     """A seeded sandbox, and a driver with the post of the case that the test is for."""
@@ -170,6 +189,8 @@ def driver(request: pytest.FixtureRequest, sandbox: RunningSandbox, files: dict[
             Format.STORY: (one if case in ("ig-story", "fb-photo-story") else clip,),
         }.get(kind, ()),
         link="https://example.org/a" if kind is Format.LINK else None,
+        options=CHOICES.get(case, {}),
+        cover=one if case == "ig-reel" else None,
     )
     options = {"meta_version": "v25.0", "facebook_two_phase": case != "fb-text-at-once"}
     if case in ("ig-reel-in-bytes", "ig-carousel-in-bytes", "ig-story-by-page"):
@@ -216,6 +237,25 @@ def test_each_format_goes_out_once_with_its_link(driver: Driver) -> None:
     assert result.post_id
     assert result.permalink.startswith("https://")
     assert result.note == ""
+
+
+@of("ig-reel")
+def test_a_cover_is_what_stands_for_the_reel(driver: Driver) -> None:
+    published = driver.publish()
+    request = Request("instagram", "GET", f"/v25.0/{published.post_id}", query=(("fields", "thumbnail_url"),))
+    assert driver.job.content.cover is not None
+    assert driver.job.content.cover.sha256 in driver.send(request).json()["thumbnail_url"]
+
+
+@of("ig-carousel")
+def test_a_carousel_that_instagram_drops_an_item_of_says_so(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(instagram, "CHILDREN_S", 1.0)
+    break_commit(driver, "drop_child")
+    published = driver.publish()
+    assert published.lacks == "Instagram shows 2 of 3 files of this carousel"
+    assert published.permalink
 
 
 @of()
