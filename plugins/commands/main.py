@@ -10,10 +10,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from commands import accounts, again, airtable, db, holds, ledger
+from commands import accounts, after, again, airtable, db, holds, ledger
 from commands.failure import CommandError
 
-SUBJECTS = (accounts, again, airtable, db, holds, ledger)
+SUBJECTS = (accounts, after, again, airtable, db, holds, ledger)
 
 
 def parser() -> argparse.ArgumentParser:

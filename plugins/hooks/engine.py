@@ -26,7 +26,8 @@ from schedulo.errors.kinds import Actor
 from schedulo.ledger.database import Ledger
 from schedulo.media import MediaLinks, MediaStore
 from schedulo.planning.tick import Tick
-from schedulo.platforms import CONVERSATIONS
+from schedulo.platforms import AFTER, CONVERSATIONS
+from schedulo.publishing.aftercare import Means
 from schedulo.publishing.publisher import Publisher
 from schedulo.publishing.rehearsal import Rehearsed, rehearse
 from schedulo.publishing.renewal import Logins
@@ -78,6 +79,21 @@ async def rehearse_here(ledger: Ledger, delivery_ids: list[str]) -> list[Rehears
     endpoints = [(hook.conn_type, _endpoint(hook)) for hook in HOOKS]
     wire = wire_of(endpoints, tokens_of(endpoints, ledger))
     return await rehearse(ledger, wire, settings(), CONVERSATIONS, _links().url, delivery_ids)
+
+
+def after_means(ledger: Ledger) -> Means:
+    """What a worker needs to look after posts that are out."""
+    endpoints = [(hook.conn_type, _endpoint(hook)) for hook in HOOKS]
+    tokens = tokens_of(endpoints, ledger)
+    return Means(
+        ledger,
+        wire_of(endpoints, tokens),
+        settings(),
+        CONVERSATIONS,
+        AFTER,
+        _links().url,
+        Logins(tokens, dict(endpoints)),
+    )
 
 
 async def _aendpoint(hook: type[PlatformHook]) -> Endpoint:

@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 
 
-class _ByHand(BaseOperator):
+class ByHandOperator(BaseOperator):
     """Reads the run's configuration, does it on the ledger, and leaves the XCom `answers`."""
 
     def execute(self, context: Context) -> None:
@@ -33,7 +33,7 @@ class _ByHand(BaseOperator):
         raise NotImplementedError
 
 
-class RetryDeliveriesOperator(_ByHand):
+class RetryDeliveriesOperator(ByHandOperator):
     """
     Make the chosen deliveries claimable again, so that the next minute's run takes them.
 
@@ -51,7 +51,7 @@ class RetryDeliveriesOperator(_ByHand):
         return retried.sentence(dry_run=wished.dry_run), [_told(item) for item in retried.told]
 
 
-class ResolveDeliveryOperator(_ByHand):
+class ResolveDeliveryOperator(ByHandOperator):
     """
     Do what a person who has looked says of an unresolved delivery.
 
@@ -72,7 +72,7 @@ class ResolveDeliveryOperator(_ByHand):
         return told.sentence, [_told(told)]
 
 
-class EmergencyStopOperator(_ByHand):
+class EmergencyStopOperator(ByHandOperator):
     """
     Hold everything, a platform or an account; or release it.
 

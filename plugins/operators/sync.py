@@ -6,6 +6,7 @@ from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 
+from operators.after import wake_if_asked
 from operators.notify import wake_if_needed
 
 
@@ -20,7 +21,8 @@ class SyncOperator(BaseOperator):
 
     Returns the label of each delivery that the run claimed, in the order of their map indexes. A retry or a
     cleared sync returns the same list: a run's claims are written once. Updates the incidents asset when
-    people are to be told something.
+    people are to be told something, and the requests asset when posts that are out are to be taken down or
+    changed.
     """
 
     def execute(self, context: Context) -> list[str]:
@@ -41,8 +43,9 @@ class SyncOperator(BaseOperator):
         return [claim.label for claim in claims]
 
     def _wake(self, ledger: Any, context: Context) -> None:
-        """That people could not be told must not keep posts from going out."""
-        try:
-            wake_if_needed(ledger, context["outlet_events"])
-        except Exception:
-            self.log.warning("handle_incidents could not be woken", exc_info=True)
+        """That others could not be woken must not keep posts from going out."""
+        for name, wake in (("handle_incidents", wake_if_needed), ("look_after_posts", wake_if_asked)):
+            try:
+                wake(ledger, context["outlet_events"])
+            except Exception:
+                self.log.warning("%s could not be woken", name, exc_info=True)

@@ -192,9 +192,18 @@ def test_incidents_are_handled_when_they_come_up_and_now_and_then(bag: DagBag) -
     assert [asset.name for asset in schedule.asset_condition.objects] == ["schedulo://incidents"]
 
 
-def test_a_sync_may_wake_the_handling_of_incidents(bag: DagBag) -> None:
-    [outlet] = bag.dags["publish_due_posts"].get_task("sync").outlets
-    assert outlet.name == "schedulo_incidents"
+def test_a_sync_may_wake_the_handling_of_incidents_and_of_requests(bag: DagBag) -> None:
+    outlets = bag.dags["publish_due_posts"].get_task("sync").outlets
+    assert [outlet.name for outlet in outlets] == ["schedulo_incidents", "schedulo_requests"]
+
+
+def test_posts_that_are_out_are_looked_after_every_hour_and_when_somebody_asks(bag: DagBag) -> None:
+    from airflow.sdk import AssetOrTimeSchedule
+
+    dag = bag.dags["look_after_posts"]
+    assert isinstance(dag.schedule, AssetOrTimeSchedule)
+    assert [asset.name for asset in dag.schedule.asset_condition.objects] == ["schedulo://requests"]
+    assert dag.max_active_runs == 1
 
 
 def test_people_are_told_by_one_run_at_a_time(bag: DagBag) -> None:

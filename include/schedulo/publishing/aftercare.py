@@ -107,16 +107,12 @@ async def _tools(means: Means) -> AsyncIterator[_Tools]:
 # --- taking down and changing -----------------------------------------------------------------------------
 
 
-async def carry_out(means: Means, delivery_ids: Sequence[str] | None = None) -> list[str]:
-    """Do what people asked of posts that are out, or of these deliveries alone; answers what became of it."""
+async def carry_out(means: Means, delivery_ids: Sequence[str] | None = None) -> dict[str, str]:
+    """Do what people asked of posts that are out, or of these deliveries alone; answers what became of each,
+    as a sentence."""
     async with _tools(means) as tools:
         taken = await tools.desk.do(amendments.take, tools.process, delivery_ids)
-        return [await _one(tools, amendment) for amendment in taken]
-
-
-async def _one(tools: _Tools, amendment: Amendment) -> str:
-    sentence = await _tried(tools, amendment)
-    return f"{amendment.delivery.label}: {sentence}"
+        return {amendment.delivery.id: await _tried(tools, amendment) for amendment in taken}
 
 
 async def _tried(tools: _Tools, amendment: Amendment) -> str:
@@ -263,18 +259,26 @@ def _down(platform: Platform, note: str) -> PlatformError:
 # --- still there? -----------------------------------------------------------------------------------------
 
 
-async def look(means: Means) -> list[str]:
-    """Look for posts that are out, where that is due; answers what was found otherwise than expected."""
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """How many posts were looked for, and what was found otherwise than expected, as sentences."""
+
+    posts: int
+    lines: Sequence[str] = ()
+
+
+async def look(means: Means) -> Looked:
+    """Look for posts that are out, where that is due."""
     with means.ledger.read() as connection:
         wanted = presence.sought(connection, means.ledger.now_ms(connection), means.settings)
     if not wanted:
-        return []
+        return Looked(0)
     async with _tools(means) as tools:
         by_account = groupby(
             sorted(wanted, key=lambda one: one.delivery.account.key), key=lambda one: one.delivery.account.key
         )
         looks = [_account(tools, list(posts)) for _, posts in by_account]
-        return [line for lines in await asyncio.gather(*looks) for line in lines]
+        return Looked(len(wanted), [line for lines in await asyncio.gather(*looks) for line in lines])
 
 
 async def _account(tools: _Tools, posts: Sequence[Sought]) -> list[str]:

@@ -56,7 +56,7 @@ def carry_out(stage: Stage) -> list[str]:
     """As though what was put off were due."""
     with stage.ledger.begin() as connection:
         connection.execute(sa.update(amendments_table).values(next_ms=0))
-    return asyncio.run(aftercare.carry_out(means(stage)))
+    return list(asyncio.run(aftercare.carry_out(means(stage))).values())
 
 
 def on_x(stage: Stage, text: str = "hello", **more: Any) -> str:
@@ -364,7 +364,7 @@ def test_where_nothing_can_be_changed_the_answer_says_so(stage: Stage, publish: 
 
 
 def look(stage: Stage) -> list[str]:
-    return asyncio.run(aftercare.look(means(stage)))
+    return list(asyncio.run(aftercare.look(means(stage))).lines)
 
 
 def age(stage: Stage, id_: str, hours: float = 2) -> None:

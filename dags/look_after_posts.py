@@ -1,0 +1,33 @@
+"""
+### Look after posts
+
+For posts that are out. Every hour, and as soon as somebody asks for something.
+
+- **carry_out** takes down and changes what people asked for in Airtable or by command, and what could not be
+  done at once before.
+- **still_there** looks whether posts are still on their platforms, each once a day for a month
+  (`SCHEDULO_STILL_THERE_S`, `SCHEDULO_STILL_THERE_DAYS`). What two looks an hour apart do not find is told as
+  no longer there. It is never sent again.
+
+A platform or an account that cannot be read is named in the log and asked again by a later run.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable
+
+from operators.after import REQUESTS_URI, CarryOutOperator, StillThereOperator
+
+with DAG(
+    dag_id="look_after_posts",
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable("17 * * * *", timezone="UTC"), assets=[Asset(REQUESTS_URI)]
+    ),
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,
+    default_args={"owner": "schedulo", "retries": 1, "retry_delay": timedelta(seconds=30)},
+    tags=["publishing"],
+    doc_md=__doc__,
+) as dag:
+    CarryOutOperator(task_id="carry_out") >> StillThereOperator(task_id="still_there")

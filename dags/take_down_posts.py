@@ -1,0 +1,41 @@
+"""
+### Take posts down, or change them
+
+For posts that are out. Choose by posts or deliveries, and by accounts if it is only for some of them.
+
+- **take_down**: X, Facebook, and Instagram accounts that are connected by Facebook Login. A thread goes
+  whole. What is not out yet is cancelled instead. To publish again what was taken down, make a new row.
+- **edit**: Facebook posts get the text that their row has now. Elsewhere it is not possible.
+
+What a platform does not let be done is said in the answer, with what to do instead. With **dry run** nothing
+is done: the log says what would be. What cannot be done at once (a limit, a platform that is down) is done
+later by **look_after_posts**. For programs: the XCom `answers` of **take_down** holds an entry a delivery.
+"""
+
+from airflow.sdk import DAG, Param
+
+from operators.after import TakeDownOperator
+
+
+def texts(title: str, description: str) -> Param:
+    kind = ["array", "null"]
+    return Param([], type=kind, items={"type": "string"}, title=title, description=description)
+
+
+with DAG(
+    dag_id="take_down_posts",
+    schedule=None,
+    catchup=False,
+    is_paused_upon_creation=False,
+    default_args={"owner": "schedulo"},
+    tags=["publishing"],
+    doc_md=__doc__,
+    params={
+        "action": Param("take_down", type="string", enum=["take_down", "edit"], title="What?"),
+        "posts": texts("Posts", "Record ids of rows in Posts, one a line (rec...)."),
+        "deliveries": texts("Deliveries", "Ids, one a line: the column Key of Deliveries."),
+        "accounts": texts("Accounts", "Only on these accounts: keys such as x:123, one a line."),
+        "dry_run": Param(False, type="boolean", title="Dry run", description="Only say what would be done."),
+    },
+) as dag:
+    TakeDownOperator(task_id="take_down")
