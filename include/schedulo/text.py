@@ -33,6 +33,8 @@ class Url:
     end: int
     certain: bool
     """False where implementations disagree whether this is a link."""
+    unsure_until: int = 0
+    """Where they disagree on the link's end: they may cut an emoji in two up to here."""
 
 
 # --- links ---
@@ -118,7 +120,9 @@ def urls(text: str) -> list[Url]:
         for name in names:
             # Where other script follows the last Latin name, implementations disagree on the link's end.
             last = match["path"] and name.end() == len(domain)
-            found.append(Url(start + name.start(), end if last else start + name.end(), certain))
+            name_end = end if last else start + name.end()
+            unsure_until = end if match["path"] and name is names[-1] else 0
+            found.append(Url(start + name.start(), name_end, certain, unsure_until))
     return found
 
 
@@ -226,7 +230,8 @@ def x_weighted_length(text: str) -> int:
     for url in urls(text):
         inside = X_URL_LENGTH if url.certain else max(X_URL_LENGTH, _weight_of(text[url.start : url.end]))
         weight += _weight_of(text[at : url.start]) + inside
-        at = url.end
+        at = max(url.end, url.unsure_until)
+        weight += sum(map(_weight, text[url.end : at]))
     return weight + _weight_of(text[at:])
 
 

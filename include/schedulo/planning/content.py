@@ -10,7 +10,10 @@ from dataclasses import dataclass, replace
 
 from schedulo.airtable.rows import PostRow
 from schedulo.model import Account, Content, Format, Media, MediaKind, Platform, Problem
+from schedulo.planning.mentions import NOBODY, Mentions
+from schedulo.planning.text import fit_text
 from schedulo.platforms.base import Conversation
+from schedulo.text_rules import text_rule
 
 _IMAGE, _GIF, _VIDEO = MediaKind.IMAGE, MediaKind.GIF, MediaKind.VIDEO
 
@@ -42,7 +45,6 @@ _SINGLE: Mapping[tuple[Platform, str, MediaKind | None], Format] = {
 }
 _STORIES = frozenset(platform for platform, wish, _ in _SINGLE if wish == "story")
 _SEVERAL = (Platform.X, Platform.FACEBOOK, Platform.TIKTOK)
-_COMMENTED = (Platform.INSTAGRAM, Platform.FACEBOOK)
 _REMEDY = "The author of the post corrects it."
 
 
@@ -59,6 +61,7 @@ def fit(
     media: Sequence[Media],
     account: Account,
     conversation: Conversation,
+    mentions: Mentions = NOBODY,
     *,
     public_media: bool,
 ) -> Fitted:
@@ -70,16 +73,27 @@ def fit(
     format_ = _format(row, media, account.platform)
     if isinstance(format_, Problem):
         return Fitted(None, (format_,))
+    texts = fit_text(row, account, format_, mentions, text_rule(account, format_))
     content = Content(
         format=format_,
-        text=_text(row, account.platform, format_),
+        text=texts.text,
         media=media,
-        link=row.link if format_ is Format.LINK else None,
+        link=texts.link,
         options=dict(row.options.get(account.platform, {})),
-        thread=row.thread if account.platform is Platform.X else (),
-        first_comment=row.first_comment if account.platform in _COMMENTED else "",
+        thread=texts.thread,
+        first_comment=texts.first_comment,
     )
-    return Fitted(content, tuple(conversation.check(account, content, public_media=public_media)))
+    checked = conversation.check(account, content, public_media=public_media)
+    return Fitted(content, _once(*texts.problems, *checked))
+
+
+def _once(*problems: Problem) -> tuple[Problem, ...]:
+    """Without those that say the same of the same value: both the fitting and the check measure texts."""
+    found: dict[tuple[str, str, bool], Problem] = {}
+    for problem in problems:
+        key = (problem.field.casefold(), problem.value.replace(",", "") or problem.rule, problem.warning)
+        found.setdefault(key, problem)
+    return tuple(found.values())
 
 
 def _format(row: PostRow, media: Sequence[Media], platform: Platform) -> Format | Problem:
@@ -107,13 +121,6 @@ def _format(row: PostRow, media: Sequence[Media], platform: Platform) -> Format 
     if found is Format.TEXT and platform is Platform.FACEBOOK and row.link:
         return Format.LINK
     return found
-
-
-def _text(row: PostRow, platform: Platform, format_: Format) -> str:
-    """The text; the link is part of it where the platform has no place of its own for one."""
-    if row.link and format_ is not Format.LINK and platform in (Platform.X, Platform.FACEBOOK):
-        return row.text if row.link in row.text else f"{row.text}\n{row.link}".strip()
-    return row.text
 
 
 def content_hash(content: Content) -> str:

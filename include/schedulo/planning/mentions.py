@@ -8,9 +8,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import sqlalchemy as sa
+
 from schedulo.airtable.rows import MentionRow
 from schedulo.airtable.schema import PLATFORM_WORDS
+from schedulo.ledger import marks
 from schedulo.model import Platform, Problem
+
+_MARK = "airtable:mentions"
+"""The table is small, and is always read as a whole."""
 
 
 @dataclass(frozen=True)
@@ -78,3 +84,15 @@ class Mentions:
 
 
 NOBODY = Mentions()
+
+
+def known(connection: sa.Connection) -> Mentions:
+    """As the table was when it was last read."""
+    return Mentions.load(marks.read(connection, _MARK)[0])
+
+
+def keep(connection: sa.Connection, now_ms: int, rows: Iterable[MentionRow]) -> bool:
+    """Know what the table says. Answers whether that is something else than before."""
+    before, now = known(connection).dump(), Mentions.of(rows).dump()
+    marks.mark(connection, now_ms, _MARK, now)
+    return before != now
