@@ -57,7 +57,7 @@ def test_a_base_that_fits_passes_the_test(
     hook = connect(monkeypatch, sandbox, extra={"base_id": base_id})
     assert hook.test_connection() == (True, f"Base {base_id}: every table and field is there.")
     read = [row for row in sandbox.requests() if row["route"] == "list_records"]
-    assert sum(row["count"] for row in read) == 3
+    assert sum(row["count"] for row in read) == 4
 
 
 def test_the_test_names_every_renamed_and_mistyped_field(
