@@ -71,7 +71,8 @@ class Post:
     by_clock: bool = False
     """Planned as a time on the clock of its account's zone, not as an instant."""
     fault: Fault | None = None
-    draft: bool = False
+    draft: str = ""
+    """The sandbox's name of the request that brings it into the inbox; empty: it is no draft."""
     wrong: bool = False
 
     def row(self, first_due: datetime, media_url: str, account_ids: Mapping[Account, str]) -> dict[str, Any]:
@@ -135,7 +136,7 @@ POSTS: tuple[Post, ...] = (
         4,
         ("pour.mp4",),
         {"Format": "Draft to inbox"},
-        draft=True,
+        draft="upload",
     ),
     Post(
         "Two new bags",
@@ -153,6 +154,23 @@ POSTS: tuple[Post, ...] = (
         cells={"Link": "https://northlight.example/brew"},
     ),
     Post("The team", "Eight people, one roaster.", (FB_BERLIN,), 6, ("team.jpg",), by_clock=True),
+    Post(
+        "Three cups",
+        "Morning, noon and night #coffee",
+        (TT_NYC,),
+        6,
+        ("red-bag.jpg", "blue-bag.jpg", "cup.jpg"),
+        {**_TIKTOK, "TikTok title": "Three cups", "Cover picture": 3},
+    ),
+    Post(
+        "Idea for a slideshow",
+        "Draft: from bean to bag",
+        (TT_BERLIN,),
+        7,
+        ("red-bag.jpg", "cup.jpg"),
+        {"Format": "Draft to inbox"},
+        draft="content_init",
+    ),
     Post("Brooklyn opening", "We open in Brooklyn!", (FB_NYC,), 8, ("street.jpg", "bar.jpg"), by_clock=True),
     Post("First crack", "Can you hear it?", (X_BERLIN,), 8, ("crack.mp4",)),
     Post("Behind the bar", "Ten hours in four seconds", (FB_BERLIN,), 9, ("bar.mp4",), {"Format": "Reel"}),
@@ -186,6 +204,7 @@ def files() -> dict[str, bytes]:
         "guji.jpg": media.picture("Ethiopia Guji", orange, (1080, 1350)),
         "red-bag.jpg": media.picture("Red bag", red),
         "blue-bag.jpg": media.picture("Blue bag", blue),
+        "cup.jpg": media.picture("One cup", green),
         "team.jpg": media.picture("The team", green, (1200, 800)),
         "street.jpg": media.picture("Brooklyn", orange, (1200, 800)),
         "bar.jpg": media.picture("The bar", blue, (1200, 800)),
@@ -214,7 +233,7 @@ def seed() -> dict[str, Any]:
         },
         "instagram": {"accounts": [user(account) for account in of("instagram")]},
         "tiktok": {
-            "clients": [{"client_key": "demo", "client_secret": "demo"}],
+            "clients": [{"client_key": "demo", "client_secret": "demo", "verified_prefixes": ["127.0.0.1"]}],
             "accounts": [user(account) for account in of("tiktok")],
         },
         "x": {"accounts": [user(account) for account in of("x")]},

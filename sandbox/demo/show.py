@@ -28,6 +28,8 @@ PATIENCE_S = 180.0
 """How long after the last due instant results are waited for."""
 RESTING = {"Published", "Published in part", "Waiting for you in the app", "Failed", "Missed", "Please look"}
 NOT_PLANNED = "Not planned"
+DRAFT_TAKEN = {"upload": 201, "content_init": 200}
+"""The answers to the requests that bring a draft into an inbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +187,9 @@ class Show:
         account, post = one.account, one.post
         row = self._row(post.title, self._stage.account_ids[account])
         mine = [call for call in recent if call["account_id"] == account.account_id]
-        if post.draft:  # no post is live yet: what arrived is the upload, and the row says that it rests
-            arrived = [
-                call["received_at"] for call in mine if (call["route"], call["status"]) == ("upload", 201)
-            ]
+        if post.draft:  # no post is live yet: what arrived is the request, and the row says that it rests
+            taken = (post.draft, DRAFT_TAKEN[post.draft])
+            arrived = [call["received_at"] for call in mine if (call["route"], call["status"]) == taken]
         else:
             arrived = [
                 item["received_at"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from schedulo import accepts
 from schedulo.accepts import MB, Pictures, Rules, Videos
-from schedulo.model import Content, Format, Media, MediaKind, Problem
+from schedulo.model import Content, Format, MediaKind, Problem
 from schedulo.text import utf16_length
 
 # TikTok: Content Posting API, media transfer guide (video and image restrictions). It names neither sound,
@@ -131,7 +131,7 @@ def _media(content: Content, public_media: bool) -> Iterator[Problem]:
     for media in content.media:
         yield from accepts.problems(media, wanted[kind])
     if kind is MediaKind.VIDEO:
-        yield from _video(content.media[0], content.options)
+        yield from _video(content)
         return
     cover = content.options.get("photo_cover_index")
     if cover is not None and not 0 <= cover < len(content.media):
@@ -150,7 +150,8 @@ def _media(content: Content, public_media: bool) -> Iterator[Problem]:
         )
 
 
-def _video(media: Media, options: Mapping[str, Any]) -> Iterator[Problem]:
+def _video(content: Content) -> Iterator[Problem]:
+    media = content.media[0]
     if 0 < media.duration_ms < SHORT_MS:
         yield Problem(
             "Media",
@@ -159,8 +160,10 @@ def _video(media: Media, options: Mapping[str, Any]) -> Iterator[Problem]:
             "Take a longer one to be sure.",
             warning=True,
         )
-    cover_ms = options.get("video_cover_timestamp_ms")
-    if cover_ms is not None and media.duration_ms and cover_ms >= media.duration_ms:
+    cover_ms = content.options.get("video_cover_timestamp_ms")
+    if content.format in DRAFTS or cover_ms is None:  # a draft's cover is chosen in the app
+        return
+    if media.duration_ms and cover_ms >= media.duration_ms:
         yield Problem(
             "Cover at (s)",
             f"{cover_ms / 1000:g}",

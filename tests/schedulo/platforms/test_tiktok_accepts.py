@@ -87,7 +87,7 @@ REFUSED: dict[str, tuple[Content, str, str]] = {
     "no pictures": (Content(Format.IMAGES, "", (), options=PUBLIC), "Media", "1 to 35"),
     "too many pictures": (photos(*[photo()] * 36), "Media", "1 to 35"),
     "pictures and a video": (photos(photo(), video()), "Media", "1 to 35"),
-    "PNG": (photos(photo(content_type="image/png")), "Media", "JPEG or WEBP"),
+    "PNG": (photos(photo(content_type="image/png")), "Media", "must be JPEG"),
     "a large picture": (photos(photo(size_bytes=20_000_001)), "Media", "20 MB"),
     "a high picture": (photos(photo(height=1921)), "Media", "1080 by 1920"),
     "a broad picture that lies": (photos(photo(width=1921, height=1080)), "Media", "1920 by 1080"),
