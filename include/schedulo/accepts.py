@@ -47,6 +47,8 @@ class Pictures:
     """Of an animation: width x height x frames."""
     srgb: bool = False
     """Colours must be sRGB."""
+    alone: bool = False
+    """A JPEG must hold no second picture (MPO), as some cameras write it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,8 @@ def _picture(media: Media, rules: Pictures) -> Iterator[Breach]:
         return
     if rules.srgb and (facts.foreign_profile or facts.color_mode in ("CMYK", "YCCK", "LAB")):
         yield Breach(facts.color_mode, "its colours must be sRGB", Mend.CONVERT, "Export it as sRGB.")
+    if rules.alone and facts.second_picture:
+        yield _convert("two pictures in one file", "it must hold one (JPEG, not MPO)")
     if facts.turned and media.kind is MediaKind.IMAGE:
         yield Breach("turned", "it must be stored as it is shown", Mend.CONVERT, "Export it again.")
     if media.kind is MediaKind.GIF:
@@ -166,8 +170,7 @@ def _video(media: Media, rules: Videos) -> Iterator[Breach]:
 
 def _common(media: Media, rules: Rules) -> Iterator[Breach]:
     if media.content_type not in rules.types:
-        kinds = _either([kind.rpartition("/")[2].upper() for kind in rules.types])
-        yield _convert(media.content_type, f"it must be {kinds}")
+        yield _convert(_called(media.content_type), f"it must be {_either([*map(_called, rules.types)])}")
     if not media.size_bytes:
         yield Breach("an empty file", "it must hold something", Mend.PERSON, "Attach it again.")
     if media.size_bytes > rules.max_bytes:
@@ -193,6 +196,14 @@ def _common(media: Media, rules: Rules) -> Iterator[Breach]:
         low, high = map(ratio, rules.aspect)
         rule = f"width to height must be {low}" + ("" if low == high else f" to {high}")
         yield Breach(size, rule, Mend.RESHAPE, "Crop it, or choose in Fit what is done.")
+
+
+_NAMES = {"video/quicktime": "MOV", "video/x-matroska": "MKV", "video/mp2t": "MPEG-TS", "image/webp": "WebP"}
+
+
+def _called(content_type: str) -> str:
+    """What people call a type of file."""
+    return _NAMES.get(content_type) or content_type.rpartition("/")[2].upper()
 
 
 def _convert(value: str, rule: str) -> Breach:

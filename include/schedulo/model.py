@@ -130,6 +130,8 @@ class Facts:
     """Pillow's name of a picture's colours (RGB, CMYK, ...)."""
     turned: bool = False
     """It is stored otherwise than it is to be shown (EXIF orientation, rotation of a video)."""
+    second_picture: bool = False
+    """A JPEG that holds another one (MPO): the other eye's, or what makes it brighter."""
     foreign_profile: bool = False
     """The picture's colour profile is not sRGB."""
     high_dynamic_range: bool = False

@@ -185,6 +185,7 @@ def _picture(path: Path, image: Image.Image) -> Probed:
         frames=frames if frames > 1 else 0,
         animation_ms=animation_ms,
         color_mode=image.mode,
+        second_picture=image.format == "MPO",
         turned=2 <= orientation <= 8,
         foreign_profile=is_foreign(image.info.get("icc_profile")),
     )

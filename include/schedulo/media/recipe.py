@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from schedulo.accepts import Breach, Mend, Pictures, Rules, Videos, breaches
+from schedulo.accepts import Breach, Mend, Pictures, Rules, Videos, breaches, largest
 from schedulo.model import Facts, Media, MediaKind
 
 VERSION = 1
@@ -261,7 +261,7 @@ def _pictures(media: Media, rules: Pictures, fit: str) -> Iterator[Picture]:
         shape = _shape(media, rules, fit, most=most)
         if shape is not None:
             yield Picture("image/gif", shape, rules.max_bytes)
-    elif media.kind is MediaKind.IMAGE and not (media.facts and media.facts.frames):
+    elif media.kind is MediaKind.IMAGE and not (media.facts and media.facts.frames > 1):
         content_type = next((name for name in PICTURE_TYPES if name in rules.types), None)
         shape = _shape(media, rules, fit, sides=(MAX_PICTURE_SIDE, MAX_PICTURE_SIDE))
         max_bytes = next((step for step in PICTURE_BYTES if step <= rules.max_bytes), 0)
@@ -385,6 +385,7 @@ def _shape(
         else:
             return None
     least_height = rules.min_height if isinstance(rules, Videos) else 0
+    most_width, most_height = _most(width, height, rules)
     grow = max(rules.min_width / width, least_height / height)
     if grow > MAX_GROWTH:
         return None
@@ -392,8 +393,8 @@ def _shape(
         most,
         sides[0] / min(width, height),
         sides[1] / max(width, height),
-        (rules.max_width or math.inf) / width,
-        (rules.max_height or math.inf) / height,
+        most_width / width,
+        most_height / height,
     )
     scale = max(shrink, grow)
     size = _whole(width * scale, height * scale, rules, step)
@@ -406,6 +407,11 @@ def _shape(
         if fit == CROP
         else Shape(*size, inner=_inner(media, *size, step))
     )
+
+
+def _most(width: float, height: float, rules: Rules) -> tuple[float, float]:
+    most_width, most_height = largest(math.ceil(width), math.ceil(height), rules)
+    return most_width or math.inf, most_height or math.inf
 
 
 def _whole(width: float, height: float, rules: Rules, step: int) -> tuple[int, int] | None:
@@ -424,8 +430,8 @@ def _whole(width: float, height: float, rules: Rules, step: int) -> tuple[int, i
                 across > 0
                 and down > 0
                 and low <= across / down <= high
-                and rules.min_width <= across <= (rules.max_width or math.inf)
-                and least_height <= down <= (rules.max_height or math.inf)
+                and rules.min_width <= across <= _most(across, down, rules)[0]
+                and least_height <= down <= _most(across, down, rules)[1]
             ):
                 return across, down
     return None

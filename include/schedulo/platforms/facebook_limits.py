@@ -22,9 +22,11 @@ TITLE_CHARS = 255
 
 # Page photos. Publishers also saw photos above 4 MB refused (1366046); Meta's page says 10.
 PHOTOS = Pictures(
-    types=("image/jpeg", "image/png", "image/bmp", "image/gif", "image/tiff"), max_bytes=10 * MB
+    types=("image/jpeg", "image/png", "image/bmp", "image/gif", "image/tiff"),
+    max_bytes=10 * MB,
+    alone=True,
 )
-THUMBNAIL = Pictures(types=("image/jpeg", "image/png"), max_bytes=10 * MB)
+THUMBNAIL = Pictures(types=("image/jpeg", "image/png"), max_bytes=10 * MB, alone=True)
 """Meta names no rules for a thumbnail: this much of those for photos is surely taken."""
 
 # Video uploads: 10 GB and 4 hours, many containers. Codecs are said for reels only; for other videos those

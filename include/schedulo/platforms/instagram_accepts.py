@@ -32,9 +32,9 @@ _JPEG = ("image/jpeg",)
 _FILMS = ("video/mp4", "video/quicktime")
 
 # Wider pictures than 1440 pixels are scaled by Instagram, not refused.
-FEED_IMAGE = Pictures(_JPEG, 8 * MB, aspect=(0.8, 1.91), srgb=True)
-STORY_IMAGE = Pictures(_JPEG, 8 * MB, srgb=True)
-COVER = Pictures(_JPEG, 8 * MB, srgb=True)
+FEED_IMAGE = Pictures(_JPEG, 8 * MB, aspect=(0.8, 1.91), srgb=True, alone=True)
+STORY_IMAGE = Pictures(_JPEG, 8 * MB, srgb=True, alone=True)
+COVER = Pictures(_JPEG, 8 * MB, srgb=True, alone=True)
 
 
 def _videos(max_bytes: int, duration_ms: tuple[int, int], aspect: tuple[float, float]) -> Videos:
