@@ -38,13 +38,13 @@ VIDEOS = Videos(
     video_codecs=("h264", "hevc", "vp9", "av1"),
 )
 # Reels: 9:16. The refusal (1363040) speaks of 9:16 to 16:9; the stricter one stands here, and whole pixels
-# need some room above it.
+# need some room.
 REELS = replace(
     VIDEOS,
     types=("video/mp4", "video/quicktime"),
     duration_ms=(3_000, 90_000),
     fps=(24, 60),
-    aspect=(9 / 16 - 0.001, 9 / 16 + 0.01),
+    aspect=(9 / 16 - 0.001, 9 / 16 + 0.002),
     min_width=540,
     min_height=960,
     max_audio_rate_hz=48_000,
