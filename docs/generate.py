@@ -29,6 +29,7 @@ from schedulo.model import Account, Format, MediaKind, Platform, State
 from schedulo.platforms import facebook_limits, instagram_accepts, tiktok_accepts, x_accepts
 from schedulo.settings import Settings
 from schedulo.text import X_MAX_WEIGHTED_LENGTH
+from schedulo.text_rules import text_rule
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 NOTE = "<!-- Written by docs/generate.py from {source}. Change that, then run it again. -->\n"
@@ -502,10 +503,13 @@ def _tiktok() -> dict[Format, str]:
     t = tiktok_accepts
     video = f"one {_limits(t.VIDEO)}"
     photos = f"1 to {t.MAX_PHOTOS}, each {_limits(t.PHOTO)}; a public media address"
-    texts = f"text {t.PHOTO_TEXT_UNITS:,} and title {t.PHOTO_TITLE_UNITS} UTF-16 units"
+    account = Account(Platform.TIKTOK, "1", "")
+    rules = {kind: text_rule(account, kind) for kind in t.ACCEPTS}
+    most = {kind: rule.most for kind, rule in rules.items() if rule}
+    texts = f"text {most[Format.IMAGES]:,} and title {t.TITLE_UNITS} UTF-16 units"
     choices = "a privacy level is chosen; what this account may do is asked while the post is prepared"
     return {
-        Format.VIDEO: f"{video}; text {t.VIDEO_TEXT_UNITS:,} UTF-16 units; {choices}",
+        Format.VIDEO: f"{video}; text {most[Format.VIDEO]:,} UTF-16 units; {choices}",
         Format.DRAFT: f"{video}; text and settings are chosen in the app",
         Format.IMAGES: f"{photos}; {texts}; {choices}",
         Format.IMAGES_DRAFT: f"{photos}; {texts}; settings are chosen in the app",

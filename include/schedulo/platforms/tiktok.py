@@ -284,7 +284,7 @@ class TikTok:
 
         A draft has no settings: the creator chooses them in the app.
         """
-        return list(tiktok_accepts.problems(content, public_media=public_media))
+        return list(tiktok_accepts.problems(account, content, public_media=public_media))
 
     def accepts(self, account: Account, format_: Format) -> Mapping[MediaKind, Rules]:
         """TikTok: media transfer guide."""

@@ -1,6 +1,7 @@
-"""What TikTok takes: media of each format as data, lengths of texts, choices that a person must make.
+"""What TikTok takes: media of each format as data, choices that a person must make, what an account may do.
 
-How a post is made is `tiktok`. Where TikTok's pages leave a unit open, the narrower reading stands here.
+How long a text may be is `text_rules`, how a post is made is `tiktok`. Where TikTok's pages leave a unit
+open, the narrower reading stands here.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from typing import Any
 
 from schedulo import accepts
 from schedulo.accepts import MB, Pictures, Rules, Videos
-from schedulo.model import Content, Format, MediaKind, Problem
+from schedulo.model import Account, Content, Format, MediaKind, Problem
 from schedulo.text import utf16_length
+from schedulo.text_rules import text_rule, too_long
 
 # TikTok: Content Posting API, media transfer guide (video and image restrictions). It names neither sound,
 # pixel format nor shape; sound is what its containers mostly hold, pixels are what every player shows.
@@ -46,10 +48,9 @@ ACCEPTS: Mapping[Format, Mapping[MediaKind, Rules]] = {
     Format.IMAGES_DRAFT: {MediaKind.IMAGE: PHOTO},
 }
 
-# TikTok: Content Posting API reference, direct post and photo; in UTF-16 units.
-VIDEO_TEXT_UNITS = 2200
-PHOTO_TEXT_UNITS = 4000
-PHOTO_TITLE_UNITS = 90
+# TikTok: Content Posting API reference, photo, post_info.title and photo_images; post_info.privacy_level.
+TITLE_UNITS = 90
+"""UTF-16 units."""
 MAX_PHOTOS = 35
 PRIVACY_LEVELS: Mapping[str, str] = {
     "PUBLIC_TO_EVERYONE": "Everyone",
@@ -63,14 +64,14 @@ ALLOWANCES: Mapping[str, str] = {"comment": "comments", "duet": "duets", "stitch
 guidelines)."""
 
 
-def problems(content: Content, *, public_media: bool) -> Iterator[Problem]:
+def problems(account: Account, content: Content, *, public_media: bool) -> Iterator[Problem]:
     """All that TikTok would refuse, and what the author should know besides."""
     if content.format not in ACCEPTS:
         yield Problem("Format", content.format, "TikTok takes one video, or pictures", "Attach either.")
         return
     if content.format not in DRAFTS:
         yield from _choices(content)
-    yield from _texts(content)
+    yield from _texts(account, content)
     yield from _media(content, public_media)
 
 
@@ -92,30 +93,17 @@ def _choices(content: Content) -> Iterator[Problem]:
         )
 
 
-def _texts(content: Content) -> Iterator[Problem]:
-    if content.format in PHOTOS:
-        yield from _long("Text", content.text, PHOTO_TEXT_UNITS)
-        yield from _long("TikTok title", str(content.options.get("title") or ""), PHOTO_TITLE_UNITS)
-    elif content.format is Format.VIDEO:
-        yield from _long("Text", content.text, VIDEO_TEXT_UNITS)
-    elif content.text.strip():
+def _texts(account: Account, content: Content) -> Iterator[Problem]:
+    rule = text_rule(account, content.format)
+    if rule is not None and (problem := too_long("Text", content.text, rule)):
+        yield problem
+    units = utf16_length(str(content.options.get("title") or ""))
+    if content.format in PHOTOS and units > TITLE_UNITS:
         yield Problem(
-            "Text",
-            "",
-            "TikTok's inbox takes no text with a video",
-            "Who finishes the post in the app writes it there.",
-            warning=True,
-        )
-
-
-def _long(field: str, text: str, most: int) -> Iterator[Problem]:
-    units = utf16_length(text)
-    if units > most:
-        yield Problem(
-            field,
-            f"{units:,} characters as TikTok counts",
-            f"TikTok takes {most:,}",
-            f"Shorten it by {units - most:,}.",
+            "TikTok title",
+            f"{units} characters as TikTok counts",
+            f"TikTok takes {TITLE_UNITS}",
+            f"Shorten it by {units - TITLE_UNITS}.",
         )
 
 

@@ -113,7 +113,6 @@ def test_pictures_need_a_public_address_and_a_video_does_not() -> None:
 
 
 WARNED = {
-    "a text with a draft": (Content(Format.DRAFT, "Hello", (video(),)), "Text"),
     "a very short video": (clip(duration_ms=2999), "Media"),
     "a cover after the end": (clip(options={"video_cover_timestamp_ms": 5000}), "Cover at (s)"),
 }
