@@ -132,6 +132,17 @@ class Day:
         assert isinstance(cells, dict)
         return cells
 
+    def ask(self, title: str, field: str) -> None:
+        """Request something on a row of Deliveries, as people do in Airtable."""
+        from pyairtable import Api
+
+        api = Api(TOKEN, retry_strategy=None, endpoint_url=self.sandbox.service("airtable"))
+        rows = Calls(api).send("GET", api.table(BASE, "Deliveries").urls.records)["records"]
+        [row] = [row for row in rows if row["fields"]["Delivery"].endswith(title)]
+        cells = {field: datetime.now(UTC).isoformat()}
+        url = api.table(BASE, "Deliveries").urls.record(row["id"])
+        Calls(api).send("PATCH", url, json={"fields": cells})
+
     def messages(self) -> list[str]:
         """The titles of what people were told of failures."""
         return [got["title"] for got in self.web.got if "could not be published" in got["title"]]
@@ -294,6 +305,15 @@ def hands(day: Day) -> Day:
     seen["release"] = day.run("emergency_stop", "stop", {**stop, "action": "release"})
     wait_for(lambda: day.out("was held"), 180)
     wait_for(lambda: set(day.states(posts).values()) == {"published"}, 120)
+    wished = {"posts": [posts["was held"]]}
+    seen["take down, dry"] = day.run("take_down_posts", "take_down", {**wished, "dry_run": True})
+    seen["after the dry take-down"] = day.states(posts)["was held"]
+    seen["edit"] = day.run("take_down_posts", "take_down", {**wished, "action": "edit"})
+    seen["take down"] = day.run("take_down_posts", "take_down", wished)
+    seen["taken down"] = day.states(posts)["was held"]
+    seen["retry of what is down"] = day.run("retry_deliveries", "retry", wished)
+    day.ask("was missed", "Take down requested at")
+    wait_for(lambda: day.states(posts)["was missed"] == "taken_down", 240)
     return day
 
 
@@ -432,6 +452,25 @@ def test_a_stop_keeps_back_until_its_release_and_then_it_goes_out_once(hands: Da
     state, (answer,) = hands.seen["release"]
     assert (state, answer["answer"]) == ("success", "goes out with the next run")
     assert hands.out("was held") == 1
+
+
+def test_a_post_that_is_out_is_taken_down_by_rest_and_stays_down(hands: Day) -> None:
+    assert hands.seen["take down, dry"][1][0]["what"] == "requested"
+    assert hands.seen["after the dry take-down"] == "published"
+    assert "X cannot change a post" in hands.seen["edit"][1][0]["answer"]
+    state, (answer,) = hands.seen["take down"]
+    assert (state, answer["answer"]) == ("success", "taken down")
+    assert hands.seen["taken down"] == "taken_down"
+    assert hands.seen["retry of what is down"][1][0]["what"] == "refused"
+
+
+def test_a_take_down_that_is_requested_in_airtable_wakes_who_does_it(hands: Day) -> None:
+    runs = hands.stack.api("GET", "/dags/look_after_posts/dagRuns")["dag_runs"]
+    assert any(run["run_type"] == "asset_triggered" for run in runs)
+    assert {run["state"] for run in runs if run["end_date"]} == {"success"}
+    posts = hands.sandbox.world.services["x"].posts.values()
+    gone = {post.sent for post in posts if post.deleted}
+    assert gone == {"was held.", "was missed."}
 
 
 def test_a_hold_of_what_does_not_exist_is_refused(hands: Day) -> None:

@@ -335,7 +335,7 @@ def _too_late(connection: sa.Connection, now_ms: int, row: Any, sentence: str) -
     untold = sa.and_(_D.state.in_((State.PUBLISHED, State.WAITING_IN_APP)), _D.error_kind == "")
     told = connection.execute(
         sa.update(deliveries)
-        .where(_D.id == row.id, untold, _D.reason != sentence)
+        .where(_D.id == row.id, untold, ~_D.reason.startswith(sentence, autoescape=True))
         .values(reason=sentence, updated_ms=now_ms)
     )
     if told.rowcount:
