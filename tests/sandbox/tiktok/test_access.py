@@ -125,6 +125,15 @@ def test_a_query_finds_own_videos_with_their_seeded_counts(tiktok: Client) -> No
     assert foreign == []
 
 
+def test_a_video_that_is_removed_is_neither_found_nor_listed(tiktok: Client) -> None:
+    tiktok.publish(video())
+    post_id = tiktok.sandbox.posts()[0]["post_id"]
+    tiktok.sandbox.remove("tiktok", post_id)
+    body = {"filters": {"video_ids": [post_id]}}
+    assert tiktok.call("/v2/video/query/", body, fields="id").json()["data"]["videos"] == []
+    assert tiktok.call(LIST, {}, fields="id").json()["data"]["videos"] == []
+
+
 def test_read_lag_hides_what_is_young(tiktok: Client) -> None:
     tiktok.publish(video())
     tiktok.sandbox.fault(service="tiktok", mode="read_lag:20")

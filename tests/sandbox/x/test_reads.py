@@ -23,6 +23,15 @@ def test_a_timeline_is_newest_first(x: Client) -> None:
     assert answer.json()["meta"] == {"result_count": 3, "newest_id": posts[2], "oldest_id": posts[0]}
 
 
+def test_a_post_that_is_removed_is_an_error_beside_the_others(x: Client) -> None:
+    gone, there = x.post_id(text="gone"), x.post_id(text="there")
+    x.sandbox.remove("x", gone)
+    answer = x.get("/2/tweets", ids=f"{gone},{there}")
+    assert (answer.status_code, ids(answer)) == (200, [there])
+    [error] = answer.json()["errors"]
+    assert (error["resource_id"], error["type"].rpartition("/")[2]) == (gone, "resource-not-found")
+
+
 def test_a_timeline_holds_one_account_only(x: Client) -> None:
     x.as_("bob-token").post_id(text="mine")
     assert x.get(TIMELINE).json() == {"meta": {"result_count": 0}}

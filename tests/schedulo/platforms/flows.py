@@ -11,6 +11,7 @@ from typing import Any
 
 from schedulo.errors import PlatformError
 from schedulo.flow import All, Commit, Due, Effect, Flow, NotReady, Response, Step
+from schedulo.model import Position
 
 Answers = Sequence[Response] | Callable[[Step | Commit], Response]
 
@@ -86,7 +87,8 @@ class _Run:
             case Step():
                 value = self._poll(effect)
             case Commit():
-                assert self.fired, f"commit {effect.name!r} before Due"
+                after = effect.position is Position.AFTER
+                assert self.fired or after, f"commit {effect.name!r} before Due"
                 value = self._commit(effect)
         json.dumps(value)
         self.kept[effect.name] = value
@@ -107,7 +109,7 @@ class _Run:
         try:
             return effect.read(response)
         except PlatformError as error:
-            if error.diagnosis.refusal:
+            if error.diagnosis.refusal or effect.position is Position.AFTER:
                 raise
             raise OutcomeUnknown(effect.name, error) from error
         except Exception:
