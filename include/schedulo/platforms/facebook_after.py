@@ -25,7 +25,7 @@ class FacebookAfter:
 
     def cannot_take_down(self, account: Account, content: Content) -> str:
         if content.format is Format.STORY:
-            return "Facebook takes no story down for us; delete it in the app, or let its 24 hours end"
+            return "Facebook names no way to take a story down; delete it in the app, or wait a day"
         return ""
 
     def cannot_edit(self, account: Account, content: Content) -> str:
