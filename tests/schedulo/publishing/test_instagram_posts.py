@@ -17,14 +17,14 @@ from tests.schedulo.publishing.test_following import finish, let_time_pass, run
 IG = "17841400000000001"
 
 
-def plan(stage: Stage, content: Content, **values: Any) -> str:
+def plan(stage: Stage, content: Content, due_in_s: float = 0.2) -> str:
     return stage.plan(
         content.text or content.format,
         IG,
         platform="instagram",
         content=content,
         account_options={"login": "instagram_login"},
-        **values,
+        due_in_s=due_in_s,
     )
 
 
