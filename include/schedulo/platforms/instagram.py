@@ -67,7 +67,7 @@ class Instagram:
         yield from quota_left(place)
         container = yield from container_of(job, place)
         status = yield from processed(place, container["id"], poll_s_of(content), STATUS_KEEP_S)
-        more = bool(content.first_comment)
+        more = bool(content.first_comment) and SHAPES[content.format].captioned
         if status == Container.PUBLISHED:  # by an earlier life of this ledger: it is out, publish nothing
             media = yield from _find(place, content, container["since"])
             return (yield from _published(place, content, media, "its container was published before"))

@@ -126,6 +126,12 @@ def problems(account: Account, content: Content, public_media: bool) -> Iterator
         yield from accepts.problems(media, RULES[content.format][media.kind])
         if shape.alt_texts and media.kind is MediaKind.IMAGE:
             yield from _most("Alt text", len(media.alt_text), ALT_TEXT_CHARS, "characters")
+        elif media.alt_text:
+            name, rule = (
+                media.filename or media.kind,
+                "Instagram takes it for pictures of the feed; it is left out",
+            )
+            yield Problem("Alt text", name, rule, "Nothing need be done.", warning=True)
     yield from _tags(content)
     if content.format is Format.REEL:
         yield from _cover(content)
@@ -149,12 +155,10 @@ def _words(content: Content, shape: Shape) -> Iterator[Problem]:
         yield from _most("Text", len(mentions(content.text)), CAPTION_MENTIONS, "mentions")
         yield from graph.comment_problems(content)
         return
-    if content.first_comment:
-        rule = f"nobody can comment on a {content.format} of Instagram"
-        yield Problem("First comment", content.first_comment, rule, "Remove it, or choose another format.")
-    if content.text.strip():
-        rule = f"a {content.format} of Instagram has no text beside its picture; it goes out without"
-        yield Problem("Text", content.text, rule, "Put the words into the picture.", warning=True)
+    for field, said in {"Text": content.text, "First comment": content.first_comment}.items():
+        if said.strip():
+            rule = f"Instagram takes none with a {content.format}; it is left out"
+            yield Problem(field, said, rule, "Nothing need be done.", warning=True)
 
 
 def _most(field: str, number: int, most: int, what: str) -> Iterator[Problem]:
@@ -204,7 +208,11 @@ def _looks(content: Content) -> Iterator[Problem]:
             yield Problem("Media", shown, rule, "Give them one shape, or put another first.", warning=True)
     if content.format is Format.STORY:
         yield from _upright("Media", content.media[0], "only 9:16 fills the screen of a story")
-    if content.format is Format.REEL and content.cover:
+    if content.cover and content.format is not Format.REEL:
+        rule = "Instagram takes one for a reel; it is left out"
+        name = content.cover.filename or content.cover.kind
+        yield Problem("Cover", name, rule, "Nothing need be done.", warning=True)
+    elif content.cover:
         yield from _upright("Cover", content.cover, "Instagram crops a cover to 9:16")
 
 

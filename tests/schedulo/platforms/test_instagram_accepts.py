@@ -12,7 +12,7 @@ from schedulo.platforms.instagram import CONVERSATION
 from tests.schedulo.platforms.test_instagram import CLIP, IMAGE, PHOTO, REEL, account
 from tests.schedulo.platforms.test_instagram_formats import CAROUSEL, COVER, STORY
 
-UPRIGHT = replace(STORY, text="", media=(replace(PHOTO, width=1080, height=1920),))
+UPRIGHT = replace(STORY, text="", media=(replace(COVER, sha256=PHOTO.sha256),))
 
 
 def found(content: Content, login: str = "instagram_login", public: bool = True) -> list[Problem]:
@@ -184,9 +184,23 @@ def test_what_is_inside_a_video_counts() -> None:
 
 
 def test_a_story_takes_no_comment_and_shows_no_text() -> None:
-    assert fields(replace(UPRIGHT, first_comment="hello")) == ["First comment"]
-    (said,) = warnings(replace(UPRIGHT, text="Hello"))
-    assert said.startswith("Text (Hello): a story of Instagram has no text beside its picture")
+    told = warnings(replace(UPRIGHT, text="Hello", first_comment="and more"))
+    assert told == [
+        "Text (Hello): Instagram takes none with a story; it is left out. Nothing need be done.",
+        "First comment (and more): Instagram takes none with a story; it is left out. Nothing need be done.",
+    ]
+
+
+@pytest.mark.parametrize("content", [replace(UPRIGHT, cover=COVER), replace(IMAGE, cover=COVER)])
+def test_a_cover_of_what_is_no_reel_is_left_out_and_said(content: Content) -> None:
+    (said,) = warnings(content)
+    assert said.startswith("Cover (image): Instagram takes one for a reel; it is left out")
+
+
+@pytest.mark.parametrize("content", [REEL, UPRIGHT])
+def test_an_alt_text_of_what_is_no_picture_of_the_feed_is_left_out_and_said(content: Content) -> None:
+    (said,) = warnings(with_media(content, alt_text="A cat"))
+    assert said.startswith("Alt text (")
 
 
 def test_shapes_that_will_be_cropped_are_told_and_not_refused() -> None:
@@ -195,10 +209,10 @@ def test_shapes_that_will_be_cropped_are_told_and_not_refused() -> None:
     assert "1 of 2 files have another shape" in said
     assert "to the shape of the first, 1080x1080" in said
     assert warnings(UPRIGHT) == []
-    (said,) = warnings(replace(UPRIGHT, media=(PHOTO,)))
+    (said,) = warnings(with_media(UPRIGHT, height=1080))
     assert said.startswith("Media (1080x1080): only 9:16 fills the screen of a story")
     assert warnings(replace(REEL, cover=COVER)) == []
-    (said,) = warnings(replace(REEL, cover=PHOTO))
+    (said,) = warnings(replace(REEL, cover=replace(COVER, height=1080)))
     assert said.startswith("Cover (1080x1080): Instagram crops a cover to 9:16")
 
 

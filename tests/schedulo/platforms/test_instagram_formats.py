@@ -145,8 +145,9 @@ def test_a_carousel_that_does_not_tell_its_items_lacks_none() -> None:
 # Stories, covers, tags.
 
 
-def test_a_story_has_neither_caption_nor_alt_text() -> None:
-    _, sent = published(replace(STORY, options={"is_ai_generated": True}))
+def test_a_story_has_neither_caption_nor_alt_text_nor_comment() -> None:
+    _, sent = published(replace(STORY, options={"is_ai_generated": True}, first_comment="and more"))
+    assert names(sent)[-1] == "permalink"
     url = "https://media.example/aaaaaa"
     assert made(sent) == [{"media_type": "STORIES", "is_ai_generated": "true", "image_url": url}]
 
