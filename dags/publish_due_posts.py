@@ -18,6 +18,7 @@ from airflow.sdk import DAG, DeadlineAlert, DeadlineReference, SyncCallback
 
 from operators.after import REQUESTS_ALIAS
 from operators.notify import INCIDENTS_ALIAS
+from operators.prepare import MEDIA_ALIAS
 from operators.publish import PublishOperator, publish_options
 from operators.sync import SyncOperator
 
@@ -42,7 +43,7 @@ with DAG(
         task_id="sync",
         retries=2,
         retry_delay=timedelta(seconds=5),
-        outlets=[INCIDENTS_ALIAS, REQUESTS_ALIAS],
+        outlets=[INCIDENTS_ALIAS, REQUESTS_ALIAS, MEDIA_ALIAS],
     )
     # No time limits here: they would count from preparing on and lose results.
     PublishOperator.partial(task_id="publish", **publish_options()).expand(delivery=sync.output)

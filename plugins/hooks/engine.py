@@ -7,7 +7,7 @@ sender, which has threads of its own, cannot ask Airflow at all. It gets plain d
 from __future__ import annotations
 
 import resource
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from urllib.parse import urlsplit
 
 from airflow.configuration import conf
@@ -25,6 +25,8 @@ from schedulo.errors.airtable import AirtableSetupError
 from schedulo.errors.kinds import Actor
 from schedulo.ledger.database import Ledger
 from schedulo.media import MediaLinks, MediaStore
+from schedulo.planning.prepare import Preparer
+from schedulo.planning.rows import Planner
 from schedulo.planning.tick import Tick
 from schedulo.platforms import AFTER, CONVERSATIONS
 from schedulo.publishing.aftercare import Means
@@ -146,15 +148,18 @@ def _links() -> MediaLinks:
 
 def make_tick() -> Tick:
     """One sync. A Connection to Airtable that is missing or wrong is the tick's trouble, not its end."""
+    return Tick(make_planner(), AirtableHook().client)
+
+
+def make_preparer(say: Callable[[str], None]) -> Preparer:
+    """What prepares posts on a worker; `say` takes what it does, as sentences."""
     hook = AirtableHook()
-    return Tick(
-        LedgerHook().get_conn(),
-        MediaStore(settings().media),
-        settings(),
-        CONVERSATIONS,
-        hook.client,
-        allowed_hosts=_hosts(hook),
-    )
+    return Preparer(make_planner(), hook.client, _hosts(hook), say)
+
+
+def make_planner() -> Planner:
+    """What plans rows."""
+    return Planner(LedgerHook().get_conn(), MediaStore(settings().media), settings(), CONVERSATIONS)
 
 
 def _hosts(hook: AirtableHook) -> frozenset[str]:

@@ -10,7 +10,8 @@ from airflow.sdk import BaseOperator, Context
 
 class ClaimNowOperator(BaseOperator):
     """
-    Claim the deliveries of the posts that the run's configuration names.
+    Claim the deliveries of the posts that the run's configuration names. Posts whose media are not here or
+    do not fit are prepared first, by this task, also in a dry run.
 
     The configuration: `posts` (record ids), `accounts` (account keys, optional), `dry_run`. Returns the label
     of each claimed delivery; the XCom `answers` says for each delivery what is done, with the link of those
@@ -21,14 +22,19 @@ class ClaimNowOperator(BaseOperator):
     """
 
     def execute(self, context: Context) -> list[str]:
-        from hooks.engine import make_tick
-        from schedulo.planning.now import Wished, claim_now, plan_now
+        from hooks.engine import make_preparer
+        from schedulo.planning.now import Wished, claim_now, plan_now, prepare_now
+        from schedulo.planning.tick import Tick
 
         params = {name: context["params"][name] for name in ("posts", "accounts", "dry_run")}
         wished = Wished.read(params | (context["dag_run"].conf or {}))
-        tick = make_tick()
+        preparer = make_preparer(self.log.info)
+        tick = Tick(preparer.planner, preparer.client)
         try:
             plan_now(tick, wished.posts)
+            for prepared in prepare_now(preparer, context["run_id"], wished):
+                for sentence in prepared.sentences:
+                    self.log.info(sentence)
             if wished.dry_run:
                 answers = self._rehearse(tick.ledger, wished)
                 labels: list[str] = []

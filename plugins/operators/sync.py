@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 
 from operators.after import wake_if_asked
 from operators.notify import wake_if_needed
+from operators.prepare import wake_if_wanted
+
+WAKES: dict[str, Callable[[Any, Any], bool]] = {
+    "handle_incidents": wake_if_needed,
+    "look_after_posts": wake_if_asked,
+    "prepare_posts": wake_if_wanted,
+}
+"""What may update the asset that each of these Dags waits for."""
 
 
 def _ms(moment: Any) -> int | None:
@@ -21,8 +30,8 @@ class SyncOperator(BaseOperator):
 
     Returns the label of each delivery that the run claimed, in the order of their map indexes. A retry or a
     cleared sync returns the same list: a run's claims are written once. Updates the incidents asset when
-    people are to be told something, and the requests asset when posts that are out are to be taken down or
-    changed.
+    people are to be told something, the requests asset when posts that are out are to be taken down or
+    changed, and the media asset when posts are to be prepared at once.
     """
 
     def execute(self, context: Context) -> list[str]:
@@ -44,7 +53,7 @@ class SyncOperator(BaseOperator):
 
     def _wake(self, ledger: Any, context: Context) -> None:
         """That others could not be woken must not keep posts from going out."""
-        for name, wake in (("handle_incidents", wake_if_needed), ("look_after_posts", wake_if_asked)):
+        for name, wake in WAKES.items():
             try:
                 wake(ledger, context["outlet_events"])
             except Exception:

@@ -192,9 +192,9 @@ def test_incidents_are_handled_when_they_come_up_and_now_and_then(bag: DagBag) -
     assert [asset.name for asset in schedule.asset_condition.objects] == ["schedulo://incidents"]
 
 
-def test_a_sync_may_wake_the_handling_of_incidents_and_of_requests(bag: DagBag) -> None:
+def test_a_sync_may_wake_the_others(bag: DagBag) -> None:
     outlets = bag.dags["publish_due_posts"].get_task("sync").outlets
-    assert [outlet.name for outlet in outlets] == ["schedulo_incidents", "schedulo_requests"]
+    assert [outlet.name for outlet in outlets] == ["schedulo_incidents", "schedulo_requests", "schedulo_media"]
 
 
 def test_posts_that_are_out_are_looked_after_every_hour_and_when_somebody_asks(bag: DagBag) -> None:
@@ -204,6 +204,31 @@ def test_posts_that_are_out_are_looked_after_every_hour_and_when_somebody_asks(b
     assert isinstance(dag.schedule, AssetOrTimeSchedule)
     assert [asset.name for asset in dag.schedule.asset_condition.objects] == ["schedulo://requests"]
     assert dag.max_active_runs == 1
+
+
+def test_posts_are_prepared_when_they_come_up_and_now_and_then(bag: DagBag) -> None:
+    from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable
+
+    schedule = bag.dags["prepare_posts"].schedule
+    assert isinstance(schedule, AssetOrTimeSchedule)
+    assert isinstance(schedule.timetable, CronTriggerTimetable)
+    assert [asset.name for asset in schedule.asset_condition.objects] == ["schedulo://media"]
+
+
+def test_preparing_leaves_room_for_all_else(bag: DagBag) -> None:
+    """Four tasks at once are all that the smallest installation runs."""
+    dag = bag.dags["prepare_posts"]
+    limits = {task.task_id: task.max_active_tis_per_dag for task in dag.tasks if "prepare" in task.task_id}
+    assert limits == {"prepare_soon": 2, "prepare": 1}
+
+
+@pytest.mark.parametrize("task_id", ["prepare_soon", "prepare"])
+def test_a_preparing_task_is_retried_by_its_own_policy_and_named_after_its_post(
+    bag: DagBag, task_id: str
+) -> None:
+    task = as_the_scheduler_sees(bag.dags["prepare_posts"], task_id)
+    assert task["partial_kwargs"]["has_retry_policy"] is True
+    assert task["partial_kwargs"]["map_index_template"] == "{{ label }}"
 
 
 def test_people_are_told_by_one_run_at_a_time(bag: DagBag) -> None:

@@ -72,6 +72,7 @@ _AT_WORK = Rule(Deed.REFUSED, "nothing to do, it is {state}: it is being worked 
 _HELD = Rule(Deed.REFUSED, "refused, {reason}; release the hold")
 _MISSED = Rule(Deed.REFUSED, "refused, it is {state}: plan it anew, or request a retry")
 _ONCE_MORE = Rule(Deed.LOOKED_UP, "it is looked up once more; nothing is sent")
+_NOT_READY = Rule(Deed.REFUSED, "refused, it is not ready: {reason}; it goes out as soon as it is")
 _GO_ON = Rule(Deed.CONTINUED, "it is out in part, and goes on with what is missing")
 _PLANNED = Rule(Deed.PLANNED, "planned again")
 _MEND = Rule(Deed.REFUSED, "refused, the post must be mended first: {reason}")
@@ -226,6 +227,8 @@ def _decide(now_ms: int, row: Any, request: Request) -> Told:
             rule = _LATER_LOOKED_UP if in_doubt else rule if row.error_kind else _ON_ITS_OWN
         elif rule.deed is Deed.TAKEN and state is State.SCHEDULED and row.fire_ms > now_ms + SOON_MS:
             rule = RULES[Ask.RETRY][state]
+        elif rule.deed is Deed.TAKEN and not row.ready:
+            rule = _NOT_READY if state is State.SCHEDULED else RULES[Ask.RETRY][state]
     elif state is State.PUBLISHED_INCOMPLETE and not in_doubt:
         rule = _NOT_IN_DOUBT
     elif request.ask is Ask.IS_OUT and rule.deed is not Deed.REFUSED:

@@ -64,7 +64,13 @@ def claim_due(connection: sa.Connection, now_ms: int, run_id: str, settings: Set
         return before
     horizon = now_ms + int(settings.horizon_s * 1000)
     due = sa.or_(
-        sa.and_(_D.state == State.SCHEDULED, _D.fire_ms <= horizon, _D.approval == "", ~held(now_ms)),
+        sa.and_(
+            _D.state == State.SCHEDULED,
+            _D.fire_ms <= horizon,
+            _D.ready,
+            _D.approval == "",
+            ~held(now_ms),
+        ),
         sa.and_(_goes_on(), _D.fire_ms <= now_ms + int(LOOK_AHEAD_S * 1000), _D.holder.is_(None)),
     )
     candidates = connection.execute(
@@ -205,6 +211,7 @@ def sweep(connection: sa.Connection, now_ms: int, settings: Settings) -> None:
     reason = sa.case(
         (_D.error_kind == approvals.WAITS, approvals.LATE),
         (_D.state == State.HELD, "its time was over while it was on hold; ask for it again to send it now"),
+        (~_D.ready, "it could not go out in time: " + _D.reason + "; ask for it again to send it now"),
         else_="it could not go out in time; ask for it again to send it now",
     )
     missed = move(connection, _ids(connection, late), State.MISSED, late, reason=reason, updated_ms=now_ms)

@@ -117,6 +117,7 @@ def _may_send(now_ms: int, lead_ms: int, holder: str) -> tuple[sa.ColumnElement[
     return (
         _D.state == State.ARMED,
         _D.holder == holder,
+        _D.ready,
         _D.version == _D.armed_version,
         _D.fire_ms <= now_ms + lead_ms,
         _D.not_after_ms > now_ms,

@@ -48,6 +48,8 @@ class Trouble(StrEnum):
     """Airtable cannot be told. About: the class of the error."""
     AIRTABLE_STALE = "airtable_stale"
     AIRTABLE_MISSING = "airtable_missing_posts"
+    MEDIA = "media_not_ready"
+    """Posts are due in a moment and their media are not here, or not made to fit."""
     LATE_RUN = "late_run"
     RESTORED = "ledger_restored"
     """The ledger is an old copy, or a new one. About: when that was found."""
@@ -94,6 +96,12 @@ def _all_whole(now_ms: int) -> sa.ColumnElement[bool]:
     follows = sa.and_(_D.state == State.PUBLISHED_INCOMPLETE, _D.error_kind == "")
     standing = sa.exists().where(_C.incident_key == _I.key, _D.id == _C.delivery_id, sa.or_(missing, follows))
     return sa.or_(~standing, _I.last_ms < now_ms - int(7 * DAY_S * 1000))
+
+
+def _all_ready(_now_ms: int) -> sa.ColumnElement[bool]:
+    """No case waits for its media any more."""
+    waits = sa.and_(_D.state.in_((State.SCHEDULED, State.HELD)), ~_D.ready)
+    return ~sa.exists().where(_C.incident_key == _I.key, _D.id == _C.delivery_id, waits)
 
 
 def _marked(name: str) -> Condition:
@@ -237,6 +245,14 @@ RULES: dict[Trouble, Rule] = {
         "Bring the rows back, or cancel the deliveries if they were deleted on purpose.",
         "none of its posts is held any more",
         _no_case(State.HELD),
+    ),
+    Trouble.MEDIA: Rule(
+        "Media of posts are not ready",
+        "They are tried again. A post goes out as soon as it is ready; when its time is over it is missed.",
+        "See in Deliveries which files; attach them anew. An operator looks at the runs of prepare_posts.",
+        "none of its posts waits for media any more",
+        _all_ready,
+        patience_s=90.0,
     ),
     Trouble.LATE_RUN: Rule(
         "A run is late",

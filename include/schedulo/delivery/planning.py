@@ -2,12 +2,15 @@
 
 A delivery is one post on one account, whatever row either has. Its content may change until a write was
 opened. What a person wrote wrongly stands as cancelled with its problem, and comes back when it is mended.
+One whose media are not all here and fitting is planned all the same, but not ready: it is not claimed, and
+one that was claimed goes back to wait.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,7 +43,9 @@ class Plan:
 
     account: Account
     content: Content | None
+    """Where it is not ready, with stand-ins for what is not here."""
     content_hash: str
+    """Empty where that is not known yet."""
     fingerprint: str
     due_ms: int
     not_after_ms: int
@@ -52,6 +57,19 @@ class Plan:
     """`needed`: it waits until a person has approved it; empty: it needs none, or has it."""
     uneditable: str = ""
     """Why it cannot be changed once it is out, as a sentence; empty where it can."""
+    warnings: str = ""
+    """What its author should know although it goes out, as sentences."""
+    waits_for: str = ""
+    """Why it is not ready to go out; empty where it is."""
+
+    @property
+    def ready(self) -> bool:
+        return not self.waits_for
+
+    @property
+    def reason(self) -> str:
+        """Why it stands as planned."""
+        return "; ".join(part for part in (self.waits_for, self.note) if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +81,8 @@ class PostPlan:
     plans: tuple[Plan, ...]
     problem: str
     """Why nothing at all can be planned; empty otherwise."""
-    unfinished: bool
+    unprepared: bool
+    """Some of its media are not here, or not made to fit."""
     wanted: bool
     """False: the row is a draft, or gone."""
 
@@ -146,14 +165,19 @@ def _keep_post(connection: sa.Connection, now_ms: int, post: PostPlan, known: bo
     before = connection.execute(
         sa.select(posts.c.problem).where(posts.c.record_id == post.record_id)
     ).scalar_one_or_none()
-    values = {
+    values: dict[str, Any] = {
         "title": post.title,
         "seen_ms": now_ms,
         "problem": post.problem,
-        "unfinished": post.unfinished,
+        "unfinished": False,
+        "unprepared": post.unprepared,
     }
+    # What was whole and lacks something again is new to whoever prepares it.
+    tried = sa.case((posts.c.unprepared, posts.c.prepared_ms), else_=None)
     connection.execute(
-        upsert(connection, posts).on_conflict_do_update(index_elements=["record_id"], set_=values),
+        upsert(connection, posts).on_conflict_do_update(
+            index_elements=["record_id"], set_={**values, "prepared_ms": tried}
+        ),
         [{"record_id": post.record_id, **values}],
     )
     if post.problem != (before or ""):
@@ -166,6 +190,8 @@ def _values(now_ms: int, post: PostPlan, plan: Plan) -> dict[str, Any]:
         "title": post.title,
         "label": f"{plan.account.platform} @{shown(plan.account.name)}: {shown(post.title) or '(no title)'}",
         "content": plan.content.to_json() if plan.content else {},
+        "warnings": plan.warnings,
+        "ready": plan.ready,
         "content_hash": plan.content_hash,
         "fingerprint": plan.fingerprint,
         "approval": plan.approval,
@@ -180,17 +206,14 @@ def _values(now_ms: int, post: PostPlan, plan: Plan) -> dict[str, Any]:
 def _insert(connection: sa.Connection, now_ms: int, post: PostPlan, plan: Plan, guard_ms: int) -> None:
     if not post.wanted:
         return
-    state, reason, kind = State.SCHEDULED, plan.note, ""
+    state, reason, kind = State.SCHEDULED, plan.reason, ""
     twin = None if plan.problem else _same_content(connection, now_ms, post, plan, guard_ms)
     if plan.problem:
         state, reason, kind = State.CANCELLED, plan.problem, NOT_PLANNED
     elif plan.not_after_ms <= now_ms:
         state, reason = State.MISSED, "its time was over when it was planned; ask for it again to send it now"
     elif twin is not None:
-        state, kind = State.HELD, CONTENT_GUARD
-        reason = (
-            f"it looks like the post '{twin}' on this account; request a retry if it is meant to go out again"
-        )
+        state, reason, kind = State.HELD, _looks_like(twin), CONTENT_GUARD
     elif plan.approval:
         state, reason, kind = State.HELD, approvals.REASON, approvals.WAITS
     id_ = identity(post.record_id, plan.account.key)
@@ -214,6 +237,8 @@ def _same_content(
     connection: sa.Connection, now_ms: int, post: PostPlan, plan: Plan, guard_ms: int
 ) -> str | None:
     """The title of another post with the same content on this account within the guard's time."""
+    if not plan.content_hash:
+        return None
     query = sa.select(_D.title).where(
         _D.account_key == plan.account.key,
         _D.content_hash == plan.content_hash,
@@ -222,6 +247,27 @@ def _same_content(
         sa.func.abs(_D.due_ms - plan.due_ms) < guard_ms,
     )
     return connection.execute(query.limit(1)).scalar_one_or_none()
+
+
+def _looks_like(title: str) -> str:
+    return f"it looks like the post '{title}' on this account; request a retry if it is meant to go out again"
+
+
+def _guard(
+    connection: sa.Connection, now_ms: int, post: PostPlan, plan: Plan, row: Any, guard_ms: int
+) -> None:
+    """Hold what turns out to be like another post, now that all of it is known."""
+    if row.content_hash or (twin := _same_content(connection, now_ms, post, plan, guard_ms)) is None:
+        return
+    reason = _looks_like(twin)
+    values = {"reason": reason, "error_kind": CONTENT_GUARD, "updated_ms": now_ms}
+    held = move(connection, [row.id], State.HELD, _D.state == State.SCHEDULED, **values)
+    if not held:  # on hold for another reason, which may end without a word of its author
+        others = (_D.id == row.id, _D.state == State.HELD, _D.error_kind.in_(("", approvals.WAITS)))
+        statement = sa.update(deliveries).where(*others).values(**values).returning(_D.id)
+        held = set(connection.execute(statement).scalars())
+    tell_story(connection, now_ms, ((id_, f"held: {reason}") for id_ in held))
+    changed(connection, now_ms, held)
 
 
 def _frozen(connection: sa.Connection, delivery_id: str) -> bool:
@@ -255,16 +301,21 @@ def _update(
                 values[column] = getattr(row, column)
         else:
             values["asked_ms"] = None
-    same = (
+    as_written = (
         row.fingerprint == plan.fingerprint
         and row.due_ms == values["due_ms"]
         and row.not_after_ms == values["not_after_ms"]
     )
     if row.error_kind == MISSING:
-        move(connection, [row.id], State.SCHEDULED, reason=plan.note, error_kind="", updated_ms=now_ms)
+        move(connection, [row.id], State.SCHEDULED, reason=plan.reason, error_kind="", updated_ms=now_ms)
         changed(connection, now_ms, [row.id])
     if state in (State.SCHEDULED, State.CLAIMED, State.ARMED, State.REFUSED, State.HELD):
-        if same:
+        told = row.ready or state is not State.SCHEDULED or row.reason == plan.reason
+        as_sent = _same(row.content, values["content"]) and (row.ready, row.warnings) == (
+            plan.ready,
+            plan.warnings,
+        )
+        if as_written and as_sent and told:
             connection.execute(sa.update(deliveries).where(_D.id == row.id).values(seen_ms=now_ms))
             return
         if row.resends and _frozen(connection, row.id):
@@ -272,25 +323,16 @@ def _update(
             connection.execute(sa.update(deliveries).where(_D.id == row.id).values(seen_ms=now_ms))
             tell_story(connection, now_ms, [(row.id, "changed too late: it was sent, and is sent once more")])
             return
-        if row.due_ms == values["due_ms"]:
-            del values["fire_ms"]  # what waits for a limit or a slot goes on waiting
-        if row.fingerprint != plan.fingerprint:
-            values["version"] = _D.version + 1
-        unsent = (State.SCHEDULED, State.CLAIMED, State.ARMED, State.REFUSED, State.HELD)
-        moved = connection.execute(
-            sa.update(deliveries).where(_D.id == row.id, _D.state.in_(unsent)).values(**values)
-        )
-        if moved.rowcount:
-            tell_story(connection, now_ms, [(row.id, "the post was changed; the new version goes out")])
-            changed(connection, now_ms, [row.id])
+        _renew(connection, now_ms, plan, row, values, as_written=as_written)
         if (
             row.error_kind == CONTENT_GUARD
             and _same_content(connection, now_ms, post, plan, guard_ms) is None
         ):
-            move(connection, [row.id], State.SCHEDULED, reason=plan.note, error_kind="", updated_ms=now_ms)
+            move(connection, [row.id], State.SCHEDULED, reason=plan.reason, error_kind="", updated_ms=now_ms)
+        _guard(connection, now_ms, post, plan, row, guard_ms)
         return
     anew = row.error_kind == NOT_PLANNED or (
-        state in (State.FAILED, State.MISSED) and not same and plan.due_ms > now_ms
+        state in (State.FAILED, State.MISSED) and not as_written and plan.due_ms > now_ms
     )
     if (
         anew
@@ -299,7 +341,7 @@ def _update(
             connection,
             [row.id],
             State.SCHEDULED,
-            reason=plan.note,
+            reason=plan.reason,
             error_kind="",
             error_code="",
             attempts=0,
@@ -310,7 +352,8 @@ def _update(
     ):
         tell_story(connection, now_ms, [(row.id, "planned again")])
         changed(connection, now_ms, [row.id])
-    elif row.fingerprint != plan.fingerprint:
+        _guard(connection, now_ms, post, plan, row, guard_ms)
+    elif plan.ready and row.fingerprint != plan.fingerprint:
         _keep_newer(connection, row, plan)
         then = plan.uneditable or "to give it the new text there, request an edit"
         sentence = f"the post was changed after it went out: what is out is as it was; {then}"
@@ -328,6 +371,47 @@ def _keep_newer(connection: sa.Connection, row: Any, plan: Plan) -> None:
     }
     if (row.newer or {}).get("fingerprint") != plan.fingerprint:
         connection.execute(sa.update(deliveries).where(_D.id == row.id).values(newer=newer))
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def _renew(
+    connection: sa.Connection,
+    now_ms: int,
+    plan: Plan,
+    row: Any,
+    values: dict[str, Any],
+    *,
+    as_written: bool,
+) -> None:
+    """Give a delivery that was not sent what its row says now."""
+    if row.due_ms == values["due_ms"]:
+        del values["fire_ms"]  # what waits for a limit or a slot goes on waiting
+    refitted = not _same(row.content, values["content"])
+    if row.fingerprint != plan.fingerprint or refitted:
+        values["version"] = _D.version + 1
+    if not plan.ready:  # whoever has claimed it lets go: it must not go out as it was
+        claimed = _D.state.in_((State.CLAIMED, State.ARMED, State.REFUSED))
+        move(connection, [row.id], State.SCHEDULED, claimed, holder=None, updated_ms=now_ms)
+    if not (row.ready and plan.ready):
+        values["reason"] = sa.case((_D.state == State.SCHEDULED, plan.reason), else_=_D.reason)
+    unsent = (State.SCHEDULED, State.CLAIMED, State.ARMED, State.REFUSED, State.HELD)
+    moved = connection.execute(
+        sa.update(deliveries).where(_D.id == row.id, _D.state.in_(unsent)).values(**values)
+    )
+    if not moved.rowcount:
+        return
+    if row.ready != plan.ready:
+        line = "its media are here and fit: it is ready" if plan.ready else f"not ready: {plan.waits_for}"
+    elif not as_written:
+        line = "the post was changed; the new version goes out"
+    else:
+        line = "its media were made to fit anew" if refitted else ""
+    if line:
+        tell_story(connection, now_ms, [(row.id, line)])
+    changed(connection, now_ms, [row.id])
 
 
 def _too_late(connection: sa.Connection, now_ms: int, row: Any, sentence: str) -> None:
@@ -538,6 +622,8 @@ def _take_now(connection: sa.Connection, now_ms: int, run_id: str, row: Any, gra
         return f"it cannot be published: {row.reason}"
     if row.approval:
         return f"it cannot be published: {approvals.REASON}"
+    if not row.ready:
+        return f"it cannot be published yet: {row.reason or 'its media are not here'}"
     due_ms = now_ms + LEAD_MS
     values = {
         "run_id": run_id,

@@ -74,17 +74,28 @@ posts = sa.Table(
         sa.Boolean,
         nullable=False,
         server_default=sa.false(),
-        comment="its media are not all here yet: read again at the next tick",
+        comment="something that it depends on changed: read again at the next tick",
     ),
-    sa.Column("due_ms", sa.BigInteger, comment="its earliest delivery; empty: none is planned"),
-    sa.Column("prepared_ms", sa.BigInteger, comment="when it was last prepared, well or not"),
+    sa.Column(
+        "unprepared",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.false(),
+        comment="some of its media are not here, or not made to fit",
+    ),
+    sa.Column("prepared_ms", sa.BigInteger, comment="when that was last tried, well or not"),
+    _text("preparer", "", comment="the run that prepares it, or will"),
+    sa.Column("preparing_until_ms", sa.BigInteger, comment="until then no other run may"),
+    sa.Index("ix_posts_unprepared", "unprepared"),
 )
 
 attachments = sa.Table(
     "attachments",
     metadata,
     _text("id", primary_key=True, comment="Airtable's id of the attachment; its URL dies after two hours"),
-    _text("sha256", comment="the file in the media store"),
+    _text("sha256", comment="the file in the media store; empty: it is not there"),
+    _text("problem", "", comment="why it cannot be used, for the author"),
+    _text("trouble", "", comment="why it could not be fetched when that was last tried"),
     _instant("fetched_ms", nullable=False),
 )
 

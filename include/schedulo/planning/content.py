@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from schedulo.airtable.rows import PostRow
 from schedulo.model import Account, Content, Format, Media, MediaKind, Platform, Problem
+from schedulo.planning.files import File, Files, fitting, stand_in
 from schedulo.planning.mentions import NOBODY, Mentions
 from schedulo.planning.text import fit_text
 from schedulo.platforms.base import Conversation
@@ -50,29 +51,51 @@ _REMEDY = "The author of the post corrects it."
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A row on one account. `content` is None where it has no meaning there."""
+    """A row on one account."""
 
     content: Content | None
+    """What is sent, with stand-ins for files that are not here. None where the row has no meaning there."""
     problems: tuple[Problem, ...]
+    """All that the platform would refuse, and warnings."""
+    given: tuple[Media, ...] = ()
+    """Its files as their author gave them, the cover last."""
+    missing: tuple[File, ...] = ()
+    """Files that are not here yet."""
+
+    @property
+    def ready(self) -> bool:
+        """Everything that is sent is here."""
+        return not self.missing
 
 
 def fit(
     row: PostRow,
-    media: Sequence[Media],
+    files: Files,
     account: Account,
     conversation: Conversation,
     mentions: Mentions = NOBODY,
     *,
     public_media: bool,
 ) -> Fitted:
-    """What goes out on `account`, with all that the platform would refuse."""
-    media = tuple(
+    """What goes out on `account`, with all that the platform would refuse.
+
+    What is not here yet is stood in for, so that text, counts and options are checked at once.
+    """
+    refs = [files.of(ref) for ref in row.attachments]
+    missing = tuple(file for file in (*refs, *_cover(row, files)) if file.missing)
+    found = [file.media or stand_in(file) for file in refs]
+    given = tuple(
         replace(item, alt_text=row.alt_texts[index] if index < len(row.alt_texts) else "")
-        for index, item in enumerate(media)
+        for index, item in enumerate(found)
+        if item is not None
     )
-    format_ = _format(row, media, account.platform)
+    if len(given) < len(found):
+        return Fitted(None, (), given, missing)  # a file that may be anything
+    format_ = _format(row, given, account.platform)
     if isinstance(format_, Problem):
-        return Fitted(None, (format_,))
+        return Fitted(None, (format_,), given, missing)
+    rules = conversation.accepts(account, format_)
+    media = tuple(item if item.sha256 else fitting(item, rules.get(item.kind)) for item in given)
     texts = fit_text(row, account, format_, mentions, text_rule(account, format_))
     content = Content(
         format=format_,
@@ -84,7 +107,7 @@ def fit(
         first_comment=texts.first_comment,
     )
     checked = conversation.check(account, content, public_media=public_media)
-    return Fitted(content, _once(*texts.problems, *checked))
+    return Fitted(content, _once(*texts.problems, *checked), given, missing)
 
 
 def _once(*problems: Problem) -> tuple[Problem, ...]:
@@ -94,6 +117,10 @@ def _once(*problems: Problem) -> tuple[Problem, ...]:
         key = (problem.field.casefold(), problem.value.replace(",", "") or problem.rule, problem.warning)
         found.setdefault(key, problem)
     return tuple(found.values())
+
+
+def _cover(row: PostRow, files: Files) -> tuple[File, ...]:
+    return (files.of(row.cover),) if row.cover else ()
 
 
 def _format(row: PostRow, media: Sequence[Media], platform: Platform) -> Format | Problem:
@@ -123,11 +150,18 @@ def _format(row: PostRow, media: Sequence[Media], platform: Platform) -> Format 
     return found
 
 
-def content_hash(content: Content) -> str:
-    """Equal for what people would call the same post: spaces, case of the link and options left aside."""
+def content_hash(content: Content, given: Sequence[Media] | None = None) -> str:
+    """Equal for what people would call the same post: spaces, case of the link and options left aside. Empty
+    where that is not known, since a file is not here.
+
+    :param given: its files as their author gave them, where they are sent otherwise
+    """
+    files = (content.media if given is None else given)[: len(content.media)]
+    if not all(item.sha256 for item in files):
+        return ""
     essence = [
         " ".join(unicodedata.normalize("NFC", content.text).split()),
-        [item.sha256 for item in content.media],
+        [item.sha256 for item in files],
         content.link or "",
         content.format,
         *(" ".join(part.split()) for part in content.thread),
@@ -135,6 +169,8 @@ def content_hash(content: Content) -> str:
     return hashlib.sha256(json.dumps(essence).encode()).hexdigest()
 
 
-def fingerprint(content: Content) -> str:
-    """Changes with anything that would be sent."""
+def fingerprint(content: Content, given: Sequence[Media] | None = None) -> str:
+    """Changes with anything by which the author would change what is sent. `given` as for `content_hash`."""
+    if given is not None:
+        content = replace(content, media=tuple(given[: len(content.media)]))
     return hashlib.sha256(json.dumps(content.to_json(), sort_keys=True).encode()).hexdigest()

@@ -10,8 +10,9 @@ from schedulo import clock
 from schedulo.airtable.client import AirtableClient
 from schedulo.airtable.rows import Report, Written
 from schedulo.airtable.schema import NOT_PLANNED as NOT_PLANNED_WORD
-from schedulo.airtable.schema import STATE_WORDS, UNAPPROVED
+from schedulo.airtable.schema import PREPARED, STATE_WORDS, UNAPPROVED
 from schedulo.delivery import approvals, restored
+from schedulo.delivery.holds import WAITING
 from schedulo.delivery.rows import NOT_PLANNED
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import accounts, deliveries, outbox, posts
@@ -79,6 +80,12 @@ def _report(row: Any, record_id: str | None) -> Report:
         word = NOT_PLANNED_WORD
     elif state is State.HELD and row.error_kind == approvals.WAITS:
         word = UNAPPROVED
+    elif state is State.SCHEDULED and row.ready:
+        word = PREPARED
+    message = row.reason
+    if state in WAITING and row.warnings:
+        notes = (f"Note: {line}" for line in row.warnings.splitlines())
+        message = "\n".join((*((message,) if message else ()), *notes))
     return Report(
         key=row.id,
         record_id=record_id,
@@ -87,7 +94,7 @@ def _report(row: Any, record_id: str | None) -> Report:
         account_record_id=row.account_record_id or None,
         platform=Platform(row.platform),
         state=word,
-        message=row.reason,
+        message=message,
         due_ms=row.due_ms or None,
         accepted_ms=row.accepted_ms,
         published_ms=row.published_ms,

@@ -110,12 +110,12 @@ def planned(
     columns = deliveries.c
     chosen = [columns.account_key.in_(account_keys)] if account_keys else []
     query = (
-        sa.select(columns.id, columns.label, columns.reason, columns.error_kind)
+        sa.select(columns.id, columns.label, columns.reason, columns.error_kind, columns.ready)
         .where(columns.post_id.in_(posts), *chosen)
         .order_by(columns.post_id, columns.id)
     )
     with ledger.begin() as connection:
         return [
-            (row.id, row.label, row.reason if row.error_kind == "not_planned" else "")
+            (row.id, row.label, row.reason if row.error_kind == "not_planned" or not row.ready else "")
             for row in connection.execute(query)
         ]

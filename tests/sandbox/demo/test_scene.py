@@ -14,6 +14,7 @@ from schedulo.airtable.rows import account_row, post_row
 from schedulo.media import MediaStore
 from schedulo.model import Media
 from schedulo.planning.content import fit
+from schedulo.planning.files import File, Files
 from schedulo.platforms import CONVERSATIONS
 
 FIRST_DUE = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -37,7 +38,7 @@ def problems(post: scene.Post, media: dict[str, Media]) -> list[str]:
     for one in post.accounts:
         account = account_row({"id": "recA", "fields": one.cells}, Mapping()).account()
         assert account is not None
-        files = [media[name] for name in post.media]
+        files = Files({ref.id: File(ref, media[ref.filename]) for ref in row.attachments})
         fitted = fit(row, files, account, CONVERSATIONS[account.platform], public_media=True)
         found += [problem.sentence() for problem in fitted.problems if not problem.warning]
     return found

@@ -214,7 +214,7 @@ def _post(books: Books, due_ms: int, text: str = "hello") -> planning.PostPlan:
     account = Account(Platform.X, "1", "acme", "UTC", {})
     late_ms = due_ms + GRACE_MS
     plan = planning.Plan(account, Content(Format.TEXT, text), text, text, due_ms, late_ms, "")
-    return planning.PostPlan("rec1", "t", (plan,), "", unfinished=False, wanted=True)
+    return planning.PostPlan("rec1", "t", (plan,), "", unprepared=False, wanted=True)
 
 
 def _failed_and_retried(books: Books) -> tuple[str, int]:

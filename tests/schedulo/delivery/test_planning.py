@@ -33,7 +33,7 @@ def post(
     )
     plan = replace(plan, **{key: value for key, value in more.items() if key in ("problem", "note")})
     rest = {key: value for key, value in more.items() if key not in ("problem", "note")}
-    wanted = PostPlan(record_id, text, (plan,), "", unfinished=False, wanted=True)
+    wanted = PostPlan(record_id, text, (plan,), "", unprepared=False, wanted=True)
     return replace(wanted, **rest)
 
 

@@ -17,11 +17,14 @@ from pyairtable import Api
 from sandbox.running import RunningSandbox
 from schedulo.airtable.base import create_base
 from schedulo.airtable.client import AirtableClient
+from schedulo.delivery import readiness
 from schedulo.delivery.claims import Claim
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import deliveries, incidents
 from schedulo.media import MediaStore
 from schedulo.model import Platform
+from schedulo.planning.prepare import Prepared, Preparer
+from schedulo.planning.rows import Planner
 from schedulo.planning.tick import Tick
 from schedulo.platforms import CONVERSATIONS
 from schedulo.platforms.base import Conversation
@@ -49,16 +52,29 @@ class Office:
     def tick(self, last_success: int | None = None, broken: frozenset[str] = frozenset()) -> list[Claim]:
         """One run's sync. Runs are numbered, and the number is the run's logical date."""
         self.runs += 1
-        self.last = Tick(
-            self.ledger,
-            self.store,
-            self.settings,
-            self.conversations,
-            self.client or (lambda: AirtableClient(self.api(), BASE)),
-            allowed_hosts=frozenset({self.sandbox.url.removeprefix("http://")}),
-            broken=broken,
-        )
+        self.last = Tick(self.planner(), self.client or self.plain_client, broken=broken)
         return self.last.run(f"run-{self.runs}", self.runs, last_success)
+
+    def planner(self) -> Planner:
+        return Planner(self.ledger, self.store, self.settings, self.conversations)
+
+    def plain_client(self) -> AirtableClient:
+        return AirtableClient(self.api(), BASE)
+
+    def prepare(self, run_id: str = "prepare-1") -> list[Prepared]:
+        """One run of prepare_posts."""
+        with self.ledger.begin() as connection:
+            now_ms = self.ledger.now_ms(connection)
+            found = [
+                item
+                for soon in (True, False)
+                for item in readiness.take(connection, now_ms, run_id, self.settings, soon=soon)
+            ]
+        return [self.preparer().prepare(item.record_id, run_id) for item in found]
+
+    def preparer(self) -> Preparer:
+        hosts = frozenset({self.sandbox.url.removeprefix("http://")})
+        return Preparer(self.planner(), self.client or self.plain_client, hosts, print)
 
     def api(self) -> Api:
         return Api(TOKEN, retry_strategy=None, endpoint_url=self.sandbox.service("airtable"))

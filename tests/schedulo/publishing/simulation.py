@@ -708,7 +708,7 @@ class World:
         content = Content(Format.TEXT, text)
         not_after_ms = post.due_ms + int(self.settings.missed_after_s * 1000)
         plan = planning.Plan(post.account, content, text, text, post.due_ms, not_after_ms, "")
-        row = planning.PostPlan(post.token, post.token, (plan,), "", unfinished=False, wanted=True)
+        row = planning.PostPlan(post.token, post.token, (plan,), "", unprepared=False, wanted=True)
         self.do(planning.plan_post, row, 0)
         if self.row(post).content["text"] == text:
             post.text = text

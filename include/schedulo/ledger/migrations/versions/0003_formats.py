@@ -1,5 +1,7 @@
 """What preparing, approval and looking after posts that are out need."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -44,18 +46,70 @@ def upgrade() -> None:
         sa.Column("made_ms", sa.BigInteger(), nullable=False),
         sa.Column("took_ms", sa.Integer(), server_default="0", nullable=False),
     )
-    op.add_column(
-        "posts",
+    kept: tuple[sa.Column[Any], ...] = (
         sa.Column(
-            "due_ms", sa.BigInteger(), nullable=True, comment="its earliest delivery; empty: none is planned"
+            "problem",
+            sa.Text(),
+            server_default="",
+            nullable=False,
+            comment="why it cannot be used, for the author",
+        ),
+        sa.Column(
+            "trouble",
+            sa.Text(),
+            server_default="",
+            nullable=False,
+            comment="why it could not be fetched when that was last tried",
         ),
     )
-    op.add_column(
-        "posts",
+    for column in kept:
+        op.add_column("attachments", column)
+    lacking: tuple[sa.Column[Any], ...] = (
         sa.Column(
-            "prepared_ms", sa.BigInteger(), nullable=True, comment="when it was last prepared, well or not"
+            "unprepared",
+            sa.Boolean(),
+            server_default=sa.false(),
+            nullable=False,
+            comment="some of its media are not here, or not made to fit",
+        ),
+        sa.Column(
+            "prepared_ms",
+            sa.BigInteger(),
+            nullable=True,
+            comment="when that was last tried, well or not",
+        ),
+        sa.Column(
+            "preparer",
+            sa.Text(),
+            server_default="",
+            nullable=False,
+            comment="the run that prepares it, or will",
+        ),
+        sa.Column(
+            "preparing_until_ms",
+            sa.BigInteger(),
+            nullable=True,
+            comment="until then no other run may",
         ),
     )
+    for column in lacking:
+        op.add_column("posts", column)
+    op.create_index("ix_posts_unprepared", "posts", ["unprepared"], unique=False)
+    if op.get_bind().dialect.supports_comments:
+        op.alter_column(
+            "posts",
+            "unfinished",
+            comment="something that it depends on changed: read again at the next tick",
+            existing_type=sa.Boolean(),
+            existing_nullable=False,
+        )
+        op.alter_column(
+            "attachments",
+            "sha256",
+            comment="the file in the media store; empty: it is not there",
+            existing_type=sa.Text(),
+            existing_nullable=False,
+        )
     op.add_column(
         "deliveries",
         sa.Column(

@@ -1,0 +1,92 @@
+"""The files of rows as far as they are known: here, of no use, or not here yet. Nothing is fetched."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import sqlalchemy as sa
+
+from schedulo.accepts import Rules
+from schedulo.airtable.cells import AttachmentRef
+from schedulo.airtable.rows import PostRow
+from schedulo.ledger.tables import attachments
+from schedulo.media.store import MediaStore
+from schedulo.model import Media, MediaKind
+
+_TYPES = {MediaKind.IMAGE: "image/jpeg", MediaKind.GIF: "image/gif", MediaKind.VIDEO: "video/mp4"}
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file of a row. Without `media` and `problem` it is not here yet."""
+
+    ref: AttachmentRef
+    media: Media | None = None
+    problem: str = ""
+    """Why it cannot be used, for the author of the post."""
+    trouble: str = ""
+    """Why it could not be fetched when that was last tried."""
+
+    @property
+    def name(self) -> str:
+        return self.ref.filename or "a file"
+
+    @property
+    def missing(self) -> bool:
+        return self.media is None and not self.problem
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What is known of some files, by Airtable's ids of attachments."""
+
+    known: Mapping[str, File]
+
+    def of(self, ref: AttachmentRef) -> File:
+        return self.known.get(ref.id) or File(ref)
+
+
+def refs_of(row: PostRow) -> tuple[AttachmentRef, ...]:
+    """All files of a row, its cover last."""
+    return (*row.attachments, *((row.cover,) if row.cover else ()))
+
+
+def known_files(connection: sa.Connection, store: MediaStore, rows: Iterable[PostRow]) -> Files:
+    """What the ledger and the store know of the files of these rows."""
+    refs = {ref.id: ref for row in rows for ref in refs_of(row)}
+    found = {
+        row.id: row
+        for row in connection.execute(sa.select(attachments).where(attachments.c.id.in_(list(refs))))
+    }
+    known = {}
+    for id_, ref in refs.items():
+        row = found.get(id_)
+        if row is None:
+            known[id_] = File(ref)
+            continue
+        media = store.find(row.sha256, ref.filename) if row.sha256 else None
+        known[id_] = File(ref, media, row.problem, row.trouble)
+    return Files(known)
+
+
+def stand_in(file: File) -> Media | None:
+    """A file that is not here, as it is said to be, so that all else of its post can be checked: it has a
+    kind and breaks no rule. None where not even its kind is known."""
+    kind = _kind(file.ref)
+    return None if kind is None else Media("", kind, _TYPES[kind], size_bytes=1, filename=file.ref.filename)
+
+
+def fitting(item: Media, rules: Rules | None) -> Media:
+    """A stand-in that has one of the types that the rules name."""
+    if rules is None or item.content_type in rules.types:
+        return item
+    return replace(item, content_type=rules.types[0])
+
+
+def _kind(ref: AttachmentRef) -> MediaKind | None:
+    said = ref.content_type or mimetypes.guess_type(ref.filename)[0] or ""
+    if said == "image/gif":
+        return MediaKind.GIF
+    return {"image": MediaKind.IMAGE, "video": MediaKind.VIDEO}.get(said.partition("/")[0])

@@ -1,0 +1,232 @@
+"""Prepares a post before it is due: fetches its media and makes them fit each of its accounts.
+
+A file is fetched once, whatever the number of accounts, and kept by its content. What was done for another
+account, another post or an earlier version of this one is not done again. When everything is here the row is
+planned once more, and says that it is ready, or what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from schedulo.airtable.cells import AttachmentRef
+from schedulo.airtable.client import AirtableClient
+from schedulo.airtable.rows import PostRow
+from schedulo.delivery import readiness
+from schedulo.delivery.rows import NOT_PLANNED
+from schedulo.ledger import marks
+from schedulo.ledger.database import upsert
+from schedulo.ledger.tables import attachments, deliveries
+from schedulo.media.fetch import FetchError, fetch
+from schedulo.media.probe import MediaError
+from schedulo.model import Media
+from schedulo.planning.files import Files, known_files, refs_of
+from schedulo.planning.rows import Planner
+
+FETCHERS = 4
+AIRTABLE_S = 30.0
+"""How long one reading of a row may take."""
+GAP_S = 1.0
+"""Between two readings by all who prepare: the rest of Airtable's calls is the tick's."""
+RENEW_S = readiness.LEASE_S / 4
+EXPIRED = (401, 403, 404, 410)
+"""What a host says of an address that has expired."""
+AGAIN_S = 30.0
+
+
+class NotPrepared(Exception):
+    """It could not be prepared now; trying again in `wait_s` seconds may help."""
+
+    def __init__(self, sentence: str, wait_s: float = AGAIN_S) -> None:
+        super().__init__(sentence)
+        self.wait_s = wait_s
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """How a post stands after it was prepared."""
+
+    record_id: str
+    sentences: tuple[str, ...]
+    """One for each of its deliveries."""
+    busy: bool = False
+    """Another run is at it: nothing was done."""
+
+
+@dataclass(slots=True)
+class Preparer:
+    """Prepares single posts. Blocks; for worker tasks."""
+
+    planner: Planner
+    client: Callable[[], AirtableClient]
+    """May raise."""
+    allowed_hosts: frozenset[str]
+    """Hosts ("host:port") that the operator chose: see `fetch`."""
+    say: Callable[[str], None]
+    """Takes what is done, as sentences for the log."""
+    gap_s: float = GAP_S
+
+    def prepare(self, record_id: str, run_id: str) -> Prepared:
+        """Prepare one post for `run_id`. What is wrong with it is written into its rows.
+
+        :raises NotPrepared: where a file cannot be fetched or converted now
+        :raises AirtableError: where its row cannot be read
+        """
+        if not self._hold(record_id, run_id):
+            return Prepared(record_id, ("another run prepares it",), busy=True)
+        try:
+            with self._holding(record_id, run_id):
+                row = self._read(record_id)
+                if row is None:
+                    return Prepared(record_id, ("it is no longer in Airtable",))
+                trouble = self._fetch_missing(row)
+                self._plan_anew(record_id)
+        finally:
+            with self.planner.ledger.begin() as connection:
+                now_ms = self.planner.ledger.now_ms(connection)
+                readiness.let_go(connection, now_ms, record_id, run_id)
+        if trouble:
+            raise NotPrepared("; ".join(trouble))
+        return Prepared(record_id, self._how_it_stands(record_id))
+
+    # --- the lease ------------------------------------------------------------------------------------
+
+    def _hold(self, record_id: str, run_id: str) -> bool:
+        ledger = self.planner.ledger
+        with ledger.begin() as connection:
+            return readiness.hold(connection, ledger.now_ms(connection), record_id, run_id)
+
+    @contextlib.contextmanager
+    def _holding(self, record_id: str, run_id: str) -> Iterator[None]:
+        """Renew the lease beside the work, however long a file takes."""
+        over = threading.Event()
+
+        def renew() -> None:
+            while not over.wait(RENEW_S):
+                with contextlib.suppress(sa.exc.OperationalError, sa.exc.InterfaceError):
+                    self._hold(record_id, run_id)
+
+        thread = threading.Thread(target=renew, name="lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    # --- Airtable -------------------------------------------------------------------------------------
+
+    def _read(self, record_id: str) -> PostRow | None:
+        """The row as it is now, with addresses that live, and its accounts known."""
+        self._turn()
+        client = self.client()
+        with client.within(AIRTABLE_S):
+            rows = client.posts_by_id([record_id])
+            self.planner.plan(client, rows)
+        return rows[0] if rows else None
+
+    def _plan_anew(self, record_id: str) -> None:
+        """Plan the row as it is by now: it may have been changed while its files were worked on."""
+        self._read(record_id)
+
+    def _turn(self) -> None:
+        ledger, me = self.planner.ledger, secrets.token_hex(8)
+        deadline = time.monotonic() + AIRTABLE_S
+        while self.gap_s and time.monotonic() < deadline:
+            with ledger.begin() as connection:
+                now_ms = ledger.now_ms(connection)
+                if marks.lease(connection, now_ms, "airtable:prepare", me, self.gap_s):
+                    return
+            time.sleep(self.gap_s / 4)
+
+    # --- files ----------------------------------------------------------------------------------------
+
+    def _known(self, row: PostRow) -> Files:
+        with self.planner.ledger.read() as connection:
+            return known_files(connection, self.planner.store, [row])
+
+    def _fetch_missing(self, row: PostRow) -> list[str]:
+        """Fetch what is not here; answers what could not be fetched now."""
+        if not row.status_ready:
+            return []
+        files = self._known(row)
+        wanted = {ref.id: ref for ref in refs_of(row) if files.of(ref).missing}
+        if not wanted:
+            return []
+        results = self._fetch_all(list(wanted.values()))
+        expired = [
+            id_ for id_, found in results.items() if isinstance(found, FetchError) and found.status in EXPIRED
+        ]
+        if expired and (again := self._read(row.record_id)) is not None:
+            fresh = [ref for ref in refs_of(again) if ref.id in expired]
+            results |= self._fetch_all(fresh)
+        for id_, found in results.items():
+            self._keep(wanted[id_], found)
+        return [
+            f"{wanted[id_].filename or 'a file'}: {found}"
+            for id_, found in results.items()
+            if isinstance(found, FetchError) and found.temporary
+        ]
+
+    def _fetch_all(self, refs: Sequence[AttachmentRef]) -> dict[str, Media | FetchError | MediaError]:
+        with ThreadPoolExecutor(FETCHERS) as pool:
+            return dict(zip([ref.id for ref in refs], pool.map(self._fetch, refs), strict=True))
+
+    def _fetch(self, ref: AttachmentRef) -> Media | FetchError | MediaError:
+        began = time.monotonic()
+        try:
+            found = fetch(
+                ref.url, self.planner.store, filename=ref.filename, allowed_hosts=self.allowed_hosts
+            )
+        except (FetchError, MediaError) as error:
+            self.say(f"{ref.filename or 'a file'}: {error}")
+            return error
+        took_s = time.monotonic() - began
+        self.say(f"{ref.filename or 'a file'}: {found.size_bytes:,} bytes fetched in {took_s:.1f} s")
+        return found
+
+    def _keep(self, ref: AttachmentRef, found: Media | FetchError | MediaError) -> None:
+        values = {"sha256": "", "problem": "", "trouble": ""}
+        match found:
+            case Media():
+                values["sha256"] = found.sha256
+            case FetchError() if found.temporary:
+                values["trouble"] = str(found)
+            case FetchError():
+                values["problem"] = f"Media ({ref.filename}): {found}. The author attaches it again."
+            case MediaError():
+                values["problem"] = found.problem.sentence()
+        ledger = self.planner.ledger
+        with ledger.begin() as connection:
+            row = {"id": ref.id, **values, "fetched_ms": ledger.now_ms(connection)}
+            connection.execute(
+                upsert(connection, attachments).on_conflict_do_update(
+                    index_elements=["id"], set_={name: row[name] for name in row if name != "id"}
+                ),
+                [row],
+            )
+
+    # --- what came of it ------------------------------------------------------------------------------
+
+    def _how_it_stands(self, record_id: str) -> tuple[str, ...]:
+        d = deliveries.c
+        query = sa.select(d.label, d.state, d.reason, d.ready, d.error_kind).where(d.post_id == record_id)
+        with self.planner.ledger.read() as connection:
+            rows = connection.execute(query.order_by(d.id)).all()
+        return tuple(f"{row.label}: {_stands(row)}" for row in rows)
+
+
+def _stands(row: Any) -> str:
+    if row.error_kind == NOT_PLANNED:
+        return f"not planned: {row.reason}"
+    said = f": {row.reason}" if row.reason else ""
+    return f"{row.state}, ready{said}" if row.ready else f"{row.state}, not ready{said}"

@@ -1,0 +1,128 @@
+"""Prepares posts before they are due: which ones, and each of them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import Asset, AssetAlias, BaseOperator, Context
+from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
+
+MEDIA_URI = "schedulo://media"
+"""The asset that is updated when posts are to be prepared at once."""
+MEDIA_ALIAS = AssetAlias("schedulo_media")
+"""The outlet of tasks that update it only now and then."""
+
+
+class FindPostsOperator(BaseOperator):
+    """
+    Find posts whose media are not here or not made to fit, and reserve them for this run.
+
+    Returns `{"record_id", "title"}` of each, in the order in which they are due. A retry or a cleared task
+    finds those again that are not prepared yet.
+
+    :param soon: those that are due soon (`readiness.SOON_S`); else the others within
+        `SCHEDULO_PREPARE_AHEAD_S`.
+    """
+
+    def __init__(self, *, soon: bool, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.soon = soon
+
+    def execute(self, context: Context) -> list[dict[str, str]]:
+        from hooks.ledger import LedgerHook
+        from schedulo.delivery import readiness
+        from schedulo.settings import settings
+
+        ledger = LedgerHook().get_conn()
+        try:
+            with ledger.begin() as connection:
+                now_ms = ledger.now_ms(connection)
+                found = readiness.take(connection, now_ms, context["run_id"], settings(), soon=self.soon)
+        finally:
+            ledger.close()
+        self.log.info("%d posts are to be prepared", len(found))
+        return [{"record_id": post.record_id, "title": post.title or "(no title)"} for post in found]
+
+
+class PrepareRetryPolicy(RetryPolicy):
+    """Again after a pause where that may help; what only people can mend is not tried again."""
+
+    def evaluate(
+        self,
+        exception: BaseException,
+        try_number: int,
+        max_tries: int,
+        context: Context | None = None,
+    ) -> RetryDecision:
+        from schedulo.errors.airtable import AirtableBusy, AirtableDown, AirtableError
+        from schedulo.planning.prepare import NotPrepared
+
+        if isinstance(exception, NotPrepared):
+            return RetryDecision.retry(timedelta(seconds=exception.wait_s), reason=str(exception))
+        if isinstance(exception, AirtableBusy | AirtableDown):
+            wait_s = exception.info.base_wait_s if exception.wait_s is None else exception.wait_s
+            return RetryDecision.retry(timedelta(seconds=wait_s), reason=str(exception))
+        if isinstance(exception, AirtableError):
+            return RetryDecision.fail(reason=str(exception))
+        return RetryDecision.default()
+
+    def serialize(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> PrepareRetryPolicy:
+        return cls()
+
+
+def prepare_options() -> dict[str, Any]:
+    """How a prepare task tries again, and what it is called; for `partial`, as `publish_options`."""
+    return {
+        "retries": 2,
+        "retry_delay": timedelta(seconds=30),
+        "retry_policy": PrepareRetryPolicy(),
+        "map_index_template": "{{ label }}",
+    }
+
+
+class PreparePostOperator(BaseOperator):
+    """
+    Fetch the media of one post, make them fit each of its accounts and plan its row again.
+
+    What is wrong with the post is written into its rows and leaves the task green.
+
+    :param post: what `FindPostsOperator` found.
+
+    :raises NotPrepared: a file cannot be fetched or converted now; the same task tries again after a pause.
+    :raises AirtableError: the row cannot be read.
+    """
+
+    def __init__(self, *, post: dict[str, str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.post = post
+
+    def execute(self, context: Context) -> None:
+        from hooks.engine import make_preparer
+
+        context["label"] = self.post["title"]  # type: ignore[typeddict-unknown-key]
+        preparer = make_preparer(self.log.info)
+        try:
+            prepared = preparer.prepare(self.post["record_id"], context["run_id"])
+        finally:
+            for line in preparer.planner.lines:
+                self.log.info(line)
+            preparer.planner.ledger.close()
+        for sentence in prepared.sentences:
+            self.log.info(sentence)
+
+
+def wake_if_wanted(ledger: Any, outlet_events: Any) -> bool:
+    """Update the media asset through its alias where posts are to be prepared at once; whether it was."""
+    from schedulo.delivery import readiness
+    from schedulo.settings import settings
+
+    with ledger.read() as connection:
+        if not readiness.wanted(connection, ledger.now_ms(connection), settings()):
+            return False
+    outlet_events[MEDIA_ALIAS].add(Asset(MEDIA_URI))
+    return True
