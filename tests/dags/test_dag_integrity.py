@@ -194,7 +194,11 @@ def test_incidents_are_handled_when_they_come_up_and_now_and_then(bag: DagBag) -
 
 def test_a_sync_may_wake_the_others(bag: DagBag) -> None:
     outlets = bag.dags["publish_due_posts"].get_task("sync").outlets
-    assert [outlet.name for outlet in outlets] == ["schedulo_incidents", "schedulo_requests", "schedulo_media"]
+    assert [outlet.name for outlet in outlets] == [
+        "schedulo_incidents",
+        "schedulo_requests",
+        "schedulo_media",
+    ]
 
 
 def test_posts_that_are_out_are_looked_after_every_hour_and_when_somebody_asks(bag: DagBag) -> None:

@@ -22,9 +22,10 @@ from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import accounts
 from schedulo.media.store import MediaStore
 from schedulo.model import Account, Platform
-from schedulo.planning import approvals
+from schedulo.planning import approvals, mentions
 from schedulo.planning.content import Fitted, content_hash, fingerprint, fit
 from schedulo.planning.files import Files, known_files, refs_of
+from schedulo.planning.mentions import Mentions
 from schedulo.platforms import AFTER
 from schedulo.platforms.after import After
 from schedulo.platforms.base import Conversation
@@ -76,7 +77,7 @@ class Planner:
         named = {id_ for row in rows for id_ in row.account_record_ids}
         if named <= known and now_ms - at_ms < ACCOUNTS_EVERY_S * 1000:
             return
-        found = client.accounts()
+        found, people = client.accounts(), client.mentions()
         usable: dict[str, tuple[Account, str, bool]] = {}
         for row in sorted(found, key=lambda row: (not row.active, row.record_id)):
             account = row.account(self.settings.airtable_timezone)
@@ -86,6 +87,8 @@ class Planner:
             usable.setdefault(account.key, (account, row.record_id, row.active))  # of two rows the active one
         with self.ledger.begin() as connection:
             changed = register(connection, now_ms, list(usable.values()))
+            if people is not None and mentions.keep(connection, now_ms, people):
+                changed = list(usable)
             plan_anew(connection, changed)
             marks.mark(connection, now_ms, "airtable:accounts")
         self._account_rows = found
@@ -95,9 +98,10 @@ class Planner:
             now_ms = self.ledger.now_ms(connection)
             known = self.known_accounts(connection)
             files = known_files(connection, self.store, [row for row in rows if row.status_ready])
+            people = mentions.known(connection)
             guard_ms = int(self.settings.content_guard_s * 1000)
             for row in rows:
-                plan_post(connection, now_ms, self._post_plan(now_ms, row, files, known), guard_ms)
+                plan_post(connection, now_ms, self._post_plan(now_ms, row, files, people, known), guard_ms)
 
     def _plan_alone(self, row: PostRow) -> None:
         try:
@@ -129,19 +133,24 @@ class Planner:
         known = {record_id: (account, active) for record_id, account, active in found.values()}
         return known | {record_id: found[key][1:] for record_id, key in self._aliases.items() if key in found}
 
-    def fitted(self, row: PostRow, files: Files, account: Account) -> Fitted:
+    def fitted(self, row: PostRow, files: Files, people: Mentions, account: Account) -> Fitted:
         """What the row is on one account."""
-        conversation = self.conversations[account.platform]
-        return fit(row, files, account, conversation, public_media=bool(self.settings.media_base_url))
+        conversation, public = self.conversations[account.platform], bool(self.settings.media_base_url)
+        return fit(row, files, account, conversation, people, public_media=public)
 
     def _post_plan(
-        self, now_ms: int, row: PostRow, files: Files, known: Mapping[str, tuple[Account, bool]]
+        self,
+        now_ms: int,
+        row: PostRow,
+        files: Files,
+        people: Mentions,
+        known: Mapping[str, tuple[Account, bool]],
     ) -> PostPlan:
         found = [files.of(ref) for ref in refs_of(row)]
         problems = [problem.sentence() for problem in row.problems]
         problems += [file.problem for file in found if file.problem]
         chosen = {known[id_][0].key: known[id_] for id_ in row.account_record_ids if id_ in known}
-        fitted = {key: self.fitted(row, files, account) for key, (account, _) in chosen.items()}
+        fitted = {key: self.fitted(row, files, people, account) for key, (account, _) in chosen.items()}
         plans = tuple(self._one(now_ms, row, fitted[key], *one, problems) for key, one in chosen.items())
         unprepared = row.status_ready and not all(one.ready for one in fitted.values())
         strangers = [id_ for id_ in row.account_record_ids if id_ not in known]

@@ -389,10 +389,10 @@ def test_a_state_that_people_removed_from_the_choices_is_told_in_words(office: O
     office.post(office.account("2"), "x" * 400, due_in_s=600)
     service: Any = office.sandbox.world.services["airtable"]
     table = next(table for table in service.bases[BASE].tables.values() if table.name == "Deliveries")
-    table.field("State").options["choices"] = [{"id": "sel1", "name": "Scheduled"}]
+    table.field("State").options["choices"] = [{"id": "sel1", "name": "Ready"}]
     office.tick()
     good, bad = sorted(
         (row["fields"] for row in deliveries_rows(office)), key=lambda cells: cells["Delivery"]
     )
-    assert (good["State"], "State" in bad) == ("Scheduled", False)
+    assert (good["State"], "State" in bad) == ("Ready", False)
     assert bad["Message"].startswith("Not planned. Text (400 characters as X counts)")

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from schedulo.airtable.mapping import Mapping
-from schedulo.airtable.rows import post_row
 from schedulo.model import Account, Format, Media, MediaKind, Platform
 from schedulo.planning.content import Fitted, fit
 from schedulo.platforms import CONVERSATIONS
+from tests.schedulo.planning.attached import attached
 
 PICTURE = Media("a" * 64, MediaKind.IMAGE, "image/jpeg", 1000, 540, 960)
 FILM = Media("b" * 64, MediaKind.VIDEO, "video/mp4", 1000, 540, 960, 10_000)
@@ -18,9 +17,9 @@ FILM = Media("b" * 64, MediaKind.VIDEO, "video/mp4", 1000, 540, 960, 10_000)
 
 def fitted(platform: Platform, *media: Media, **cells: Any) -> Fitted:
     """What a row with these cells and files is on an account of the platform."""
-    row = post_row({"id": "rec1", "fields": {"Text": "Which roast?", **cells}}, Mapping())
+    row, files = attached(media, **{"Text": "Which roast?", **cells})
     account = Account(platform, "1", "ours", options={"login": "instagram_login"})
-    return fit(row, media, account, CONVERSATIONS[platform], public_media=True)
+    return fit(row, files, account, CONVERSATIONS[platform], public_media=True)
 
 
 def errors(found: Fitted) -> list[str]:

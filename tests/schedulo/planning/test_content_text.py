@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from schedulo.airtable.mapping import Mapping
-from schedulo.airtable.rows import post_row
 from schedulo.model import Account, Media, MediaKind, Platform
 from schedulo.planning.content import Fitted, fit
 from schedulo.planning.mentions import NOBODY, Mentions
 from schedulo.platforms import CONVERSATIONS
+from tests.schedulo.planning.attached import attached
 
 FILM = Media("b" * 64, MediaKind.VIDEO, "video/mp4", 1000, 540, 960, 10_000)
 
@@ -19,9 +18,9 @@ FILM = Media("b" * 64, MediaKind.VIDEO, "video/mp4", 1000, 540, 960, 10_000)
 def fitted(platform: Platform, *media: Media, mentions: Mentions = NOBODY, **cells: Any) -> Fitted:
     """What a row with these cells and files is on an account of the platform."""
     fields = {"TikTok privacy": "Everyone", **{name.replace("_", " "): cells[name] for name in cells}}
-    row = post_row({"id": "rec1", "fields": fields}, Mapping())
+    row, files = attached(media, **fields)
     account = Account(platform, "1", "ours", options={"login": "instagram_login"})
-    return fit(row, media, account, CONVERSATIONS[platform], mentions, public_media=True)
+    return fit(row, files, account, CONVERSATIONS[platform], mentions, public_media=True)
 
 
 @pytest.mark.parametrize("platform", Platform)

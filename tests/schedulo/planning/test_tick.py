@@ -8,7 +8,6 @@ import sqlalchemy as sa
 
 from schedulo.ledger.tables import deliveries, holds, incidents
 from schedulo.publishing.session import End
-from tests.sandbox.meta.conftest import jpeg
 from tests.schedulo.planning.conftest import Office, wait_until
 
 
@@ -159,33 +158,6 @@ def test_what_a_person_saw_is_said_in_airtable_and_told_there(office: Office) ->
     office.tick()
     (row,) = office.api().table("appPlanning000001", "Deliveries").all()
     assert (row["fields"]["State"], row["fields"]["Permalink"]) == ("Published", link)
-
-
-def test_media_are_fetched_once_and_kept_by_their_hash(office: Office) -> None:
-    post = office.post(office.account("1"), due_in_s=3600)
-    office.attach(post, "photo.jpg", "image/jpeg", jpeg())
-    office.tick()
-    (media,) = office.one().content["media"]
-    assert office.store.has(media["sha256"])
-    office.change("Posts", post, Text="other words, same picture")
-    office.tick()
-    (again,) = office.one().content["media"]
-    assert again["sha256"] == media["sha256"]
-    fetched = [
-        row
-        for row in office.sandbox.requests()
-        if row["service"] == "airtable" and "attachment" in row["route"]
-    ]
-    assert sum(row["count"] for row in fetched if row["method"] == "GET") == 1
-
-
-def test_a_file_that_is_no_picture_is_told_to_its_author(office: Office) -> None:
-    post = office.post(office.account("1"), due_in_s=3600)
-    office.attach(post, "photo.jpg", "image/jpeg", b"not a picture at all")
-    office.tick()
-    (row,) = office.told().values()
-    assert row["State"] == "Not planned"
-    assert "photo.jpg" in row["Message"]
 
 
 def test_a_hold_stops_what_is_due_and_its_end_lets_it_go(office: Office) -> None:
