@@ -24,8 +24,9 @@ from sandbox.demo import scene
 from sandbox.stack import Stack
 
 DAG = "publish_due_posts"
-LEAD_S = {"quick": 40, "slow": 95}
-"""The first post is due this long after the run that reads the posts begins: time to read and to prepare."""
+LEAD_S = {"quick": 100, "slow": 155}
+"""The first post is due this long after the run that reads the posts begins: in its minute the media are
+fetched, the run of the next minute claims the posts, and they are prepared at their platforms."""
 AIRTABLE_GAP_S = 1.05
 """A base takes five calls a second of all its callers together; Schedulo leaves one of them to others."""
 QUICK_RUN_S = 12.0
