@@ -334,7 +334,7 @@ def _rate(facts: Facts, rules: Videos) -> Fraction | None:
     if near is not None and abs(near - own) <= near / 50:
         return near
     if facts.variable_fps:
-        return next((rate for rate in allowed if rate >= own), near)
+        return next((rate for rate in allowed if rate >= own and rate.denominator == 1), near)
     if own < least:  # each picture is shown a whole number of times, where that is possible
 
         def uneven(rate: Fraction) -> tuple[float, int, Fraction]:

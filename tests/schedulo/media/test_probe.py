@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import struct
 import time
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from PIL import Image, ImageCms
 
 from schedulo.media import MediaError, Probed, probe
 from schedulo.model import Facts, MediaKind
+from tests.schedulo.media.corpus import bomb_bytes, with_edits
 
 Maker = Callable[..., bytes]
 
@@ -27,20 +27,6 @@ def looked_at(folder: Path, content: bytes, name: str = "upload.bin") -> Probed:
 def facts_of(found: Probed) -> Facts:
     assert found.facts is not None
     return found.facts
-
-
-def with_edits(content: bytes, edits: list[tuple[int, int, int]]) -> bytes:
-    """The film with another edit list, in the place of the one it has; what follows stays where it is."""
-    at = content.index(b"elst")
-    table = struct.pack(">II", 0, len(edits))
-    table += b"".join(struct.pack(">IiI", length, start, rate << 16) for length, start, rate in edits)
-    grown = len(table) - (int.from_bytes(content[at - 4 : at]) - 8)
-    found = bytearray(content)
-    found[at + 4 : at - 4 + int.from_bytes(content[at - 4 : at])] = table
-    for name, where in ((b"elst", at), (b"edts", -1), (b"trak", -1), (b"moov", -1)):
-        where = where if where > 0 else content.rindex(name, 0, at)
-        found[where - 4 : where] = struct.pack(">I", int.from_bytes(found[where - 4 : where]) + grown)
-    return bytes(found)
 
 
 def read_bytes() -> int:
@@ -271,13 +257,8 @@ def test_an_hour_costs_no_more_than_a_second(film: Maker, tmp_path: Path) -> Non
 def test_a_small_file_that_unfolds_to_gigabytes_is_refused_unopened(
     size: tuple[int, int], tmp_path: Path
 ) -> None:
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-    header = struct.pack(">IIBBBBB", *size, 8, 2, 0, 0, 0)
-    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000)))
     started = time.perf_counter()
-    assert "million pixels" in refusal(tmp_path, bomb + chunk(b"IEND", b""))
+    assert "million pixels" in refusal(tmp_path, bomb_bytes(*size))
     assert time.perf_counter() - started < 1.0
 
 
