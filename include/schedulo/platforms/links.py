@@ -17,7 +17,10 @@ from schedulo.model import Platform
 # and what share buttons make: those links are believed, and the id stays unknown.
 _FORMS: Mapping[Platform, tuple[tuple[tuple[str, ...], str, tuple[str, ...]], ...]] = {
     Platform.X: ((("x.com", "twitter.com"), r"/(?:\w+|i/web)/status/(\d+)", ()),),
-    Platform.INSTAGRAM: ((("instagram.com",), r"(?:/[\w.]+)?/(?:p|reel|reels|tv)/[\w-]+(?:/c/\d+)?", ()),),
+    Platform.INSTAGRAM: (
+        (("instagram.com",), r"(?:/[\w.]+)?/(?:p|reel|reels|tv)/[\w-]+(?:/c/\d+)?", ()),
+        (("instagram.com",), r"/stories/[\w.]+/\d+", ()),
+    ),
     Platform.TIKTOK: (
         (("tiktok.com",), r"/@[\w.]+/(?:video|photo)/(\d+)", ()),
         (("tiktok.com",), r"/t/\w+", ()),
