@@ -15,6 +15,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+from schedulo import text_rules
 from schedulo.accepts import MB, Pictures, Rules, Videos, ratio
 from schedulo.airtable import schema
 from schedulo.airtable.base import NEEDED_SCOPES
@@ -28,8 +29,6 @@ from schedulo.errors.x import X_RULES
 from schedulo.model import Account, Format, MediaKind, Platform, State
 from schedulo.platforms import facebook_limits, instagram_accepts, tiktok_accepts, x_accepts
 from schedulo.settings import Settings
-from schedulo.text import X_MAX_WEIGHTED_LENGTH
-from schedulo.text_rules import text_rule
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 NOTE = "<!-- Written by docs/generate.py from {source}. Change that, then run it again. -->\n"
@@ -483,8 +482,8 @@ def _types(names: Iterable[str]) -> str:
 def _instagram() -> dict[Format, str]:
     i = instagram_accepts
     caption = (
-        f"caption {i.CAPTION_CHARS:,} UTF-16 units, {i.CAPTION_HASHTAGS} hashtags, "
-        f"{i.CAPTION_MENTIONS} mentions"
+        f"caption {text_rules.INSTAGRAM.most:,} UTF-16 units, {text_rules.INSTAGRAM.hashtags} hashtags, "
+        f"{text_rules.INSTAGRAM.mentions} mentions"
     )
     found = {}
     for kind, shape in i.SHAPES.items():
@@ -503,13 +502,10 @@ def _tiktok() -> dict[Format, str]:
     t = tiktok_accepts
     video = f"one {_limits(t.VIDEO)}"
     photos = f"1 to {t.MAX_PHOTOS}, each {_limits(t.PHOTO)}; a public media address"
-    account = Account(Platform.TIKTOK, "1", "")
-    rules = {kind: text_rule(account, kind) for kind in t.ACCEPTS}
-    most = {kind: rule.most for kind, rule in rules.items() if rule}
-    texts = f"text {most[Format.IMAGES]:,} and title {t.TITLE_UNITS} UTF-16 units"
+    texts = f"text {text_rules.TIKTOK_PICTURES.most:,} and title {t.TITLE_UNITS} UTF-16 units"
     choices = "a privacy level is chosen; what this account may do is asked while the post is prepared"
     return {
-        Format.VIDEO: f"{video}; text {most[Format.VIDEO]:,} UTF-16 units; {choices}",
+        Format.VIDEO: f"{video}; text {text_rules.TIKTOK_VIDEO.most:,} UTF-16 units; {choices}",
         Format.DRAFT: f"{video}; text and settings are chosen in the app",
         Format.IMAGES: f"{photos}; {texts}; {choices}",
         Format.IMAGES_DRAFT: f"{photos}; {texts}; settings are chosen in the app",
@@ -566,7 +562,7 @@ def _x() -> dict[Format, str]:
     x = x_accepts
     plain, premium = (Account(Platform.X, "1", "", options={"premium": premium}) for premium in (False, True))
     text = (
-        f"text of weight {X_MAX_WEIGHTED_LENGTH} (Premium {x.MAX_WEIGHT_PREMIUM:,}), a link counts "
+        f"text of weight {text_rules.X.most} (Premium {text_rules.X_PREMIUM.most:,}), a link counts "
         "23; one cashtag"
     )
     alt = f"; alt text {x.MAX_ALT_CHARACTERS:,} characters"
@@ -590,7 +586,7 @@ def _x() -> dict[Format, str]:
 
 def _facebook() -> dict[Format, str]:
     f = facebook_limits
-    text = f"text {f.MESSAGE_CHARS:,} UTF-16 units"
+    text = f"text {text_rules.FACEBOOK.most:,} UTF-16 units"
     found = {}
     for kind, (least, most) in f.NUMBERS.items():
         number = "one " if most == 1 else f"{least} or more, each "

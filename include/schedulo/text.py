@@ -61,6 +61,7 @@ _TLD = rf"(?:(?:{_one_of(TOP_LEVEL_DOMAINS)})(?=[^0-9a-zA-Z@+-]|$)|xn--[-0-9a-z]
 _SOME_TLD = re.compile(rf"\.{_TLD}", re.IGNORECASE)
 # DNS knows labels of 63 characters; names of 40 labels do not occur. A name beyond these bounds is counted as
 # text, and is longer than a link; without bounds the search would take quadratic time.
+_MOST_LABELS = 40
 _LABEL = rf"(?:{_LETTER}(?:[_-]|{_LETTER}){{0,300}})?{_LETTER}\."
 _NAME = rf"(?:{_LETTER}(?:-|{_LETTER}){{0,300}})?{_LETTER}\."
 _PATH_CHARACTER = rf"[a-z0-9!*';:=+,.$/%#\[\]\-\u2013_~@|&{_CYRILLIC}{_LATIN}]"
@@ -71,11 +72,10 @@ _QUERY = r"\?[a-z0-9!?*'@();:&=+$/%#\[\]\-_.,~|]*[a-z0-9\-_&=#/]"
 
 _URL = re.compile(
     rf"(?:(?P<before>[^A-Za-z0-9@＠$#＃{X_INVALID_CHARACTERS}]|[{_MARKS}])|^)"
-    rf"(?P<url>(?P<scheme>https?://)?(?P<domain>(?:{_LABEL}){{0,40}}{_NAME}{_TLD})"
+    rf"(?P<url>(?P<scheme>https?://)?(?P<domain>(?:{_LABEL}){{0,{_MOST_LABELS}}}{_NAME}{_TLD})"
     rf"(?::[0-9]+)?(?P<path>/{_PATH}*)?(?:{_QUERY})?)",
     re.IGNORECASE,
 )
-_ANY_LETTER = re.compile(_LETTER)
 _ASCII_DOMAIN = re.compile(rf"(?:[-a-z0-9{_LATIN}]+\.)+{_TLD}", re.IGNORECASE)
 _SHORT_LINK = re.compile(rf"https?://t\.co/(?P<slug>[a-z0-9]+)(?:{_QUERY})?", re.IGNORECASE)
 _SHORT_LINK_SLUG_LENGTH = 40
@@ -111,10 +111,10 @@ def urls(text: str) -> list[Url]:
                 continue
             found.append(Url(start, start + short.end() if short else end, certain))
             continue
-        before = match["before"] or ""
-        if before and before in "-_./":
+        if match["before"] and match["before"] in "-_./":
             continue
-        if _ANY_LETTER.fullmatch(before):  # the middle of a name beyond the bounds above
+        run_start = max(text.rfind(" ", 0, start), text.rfind("\n", 0, start)) + 1
+        if text.count(".", run_start, start + len(domain)) > _MOST_LABELS:  # a piece of an endless name
             certain = False
         names = list(_ASCII_DOMAIN.finditer(domain))
         for name in names:

@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from schedulo.model import Account, Format, Platform, Problem
 from schedulo.text import X_MAX_WEIGHTED_LENGTH, utf16_length, x_weighted_length
 
-X_PREMIUM_WEIGHT = 25_000
-
 
 @dataclass(frozen=True, slots=True)
 class TextRule:
@@ -21,7 +19,7 @@ class TextRule:
     most: int
     count: Callable[[str], int] = utf16_length
     unit: str = "characters"
-    words: str = "at most {most:,} characters"
+    words: str = "at most {most:,}"
     """The rule for its author; `{most}` is filled in."""
     hashtags: int | None = None
     """The most of them; None: no rule."""
@@ -33,35 +31,38 @@ class TextRule:
 
     def measured(self, text: str) -> str:
         """The length of `text`, in words."""
-        return f"{self.count(text)} {self.unit}"
+        return f"{self.count(text):,} {self.unit}"
 
     def rule(self) -> str:
         return self.words.format(most=self.most)
 
 
-_X = TextRule(
+# X: "Counting characters"; twitter-text, config/v3.json
+X = TextRule(
     X_MAX_WEIGHTED_LENGTH,
     x_weighted_length,
     "characters as X counts",
     "X takes {most:,} from this account; each link counts 23",
 )
-_TIKTOK = TextRule(2200, unit="characters as TikTok counts", words="TikTok takes {most:,}")
-_INSTAGRAM = TextRule(2200, hashtags=30, mentions=20)
-_RULES: Mapping[Platform, TextRule] = {
-    # X: "Counting characters"; twitter-text, config/v3.json
-    Platform.X: _X,
-    # TikTok: Content Posting API, "Direct Post", post_info.title: UTF-16 units
-    Platform.TIKTOK: _TIKTOK,
-    # Meta: IG User media, caption. What a character is it does not say; UTF-16 units are the most it can be.
-    Platform.INSTAGRAM: _INSTAGRAM,
-    # On no page of Meta's: what other publishers observe.
-    Platform.FACEBOOK: TextRule(63_206),
-}
-# TikTok: Content Posting API, "Upload Content", photos: post_info.description
-_TIKTOK_PICTURES = replace(_TIKTOK, most=4000)
+# X: long posts from Premium accounts, changelog of 2024-08-20
+X_PREMIUM = replace(X, most=25_000, words=X.words.replace("this account", "a Premium account"))
+# TikTok: Content Posting API, "Direct Post", post_info.title; photos: post_info.description
+TIKTOK_VIDEO = TextRule(2200, unit="characters as TikTok counts", words="TikTok takes {most:,}")
+TIKTOK_PICTURES = replace(TIKTOK_VIDEO, most=4000)
+# Meta: IG User media, caption. What a character is it does not say; UTF-16 units are the most it can be.
+INSTAGRAM = TextRule(2200, words="Instagram takes {most:,}", hashtags=30, mentions=20)
+# On no page of Meta's: what other publishers observe.
+FACEBOOK = TextRule(63_206, words="Facebook takes {most:,}")
 # Meta names no limit; what other publishers found for Instagram. Facebook takes more.
-_COMMENT = TextRule(2196)
-_COMMENTS: Mapping[Platform, TextRule] = {Platform.INSTAGRAM: _COMMENT, Platform.FACEBOOK: _COMMENT}
+COMMENT = TextRule(2196)
+
+_RULES: Mapping[Platform, TextRule] = {
+    Platform.X: X,
+    Platform.TIKTOK: TIKTOK_VIDEO,
+    Platform.INSTAGRAM: INSTAGRAM,
+    Platform.FACEBOOK: FACEBOOK,
+}
+_COMMENTED = (Platform.INSTAGRAM, Platform.FACEBOOK)
 
 
 def text_rule(account: Account, format_: Format) -> TextRule | None:
@@ -72,22 +73,20 @@ def text_rule(account: Account, format_: Format) -> TextRule | None:
         case Platform.TIKTOK, Format.DRAFT:
             return None  # TikTok: "Upload Content", videos: source_info only
         case Platform.TIKTOK, (Format.IMAGES | Format.IMAGES_DRAFT):
-            return _TIKTOK_PICTURES
+            return TIKTOK_PICTURES
         case Platform.X, _ if account.options.get("premium"):
-            # X: long posts from Premium accounts, changelog of 2024-08-20
-            words = _X.words.replace("this account", "a Premium account")
-            return replace(_X, most=X_PREMIUM_WEIGHT, words=words)
+            return X_PREMIUM
     return _RULES[account.platform]
 
 
 def comment_rule(account: Account, format_: Format) -> TextRule | None:
     """The rule for a first comment; None: there is none."""
-    return None if format_ is Format.STORY else _COMMENTS.get(account.platform)
+    return COMMENT if account.platform in _COMMENTED and format_ is not Format.STORY else None
 
 
 def too_long(field: str, text: str, rule: TextRule) -> Problem | None:
     """What is wrong with the length of `text`, or None."""
     if not (over := rule.over(text)):
         return None
-    remedy = f"Shorten it by {over}, or tick 'May be shortened'."
+    remedy = f"Shorten it by {over:,}, or tick 'May be shortened'."
     return Problem(field, rule.measured(text), rule.rule(), remedy)

@@ -107,16 +107,10 @@ def fit(
         first_comment=texts.first_comment,
     )
     checked = conversation.check(account, content, public_media=public_media)
-    return Fitted(content, _once(*texts.problems, *checked), given, missing)
-
-
-def _once(*problems: Problem) -> tuple[Problem, ...]:
-    """Without those that say the same of the same value: both the fitting and the check measure texts."""
-    found: dict[tuple[str, str, bool], Problem] = {}
-    for problem in problems:
-        key = (problem.field.casefold(), problem.value.replace(",", "") or problem.rule, problem.warning)
-        found.setdefault(key, problem)
-    return tuple(found.values())
+    # Both measure texts; of one that cannot be cut, the fitting knows more.
+    measured = {(problem.field, problem.value) for problem in texts.problems if not problem.warning}
+    rest = [problem for problem in checked if (problem.field, problem.value) not in measured]
+    return Fitted(content, (*texts.problems, *rest), given, missing)
 
 
 def _cover(row: PostRow, files: Files) -> tuple[File, ...]:

@@ -240,14 +240,14 @@ class _Fitting:
         if cut is None:
             rule = f"{limit.rule()}, and cutting it does not help: its links and hashtags stay"
             self.problems.append(
-                Problem(name, limit.measured(whole), rule, f"Shorten it by {limit.over(whole)}.")
+                Problem(name, limit.measured(whole), rule, f"Shorten it by {limit.over(whole):,}.")
             )
             return whole
         short = frame.around(cut + tail)
         self._warn(
             name,
             limit.measured(whole),
-            f"{limit.rule()}, so it goes out cut to {limit.count(short)}",
+            f"{limit.rule()}, so it goes out cut to {limit.count(short):,}",
             f"Write a shorter one, or a text of its own for {self._word}, if you want other words.",
         )
         return short

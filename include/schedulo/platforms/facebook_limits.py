@@ -15,9 +15,8 @@ from schedulo.accepts import MB, Pictures, Rules, Videos
 from schedulo.model import Content, Format, Media, MediaKind, Problem
 from schedulo.platforms import graph
 from schedulo.text import utf16_length
+from schedulo.text_rules import FACEBOOK, too_long
 
-MESSAGE_CHARS = 63_206
-"""On no page of Meta's; what other publishers observe."""
 TITLE_CHARS = 255
 
 # Page photos. Publishers also saw photos above 4 MB refused (1366046); Meta's page says 10.
@@ -105,10 +104,8 @@ def thumbnail(content: Content) -> Media | None:
 
 
 def _words(content: Content) -> Iterator[Problem]:
-    length = utf16_length(content.text)
-    if length > MESSAGE_CHARS:
-        shown = f"{length:,} characters"
-        yield Problem("Text", shown, f"Facebook takes {MESSAGE_CHARS:,} characters", "Shorten the text.")
+    if problem := too_long("Text", content.text, FACEBOOK):
+        yield problem
     if content.format is Format.TEXT and not content.text.strip():
         yield Problem("Text", "", "a text post needs text", "Write the text.")
     title = str(content.options.get("title") or "")

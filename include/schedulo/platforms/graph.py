@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from schedulo import text_rules
 from schedulo.errors import Diagnosis, Kind, Phase, PlatformError, diagnose
 from schedulo.errors.meta import META_RULES
 from schedulo.flow import (
@@ -32,7 +33,6 @@ from schedulo.flow import (
     step,
 )
 from schedulo.model import Content, Media, Platform, Problem, Published
-from schedulo.text import utf16_length
 from schedulo.words import word
 
 HANDLE_KEEP_S = 23 * 3600.0
@@ -229,8 +229,6 @@ def _is_listed(item: Any, key: str) -> bool:
 
 
 COMMENT = "comment"
-COMMENT_CHARS = 2196
-"""Meta does not say; what other publishers found for Instagram. Facebook takes more."""
 
 
 def first_comment(graph: Graph, request: Request, published: Published) -> Flow:
@@ -247,10 +245,8 @@ def first_comment(graph: Graph, request: Request, published: Published) -> Flow:
 
 
 def comment_problems(content: Content) -> Iterator[Problem]:
-    if (length := utf16_length(content.first_comment)) > COMMENT_CHARS:
-        yield Problem(
-            "First comment", f"{length} characters", f"at most {COMMENT_CHARS} characters", "Shorten it"
-        )
+    if problem := text_rules.too_long("First comment", content.first_comment, text_rules.COMMENT):
+        yield problem
 
 
 def look_for_comment(graph: Graph, request: Request, sent: Sent) -> Flow:

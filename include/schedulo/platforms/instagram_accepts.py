@@ -16,12 +16,10 @@ from schedulo import accepts
 from schedulo.accepts import Pictures, Rules, Videos
 from schedulo.model import Account, Content, Format, Media, MediaKind, Problem
 from schedulo.platforms import graph
-from schedulo.text import hashtags, mentions, utf16_length
+from schedulo.text import hashtags, mentions
+from schedulo.text_rules import INSTAGRAM, too_long
 
 MB = 1_000_000
-CAPTION_CHARS = 2200
-CAPTION_HASHTAGS = 30
-CAPTION_MENTIONS = 20
 ALT_TEXT_CHARS = 1000
 UPRIGHT = 9 / 16
 """The shape that stories and covers are shown in."""
@@ -149,10 +147,10 @@ def problems(account: Account, content: Content, public_media: bool) -> Iterator
 
 def _words(content: Content, shape: Shape) -> Iterator[Problem]:
     if shape.captioned:
-        # Meta does not say what a character is: UTF-16 units are the most it can count.
-        yield from _most("Text", utf16_length(content.text), CAPTION_CHARS, "characters")
-        yield from _most("Text", len(hashtags(content.text)), CAPTION_HASHTAGS, "hashtags")
-        yield from _most("Text", len(mentions(content.text)), CAPTION_MENTIONS, "mentions")
+        if problem := too_long("Text", content.text, INSTAGRAM):
+            yield problem
+        yield from _most("Text", len(hashtags(content.text)), INSTAGRAM.hashtags, "hashtags")
+        yield from _most("Text", len(mentions(content.text)), INSTAGRAM.mentions, "mentions")
         yield from graph.comment_problems(content)
         return
     for field, said in {"Text": content.text, "First comment": content.first_comment}.items():
@@ -161,8 +159,8 @@ def _words(content: Content, shape: Shape) -> Iterator[Problem]:
             yield Problem(field, said, rule, "Nothing need be done.", warning=True)
 
 
-def _most(field: str, number: int, most: int, what: str) -> Iterator[Problem]:
-    if number > most:
+def _most(field: str, number: int, most: int | None, what: str) -> Iterator[Problem]:
+    if most is not None and number > most:
         yield Problem(field, f"{number:,} {what}", f"at most {most:,} {what}", "Shorten it.")
 
 

@@ -13,14 +13,14 @@ from typing import Any
 from schedulo import accepts
 from schedulo.accepts import MB, Pictures, Rules, Videos
 from schedulo.model import Account, Content, Format, Media, MediaKind, Problem
-from schedulo.text import X_INVALID_CHARACTERS, X_MAX_WEIGHTED_LENGTH, utf16_length, x_weighted_length
+from schedulo.text import X_INVALID_CHARACTERS, utf16_length
+from schedulo.text_rules import X_PREMIUM, X, too_long
 
 SEGMENT_BYTES = 4 * 1024 * 1024
 """X advises at most 5 MB and takes at most 1,000 segments."""
 MAX_SEGMENTS = 1000
 
 # X: counting characters; manage posts, integration guide
-MAX_WEIGHT_PREMIUM = 25_000
 MAX_ALT_CHARACTERS = 1000
 REPLY_SETTINGS = ("following", "mentionedUsers", "subscribers", "verified")
 CASHTAG = re.compile(r"(?<![\w$])\$[A-Za-z]{1,6}(?:[._][A-Za-z]{1,2})?(?!\w)")
@@ -101,16 +101,8 @@ def problems(account: Account, content: Content) -> Iterator[Problem]:
 
 
 def _text(account: Account, field: str, text: str, *, needed: bool) -> Iterator[Problem]:
-    premium = bool(account.options.get("premium"))
-    most = MAX_WEIGHT_PREMIUM if premium else X_MAX_WEIGHTED_LENGTH
-    weight = x_weighted_length(text)
-    if weight > most:
-        yield Problem(
-            field,
-            f"{weight} characters as X counts",
-            f"X takes {most:,} from {'a Premium' if premium else 'this'} account; each link counts 23",
-            f"Shorten it by {weight - most}.",
-        )
+    if problem := too_long(field, text, X_PREMIUM if account.options.get("premium") else X):
+        yield problem
     if needed and not text.strip():
         yield Problem(field, "", "a post without media needs a text", "Write one.")
     if any(character in text for character in X_INVALID_CHARACTERS):

@@ -337,7 +337,7 @@ def test_a_text_is_cut_only_where_its_author_allows_it_and_tells_so() -> None:
     assert found.text == " ".join(LONG.split()[:49]) + " …"
     assert wrong(found) == []
     (told,) = warned(found)
-    assert told.startswith("Text (1121 characters as X counts): X takes 280 ")
+    assert told.startswith("Text (1,121 characters as X counts): X takes 280 ")
     assert "so it goes out cut to" in told
 
 
@@ -370,8 +370,8 @@ def test_a_text_whose_links_and_hashtags_alone_are_too_long_stays_a_problem() ->
     tags = " ".join(f"tag{number:03}" for number in range(60))
     found = fitted(Text=LONG, Hashtags=tags, May_be_shortened=True)
     assert wrong(found) == [
-        "Text (1602 characters as X counts): X takes 280 from this account; each link counts 23, and cutting "
-        "it does not help: its links and hashtags stay. Shorten it by 1322."
+        "Text (1,602 characters as X counts): X takes 280 from this account; each link counts 23, and cutting "
+        "it does not help: its links and hashtags stay. Shorten it by 1,322."
     ]
 
 
