@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from schedulo.airtable.rows import PostRow
 from schedulo.model import Account, Content, Format, Media, MediaKind, Platform, Problem
 from schedulo.planning.files import File, Files, fitting, stand_in
+from schedulo.planning.links import untagged
 from schedulo.planning.mentions import NOBODY, Mentions
 from schedulo.planning.text import fit_text
 from schedulo.platforms.base import Conversation
@@ -154,11 +155,11 @@ def content_hash(content: Content, given: Sequence[Media] | None = None) -> str:
     if not all(item.sha256 for item in files):
         return ""
     essence = [
-        " ".join(unicodedata.normalize("NFC", content.text).split()),
+        " ".join(unicodedata.normalize("NFC", untagged(content.text)).split()),
         [item.sha256 for item in files],
-        content.link or "",
+        untagged(content.link or ""),
         content.format,
-        *(" ".join(part.split()) for part in content.thread),
+        *(" ".join(untagged(part).split()) for part in content.thread),
     ]
     return hashlib.sha256(json.dumps(essence).encode()).hexdigest()
 

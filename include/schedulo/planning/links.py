@@ -88,6 +88,18 @@ def tagged(link: str, tags: Tags) -> str:
     return f"{rest}{joint}{added}{sharp}{fragment}"
 
 
+def untagged(text: str) -> str:
+    """`text` with what says of its links only where they were posted (`utm_...`) taken out, for comparing."""
+    pieces, at = [], 0
+    for start, end in links(text):
+        rest, sharp, fragment = text[start:end].partition("#")
+        address, _, query = rest.partition("?")
+        kept = [part for part in query.split("&") if part and not part.casefold().startswith("utm_")]
+        pieces += [text[at:start], address, *(["?", "&".join(kept)] if kept else []), sharp, fragment]
+        at = end
+    return "".join([*pieces, text[at:]])
+
+
 def all_tagged(text: str, tags: Tags) -> str:
     """`text` with its links tagged. A link of which nobody can say where it ends is left as it is."""
     if not tags:

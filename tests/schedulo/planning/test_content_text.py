@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from schedulo.model import Account, Media, MediaKind, Platform
-from schedulo.planning.content import Fitted, fit
+from schedulo.planning.content import Fitted, content_hash, fit
 from schedulo.planning.mentions import NOBODY, Mentions
 from schedulo.platforms import CONVERSATIONS
 from tests.schedulo.planning.attached import attached
@@ -36,6 +37,20 @@ def test_a_text_that_was_cut_passes_the_platforms_own_check(platform: Platform) 
     assert found.content is not None
     assert found.content.text.endswith("word…\n\n#roast")
     assert [problem for problem in found.problems if not problem.warning] == []
+
+
+def test_a_copied_row_is_the_same_post_whatever_its_links_are_tagged_with() -> None:
+    hashes = set()
+    for record_id in ("rec1", "rec2"):
+        row, files = attached((), Text="See https://a.co", Link="https://b.co")
+        account = Account(Platform.X, "1", "ours", options={"utm": "utm_source=x&utm_content={post}"})
+        found = fit(
+            replace(row, record_id=record_id), files, account, CONVERSATIONS[Platform.X], public_media=True
+        )
+        assert found.content is not None
+        assert record_id in found.content.text
+        hashes.add(content_hash(found.content))
+    assert len(hashes) == 1
 
 
 def test_names_are_those_of_the_table_of_mentions() -> None:

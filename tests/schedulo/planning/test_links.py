@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schedulo.planning.links import TagsError, all_tagged, holds, link_tags, links, tagged
+from schedulo.planning.links import TagsError, all_tagged, holds, link_tags, links, tagged, untagged
 
 TAGS = [("utm_source", "x"), ("utm_campaign", "a%20b")]
 BOTH = "utm_source=x&utm_campaign=a%20b"
@@ -72,6 +72,12 @@ def test_tagging_a_text_twice_changes_it_once(text: str) -> None:
     assert all_tagged(once, TAGS) == once
     letters = iter(once)
     assert all(letter in letters for letter in text), "something of the text was lost"
+
+
+def test_tags_that_only_say_where_a_link_was_posted_can_be_taken_out_again() -> None:
+    text = "see https://a.co/x?y=1#z, and https://b.co."
+    assert untagged(all_tagged(text, TAGS)) == untagged(text) == text
+    assert untagged("https://a.co/?utm_id=1&y=2&UTM_Term=3") == "https://a.co/?y=2"
 
 
 def test_values_of_tags_are_encoded_and_empty_ones_left_out() -> None:
