@@ -113,9 +113,10 @@ def urls(text: str) -> list[Url]:
             continue
         if match["before"] and match["before"] in "-_./":
             continue
-        run_start = max(text.rfind(" ", 0, start), text.rfind("\n", 0, start)) + 1
-        if text.count(".", run_start, start + len(domain)) > _MOST_LABELS:  # a piece of an endless name
-            certain = False
+        word_start = max(text.rfind(" ", 0, start), text.rfind("\n", 0, start)) + 1
+        word_end = text.find(" ", end)
+        if text.count(".", word_start, word_end if word_end >= 0 else len(text)) > _MOST_LABELS:
+            certain = False  # perhaps a piece of an endless name
         names = list(_ASCII_DOMAIN.finditer(domain))
         for name in names:
             # Where other script follows the last Latin name, implementations disagree on the link's end.

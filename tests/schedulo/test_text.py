@@ -190,6 +190,8 @@ FOUND_BY_SEARCH = [
     "[a.b.c.d.e.f.g.h.i.j.k.l.m.n.com-\U0001f5b2\ufe0fexample.com\u6f22\xe9README.md",
     "a.b.c.d.e.f.g.h.i.j.k.l.m.n.com\uff20comt.co/https://t.co/" + "a" * 41,
     ".a.b.c.d.e.f.g.h.i.j.k.l.m.n.coma.b.c.d.e.f.g.h.i.j.k.l.m.n.com\xa9a.b.c.d.e.f.g.h.i.j.k.l.m.n.com",
+    "a.b.c.d.e.f.g.h.i.j.k.l.m.n.com\u0440\u0444\u067ea.b.c.d.e.f.g.h.i.j.k.l.m.n.coma.b.c.d.e.f.g.h.i.j.k.l.m.n.com"
+    "\u307f\u3093\u306a/path_(x)",
     "]m\xfcnchen.de\U0001f469\U0001f3ff\u200d\U0001f9b1.\u067e\u0627\u06a9\u0633\u062a\u0627\u0646/\uf0e6?q=1",
     "co.jp\u65e5\u672c.jp/\u200d\uff20",
 ]

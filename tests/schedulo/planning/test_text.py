@@ -370,8 +370,8 @@ def test_a_text_whose_links_and_hashtags_alone_are_too_long_stays_a_problem() ->
     tags = " ".join(f"tag{number:03}" for number in range(60))
     found = fitted(Text=LONG, Hashtags=tags, May_be_shortened=True)
     assert wrong(found) == [
-        "Text (1,602 characters as X counts): X takes 280 from this account; each link counts 23, and cutting "
-        "it does not help: its links and hashtags stay. Shorten it by 1,322."
+        "Text (1,602 characters as X counts): X takes 280 from this account; each link counts 23, "
+        "and cutting it does not help: its links and hashtags stay. Shorten it by 1,322."
     ]
 
 
