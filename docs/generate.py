@@ -173,7 +173,9 @@ def states_page() -> str:
         table(("state", "word in Airtable", "", "the platform took it", "may become"), rows),
         "*Resting*: nobody works on it until a person asks.",
         f"*{schema.NOT_PLANNED}* in Airtable is `cancelled` with the problem of the post as its reason; it "
-        "is planned again when the post is mended ([why](../decisions/0011-not-planned-is-cancelled.md)).",
+        "is planned again when the post is mended ([why](../decisions/0011-not-planned-is-cancelled.md)). "
+        f"*{schema.UNAPPROVED}* is `held` until a person approves it "
+        "([why](../decisions/0030-approval-is-a-column.md)).",
     )
 
 

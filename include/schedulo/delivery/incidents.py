@@ -144,6 +144,8 @@ class Rule:
     over: Condition
     patience_s: float = 0.0
     """People are told only of what lasts longer than this."""
+    sends: bool = True
+    """Its end says how many of its posts went out."""
     calm_s: float = 0.0
     """It must have been over for so long before people are told so; what comes back sooner goes on."""
 
@@ -183,6 +185,7 @@ RULES: dict[Trouble, Rule] = {
         "Read them, and set Approval to Approved or Rejected in their rows.",
         "none of its posts waits for approval any more",
         _approved,
+        sends=False,
     ),
     Trouble.REMOVED: Rule(
         "Posts are no longer there",
@@ -190,6 +193,7 @@ RULES: dict[Trouble, Rule] = {
         "Look at the account, and at what the platform says about it in its app.",
         "a day has passed without another such post, or all are there again",
         _no_case(State.REMOVED, let_go_s=DAY_S),
+        sends=False,
     ),
     Trouble.UNCHANGED: Rule(
         "Posts could not be taken down or changed",
@@ -197,6 +201,7 @@ RULES: dict[Trouble, Rule] = {
         "Do it in the platform's app, or mend the cause and ask again.",
         "its posts are taken down or gone; after a day without a new one in any case",
         _no_case(State.PUBLISHED, State.PUBLISHED_INCOMPLETE, let_go_s=DAY_S),
+        sends=False,
     ),
     Trouble.TWICE: Rule(
         "Posts may be out twice",

@@ -15,11 +15,13 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from schedulo.delivery import amending, amendments, presence
 from schedulo.delivery.amendments import Amendment, Verb
 from schedulo.delivery.presence import Sought
 from schedulo.delivery.rows import kept_steps, writes_of
-from schedulo.errors import Diagnosis, Kind, PlatformError, Strategy
+from schedulo.errors import Actor, Diagnosis, Kind, PlatformError, Strategy
 from schedulo.flow import Commit, Flow, Job
 from schedulo.ledger.clerk import Clerk
 from schedulo.ledger.database import Ledger
@@ -112,7 +114,19 @@ async def carry_out(means: Means, delivery_ids: Sequence[str] | None = None) -> 
     as a sentence."""
     async with _tools(means) as tools:
         taken = await tools.desk.do(amendments.take, tools.process, delivery_ids)
-        return {amendment.delivery.id: await _tried(tools, amendment) for amendment in taken}
+        return {amendment.delivery.id: await _guarded(tools, amendment) for amendment in taken}
+
+
+async def _guarded(tools: _Tools, amendment: Amendment) -> str:
+    """A fault of ours ends one request and spoils no other. A ledger that is away spoils them all."""
+    try:
+        return await _tried(tools, amendment)
+    except SQLAlchemyError:
+        raise
+    except Exception as error:
+        why = f"a fault of the program ({type(error).__name__})"
+        await tools.desk.do(amendments.fail, amendment, why, actor=Actor.OPERATOR, kind=Kind.BUG)
+        return why
 
 
 async def _tried(tools: _Tools, amendment: Amendment) -> str:
@@ -291,8 +305,9 @@ async def _account(tools: _Tools, posts: Sequence[Sought]) -> list[str]:
         for renewed in (False, True):
             try:
                 found = await _looked(tools, after, batch)
-            except StillWorking as working:
-                return [*lines, f"{account.key} cannot be looked at now: {working.note}"]
+            except (StillWorking, ArithmeticError, LookupError, TypeError, ValueError) as error:
+                why = error.note if isinstance(error, StillWorking) else type(error).__name__
+                return [*lines, f"{account.key} cannot be looked at now: {why}"]
             except PlatformError as error:
                 left = error if renewed else await tools.renewed(error, account, "")
                 if left is None:

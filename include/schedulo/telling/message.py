@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
@@ -141,6 +141,8 @@ def _end(news: News) -> str:
     """What became of the posts, counted."""
     if not news.posts:
         return ""
+    if not news.rule.sends:
+        return ". " + _counted(news.states)
     out = news.states.get(State.PUBLISHED, 0)
     last = f", the last at {moment(news.last_out_ms)}" if news.last_out_ms is not None else ""
     if out == news.posts:
@@ -148,12 +150,12 @@ def _end(news: News) -> str:
     parts = [
         f"{out} of {_posts(news.posts)} went out{last}" if out else f"none of {_posts(news.posts)} went out"
     ]
-    parts += [
-        f"{STATE_WORDS[state]}: {count}"
-        for state, count in sorted(news.states.items())
-        if state is not State.PUBLISHED
-    ]
-    return ". " + "; ".join(parts)
+    others = _counted({state: n for state, n in news.states.items() if state is not State.PUBLISHED})
+    return ". " + "; ".join(filter(None, (*parts, others)))
+
+
+def _counted(states: Mapping[State, int]) -> str:
+    return "; ".join(f"{STATE_WORDS[state]}: {count}" for state, count in sorted(states.items()))
 
 
 def _shared(news: News) -> str:

@@ -485,3 +485,35 @@ def test_no_look_is_taken_where_it_is_switched_off_or_the_post_is_old(stage: Sta
     stage.settings = replace(stage.settings, still_there_s=0.0)
     look(stage)
     assert stage.row(id_).checked_ms is None
+
+
+class Broken:
+    """A platform's side with a fault of ours in it."""
+
+    batch = 1
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(AFTER["x"], name)
+
+    def take_down(self, job: Any, out: Any) -> Any:
+        raise KeyError("ours")
+
+    look = take_down
+
+
+def test_a_fault_of_ours_ends_one_request_and_spoils_no_other(stage: Stage) -> None:
+    broken, fine = on_x(stage), on_page(stage)
+    for id_ in (broken, fine):
+        ask(stage, id_)
+    asyncio.run(aftercare.carry_out(replace(means(stage), after={**AFTER, "x": Broken()})))
+    assert "a fault of the program (KeyError)" in stage.row(broken).reason
+    assert stage.row(fine).state == "taken_down"
+
+
+def test_a_fault_of_ours_at_one_account_does_not_keep_others_from_being_looked_at(stage: Stage) -> None:
+    ids = (on_x(stage), on_page(stage))
+    for id_ in ids:
+        age(stage, id_)
+    looked = asyncio.run(aftercare.look(replace(means(stage), after={**AFTER, "x": Broken()})))
+    assert list(looked.lines) == ["x:1 cannot be looked at now: KeyError"]
+    assert [bool(stage.row(id_).checked_ms) for id_ in ids] == [False, True]
