@@ -132,6 +132,11 @@ class Day:
         assert isinstance(cells, dict)
         return cells
 
+    def looking_after(self) -> list[dict[str, Any]]:
+        """The runs of look_after_posts that somebody's request started."""
+        runs = self.stack.api("GET", "/dags/look_after_posts/dagRuns")["dag_runs"]
+        return [run for run in runs if run["run_type"] == "asset_triggered"]
+
     def ask(self, title: str, field: str) -> None:
         """Request something on a row of Deliveries, as people do in Airtable."""
         from pyairtable import Api
@@ -314,6 +319,7 @@ def hands(day: Day) -> Day:
     seen["retry of what is down"] = day.run("retry_deliveries", "retry", wished)
     day.ask("was missed", "Take down requested at")
     wait_for(lambda: day.states(posts)["was missed"] == "taken_down", 240)
+    wait_for(lambda: any(run["end_date"] for run in day.looking_after()), 120)
     return day
 
 
@@ -465,9 +471,7 @@ def test_a_post_that_is_out_is_taken_down_by_rest_and_stays_down(hands: Day) -> 
 
 
 def test_a_take_down_that_is_requested_in_airtable_wakes_who_does_it(hands: Day) -> None:
-    runs = hands.stack.api("GET", "/dags/look_after_posts/dagRuns")["dag_runs"]
-    assert any(run["run_type"] == "asset_triggered" for run in runs)
-    assert {run["state"] for run in runs if run["end_date"]} == {"success"}
+    assert {run["state"] for run in hands.looking_after() if run["end_date"]} == {"success"}
     posts = hands.sandbox.world.services["x"].posts.values()
     gone = {post.sent for post in posts if post.deleted}
     assert gone == {"was held.", "was missed."}
