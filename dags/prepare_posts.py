@@ -7,6 +7,8 @@ wakes it by the asset `schedulo://media` for what is new or due soon.
 
 - **prepare_soon** takes what is due within 20 minutes, so that a queue of long videos never holds it up;
   **prepare** takes the rest. Each has one instance for each post, and its log says what was done.
+- **ask_accounts** asks what accounts with posts to come may do, where a platform can be asked that (TikTok), at
+  most once an hour; what they may not do is told to the posts' authors.
 - A file that nobody can use is told to its author in Airtable and leaves the instance green. Red means that a
   host or Airtable did not answer, or that a conversion failed: it is tried again by itself.
 - Clear an instance to prepare its post again. What is here already is not fetched or converted again.
@@ -16,6 +18,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable
 
+from operators.accounts import AskAccountsOperator
 from operators.prepare import MEDIA_URI, FindPostsOperator, PreparePostOperator, prepare_options
 
 with DAG(
@@ -35,3 +38,4 @@ with DAG(
         PreparePostOperator.partial(
             task_id=f"prepare{lane}", max_active_tis_per_dag=at_once, **prepare_options()
         ).expand(post=find.output)
+    AskAccountsOperator(task_id="ask_accounts")

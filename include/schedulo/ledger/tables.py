@@ -49,6 +49,8 @@ accounts = sa.Table(
     sa.Column("active", sa.Boolean, nullable=False, server_default=sa.true()),
     _instant("last_fire_ms"),
     _instant("updated_ms", nullable=False),
+    sa.Column("allowed", Json, comment="what its platform said that it may do; empty: it was not asked"),
+    sa.Column("allowed_ms", sa.BigInteger, comment="when it said so"),
 )
 
 credentials = sa.Table(

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from schedulo.airtable.client import AirtableClient
 from schedulo.airtable.rows import AccountRow, PostRow
 from schedulo.clock import ClockError
+from schedulo.delivery import allowances
 from schedulo.delivery.incidents import Trouble, incident
 from schedulo.delivery.planning import Plan, PostPlan, plan_anew, plan_post, register
 from schedulo.errors.kinds import Actor
@@ -122,12 +123,9 @@ class Planner:
 
     def known_accounts(self, connection: sa.Connection) -> dict[str, tuple[Account, bool]]:
         """The accounts by the ids of their rows, and whether they are active."""
+        now_ms = self.ledger.now_ms(connection)
         found = {
-            row.key: (
-                row.record_id,
-                Account(Platform(row.platform), row.account_id, row.name, row.timezone, row.options),
-                row.active,
-            )
+            row.key: (row.record_id, allowances.account_of(row, now_ms), row.active)
             for row in connection.execute(sa.select(accounts))
         }
         known = {record_id: (account, active) for record_id, account, active in found.values()}

@@ -1,5 +1,5 @@
-"""The platforms: no I/O in any of them. `CONVERSATIONS` and, for posts that are out, `AFTER` are all that
-others need."""
+"""The platforms: no I/O in any of them. `CONVERSATIONS`, `AFTER` for posts that are out, and `INQUIRIES`
+about accounts are all that others need."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ from schedulo.platforms import (
     x_after,
 )
 from schedulo.platforms.after import After
-from schedulo.platforms.base import Conversation
+from schedulo.platforms.base import Conversation, Inquiry
 
 CONVERSATIONS: Mapping[Platform, Conversation] = {
     Platform.INSTAGRAM: instagram.CONVERSATION,
@@ -29,3 +29,5 @@ AFTER: Mapping[Platform, After] = {
     Platform.X: x_after.AFTER,
     Platform.FACEBOOK: facebook_after.AFTER,
 }
+INQUIRIES: Mapping[Platform, Inquiry] = {Platform.TIKTOK: tiktok.INQUIRY}
+"""Where a platform can be asked ahead what an account may do."""

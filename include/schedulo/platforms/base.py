@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -42,6 +42,16 @@ class Renewed:
     refresh_token: str | None = field(default=None, repr=False)
     """None: the one that was used stays good."""
     refresh_expires_in_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """What a platform is asked about an account before a post is due, because no table holds the answer."""
+
+    formats: frozenset[Format]
+    """Posts of these it says something about."""
+    ask: Callable[[], Flow]
+    """Steps that are not kept; ends with JSON, which `check` finds as the account's option `allowed`."""
 
 
 def cannot_renew(account: Account, why: str) -> PlatformError:

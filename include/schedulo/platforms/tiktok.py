@@ -34,7 +34,7 @@ from schedulo.flow import (
 )
 from schedulo.model import Account, Content, Format, MediaKind, Platform, Problem, Published, State
 from schedulo.platforms import tiktok_accepts
-from schedulo.platforms.base import Conversation, Credential, Renewed, seconds
+from schedulo.platforms.base import Conversation, Credential, Inquiry, Renewed, seconds
 from schedulo.platforms.tiktok_accepts import (
     ACCEPTS,
     ALLOWANCES,
@@ -386,3 +386,4 @@ def _renewed(response: Response) -> dict[str, Any]:
 
 
 CONVERSATION: Conversation = TikTok()
+INQUIRY = Inquiry(frozenset(ACCEPTS) - frozenset(DRAFTS), partial(_creator, "creator-ahead", 0.0))

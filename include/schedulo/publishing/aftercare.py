@@ -64,7 +64,9 @@ class Means:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tools:
+class Tools:
+    """What speaks with platforms, outside of publishing."""
+
     means: Means
     desk: Desk
     driver: Driver
@@ -87,7 +89,8 @@ class _Tools:
 
 
 @asynccontextmanager
-async def _tools(means: Means) -> AsyncIterator[_Tools]:
+async def open_tools(means: Means) -> AsyncIterator[Tools]:
+    """For as long as the block lasts."""
     clerk = Clerk(means.ledger)
     desk = Desk(means.ledger, clerk, means.settings)
     caller = Caller(means.wire, means.settings.connections)
@@ -97,7 +100,7 @@ async def _tools(means: Means) -> AsyncIterator[_Tools]:
     if means.logins is not None:
         renewal = Renewal(means.ledger, driver, means.conversations, means.logins, lambda _account: None)
     try:
-        yield _Tools(means, desk, driver, committer, renewal, secrets.token_hex(8))
+        yield Tools(means, desk, driver, committer, renewal, secrets.token_hex(8))
     finally:
         if renewal is not None:
             await renewal.finish(FINISH_S)
@@ -112,7 +115,7 @@ async def _tools(means: Means) -> AsyncIterator[_Tools]:
 async def carry_out(means: Means, delivery_ids: Sequence[str] | None = None) -> dict[str, str]:
     """Do what people asked of posts that are out, or of these deliveries alone; answers what became of each,
     as a sentence."""
-    async with _tools(means) as tools:
+    async with open_tools(means) as tools:
         taken = await tools.desk.do(amendments.take, tools.process, delivery_ids)
         return {amendment.delivery.id: await _guarded(tools, amendment) for amendment in taken}
 
@@ -129,7 +132,7 @@ async def _guarded(tools: _Tools, amendment: Amendment) -> str:
         return why
 
 
-async def _tried(tools: _Tools, amendment: Amendment) -> str:
+async def _tried(tools: Tools, amendment: Amendment) -> str:
     """Carry it out, or put it off, or end it."""
     desk = tools.desk
     if not await desk.do(amendments.ready, amendment):
@@ -155,7 +158,7 @@ async def _tried(tools: _Tools, amendment: Amendment) -> str:
     raise AssertionError("the second try ends it")
 
 
-async def _after_error(tools: _Tools, amendment: Amendment, error: PlatformError) -> str:
+async def _after_error(tools: Tools, amendment: Amendment, error: PlatformError) -> str:
     info, sentence = error.info, error.sentence()
     worn_out = info.strategy is not Strategy.WAIT and amendment.tries + 1 >= TRIES
     if info.strategy is Strategy.STOP or worn_out:
@@ -168,7 +171,7 @@ async def _after_error(tools: _Tools, amendment: Amendment, error: PlatformError
     return f"again in {wait_s:.0f} s: {sentence}"
 
 
-async def _run(tools: _Tools, amendment: Amendment) -> Ended:
+async def _run(tools: Tools, amendment: Amendment) -> Ended:
     """One run of the platform's flow; what was done of it already is not done again."""
     delivery = amendment.delivery
     with tools.means.ledger.read() as connection:
@@ -208,7 +211,7 @@ async def _run(tools: _Tools, amendment: Amendment) -> Ended:
     return ended
 
 
-async def _send(tools: _Tools, amendment: Amendment, commit: Commit) -> Any:
+async def _send(tools: Tools, amendment: Amendment, commit: Commit) -> Any:
     """Send one request that changes what is out: its write before, its outcome after."""
     settings, request = tools.means.settings, commit.request
     wish = amending.Wish(
@@ -252,7 +255,7 @@ async def _send(tools: _Tools, amendment: Amendment, commit: Commit) -> Any:
 
 
 async def _close(
-    tools: _Tools,
+    tools: Tools,
     wish: amending.Wish,
     state: WriteState,
     note: str,
@@ -287,7 +290,7 @@ async def look(means: Means) -> Looked:
         wanted = presence.sought(connection, means.ledger.now_ms(connection), means.settings)
     if not wanted:
         return Looked(0)
-    async with _tools(means) as tools:
+    async with open_tools(means) as tools:
         by_account = groupby(
             sorted(wanted, key=lambda one: one.delivery.account.key), key=lambda one: one.delivery.account.key
         )
@@ -295,7 +298,7 @@ async def look(means: Means) -> Looked:
         return Looked(len(wanted), [line for lines in await asyncio.gather(*looks) for line in lines])
 
 
-async def _account(tools: _Tools, posts: Sequence[Sought]) -> list[str]:
+async def _account(tools: Tools, posts: Sequence[Sought]) -> list[str]:
     """The posts of one account, batch by batch. An account that cannot be read says nothing of its posts."""
     account = posts[0].delivery.account
     after = tools.means.after[account.platform]
@@ -318,7 +321,7 @@ async def _account(tools: _Tools, posts: Sequence[Sought]) -> list[str]:
     return lines
 
 
-async def _looked(tools: _Tools, after: After, batch: Sequence[Sought]) -> Mapping[str, Presence]:
+async def _looked(tools: Tools, after: After, batch: Sequence[Sought]) -> Mapping[str, Presence]:
     first = batch[0].delivery
     posts = [Out(one.delivery.id, one.post_id, one.delivery.content, one.since_ms) for one in batch]
     flow = after.look(tools.job(first.account, first.content), posts)

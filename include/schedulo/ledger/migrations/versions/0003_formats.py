@@ -216,3 +216,16 @@ def upgrade() -> None:
             comment="when it was taken down, or found to be gone",
         ),
     )
+    op.add_column(
+        "accounts",
+        sa.Column(
+            "allowed",
+            sa.JSON().with_variant(postgresql.JSONB(), "postgresql"),
+            nullable=True,
+            comment="what its platform said that it may do; empty: it was not asked",
+        ),
+    )
+    op.add_column(
+        "accounts",
+        sa.Column("allowed_ms", sa.BigInteger(), nullable=True, comment="when it said so"),
+    )
