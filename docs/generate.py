@@ -505,7 +505,10 @@ def _tiktok() -> dict[Format, str]:
     video = f"one {_limits(t.VIDEO)}"
     photos = f"1 to {t.MAX_PHOTOS}, each {_limits(t.PHOTO)}; a public media address"
     texts = f"text {text_rules.TIKTOK_PICTURES.most:,} and title {t.TITLE_UNITS} UTF-16 units"
-    choices = "a privacy level is chosen; what this account may do is asked while the post is prepared"
+    choices = (
+        "a privacy level is chosen; what the account may do is asked up to a day ahead, and again before it "
+        "goes out"
+    )
     return {
         Format.VIDEO: f"{video}; text {text_rules.TIKTOK_VIDEO.most:,} UTF-16 units; {choices}",
         Format.DRAFT: f"{video}; text and settings are chosen in the app",

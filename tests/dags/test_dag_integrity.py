@@ -219,6 +219,11 @@ def test_posts_are_prepared_when_they_come_up_and_now_and_then(bag: DagBag) -> N
     assert [asset.name for asset in schedule.asset_condition.objects] == ["schedulo://media"]
 
 
+def test_accounts_are_asked_beside_preparing_and_neither_waits_for_the_other(bag: DagBag) -> None:
+    task = bag.dags["prepare_posts"].get_task("ask_accounts")
+    assert (task.upstream_task_ids, task.downstream_task_ids) == (set(), set())
+
+
 def test_preparing_leaves_room_for_all_else(bag: DagBag) -> None:
     """Four tasks at once are all that the smallest installation runs."""
     dag = bag.dags["prepare_posts"]

@@ -38,7 +38,7 @@ def plan(office: Office, due_in_s: float = HOURS_S, **cells: Any) -> None:
     post = office.post(account, due_in_s=due_in_s, **{"TikTok privacy": "Everyone"} | cells)
     office.attach(post, "clip.mp4", "video/mp4", mp4(3.2))
     office.tick()
-    office.tick()
+    office.prepare()
 
 
 def ask(office: Office) -> list[str]:
@@ -89,6 +89,7 @@ def test_what_stays_off_is_a_warning_and_stops_nothing(tiktok: Office) -> None:
     ask(tiktok)
     tiktok.tick()
     assert tiktok.one().state == "scheduled"
+    assert "duets" in tiktok.one().warnings
 
 
 def test_an_account_is_asked_once_an_hour_and_only_with_posts_to_come(tiktok: Office) -> None:
