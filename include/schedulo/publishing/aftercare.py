@@ -120,7 +120,7 @@ async def carry_out(means: Means, delivery_ids: Sequence[str] | None = None) -> 
         return {amendment.delivery.id: await _guarded(tools, amendment) for amendment in taken}
 
 
-async def _guarded(tools: _Tools, amendment: Amendment) -> str:
+async def _guarded(tools: Tools, amendment: Amendment) -> str:
     """A fault of ours ends one request and spoils no other. A ledger that is away spoils them all."""
     try:
         return await _tried(tools, amendment)
