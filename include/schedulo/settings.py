@@ -147,6 +147,16 @@ class Settings:
                 f"SCHEDULO_HORIZON_S is {self.horizon_s:g}: it must be at least 60, "
                 "because the tick runs once a minute. The operator sets it."
             )
+        if self.fit not in ("crop", "pad", "leave"):
+            raise SettingsError(
+                f"SCHEDULO_FIT is {self.fit!r}: it must be crop, pad or leave. The operator sets it."
+            )
+        for name, least in (("convert_s", 1), ("convert_memory_mb", 256), ("convert_threads", 1)):
+            if getattr(self, name) < least:
+                raise SettingsError(
+                    f"SCHEDULO_{name.upper()} is {getattr(self, name):g}: it must be at least {least}, "
+                    "or nothing could be converted. The operator sets it."
+                )
         if self.notify_an_hour < 5:
             raise SettingsError(
                 f"SCHEDULO_NOTIFY_AN_HOUR is {self.notify_an_hour}: it must be at least 5, "

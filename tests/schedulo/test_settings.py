@@ -32,9 +32,19 @@ def test_absence_is_never_concluded_while_a_request_may_still_be_done(
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("quiet_s", 255.0), ("horizon_s", 59.0), ("fence_lead_s", 5.0), ("window_s", 60.0), ("late_s", 166.0)],
+    [
+        ("quiet_s", 255.0),
+        ("horizon_s", 59.0),
+        ("fence_lead_s", 5.0),
+        ("window_s", 60.0),
+        ("late_s", 166.0),
+        ("fit", "stretch"),
+        ("convert_s", 0.5),
+        ("convert_memory_mb", 255),
+        ("convert_threads", 0),
+    ],
 )
-def test_a_setting_that_breaks_a_rule_is_named_with_who_can_mend_it(name: str, value: float) -> None:
+def test_a_setting_that_breaks_a_rule_is_named_with_who_can_mend_it(name: str, value: float | str) -> None:
     with pytest.raises(SettingsError, match=r"SCHEDULO_[A-Z_]+ is"):
         replace(Settings(), **{name: value})
 
