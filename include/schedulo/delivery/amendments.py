@@ -408,10 +408,13 @@ def done(connection: sa.Connection, now_ms: int, amendment: Amendment, note: str
     else:
         assert amendment.content is not None
         values["content"] = amendment.content.to_json()
-        if amendment.fingerprint:
-            values |= {"fingerprint": amendment.fingerprint, "newer": sa.null()}
-        else:
+        query = sa.select(_D.newer).where(_D.id == delivery.id)
+        newer = connection.execute(query).scalar_one() or {}
+        if not amendment.fingerprint:
             values["reason"] += "; its text alone can be changed, the rest is as it was"
+        elif newer.get("fingerprint") == amendment.fingerprint:  # else its row was changed once more
+            values |= {"fingerprint": amendment.fingerprint, "newer": sa.null()}
+            values["content_hash"] = newer["content_hash"]
         connection.execute(sa.update(deliveries).where(_D.id == delivery.id).values(**values))
     tell_story(connection, now_ms, [(delivery.id, sentence)])
     changed(connection, now_ms, [delivery.id])

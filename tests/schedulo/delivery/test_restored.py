@@ -147,6 +147,21 @@ def test_airtable_never_takes_back_what_the_ledger_knows(books: Books) -> None:
     assert (books.row(id_).state, books.row(id_).remote_id) == (State.PUBLISHED, "17")
 
 
+@pytest.mark.parametrize(
+    "before", [State.SCHEDULED, State.FAILED, State.PUBLISHED, State.PUBLISHED_INCOMPLETE]
+)
+@pytest.mark.parametrize("state", [State.TAKEN_DOWN, State.REMOVED])
+def test_what_airtable_was_told_to_be_down_or_gone_is_not_sent_again(
+    books: Books, before: State, state: State
+) -> None:
+    settled(books)
+    id_ = books.add(before)
+    books.do(restored.weigh, [row_of(id_, state, post_id="17")], complete=True)
+    books.do(restored.doubt)
+    assert (books.row(id_).state, books.row(id_).remote_id) == (state, "17")
+    assert books.claim("run") == []
+
+
 def test_of_doubled_rows_the_one_that_says_it_is_out_counts(books: Books) -> None:
     settled(books)
     id_ = books.add()

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from schedulo.delivery import amendments
+from schedulo.delivery import amending, amendments
 from schedulo.delivery.amendments import Request, Verb
 from schedulo.ledger.tables import amendments as amendments_table
-from schedulo.ledger.tables import deliveries
-from schedulo.model import Content, Format
+from schedulo.ledger.tables import deliveries, writes
+from schedulo.model import Content, Format, WriteState
 from schedulo.planning.take_down import why_not
 from schedulo.platforms import AFTER, CONVERSATIONS
 from schedulo.publishing import aftercare
@@ -287,6 +287,48 @@ def test_nothing_publishes_again_what_was_taken_down(stage: Stage) -> None:
     assert ask(stage, id_).sentence == "nothing to do, it was taken down"
 
 
+def die_at_work(stage: Stage, id_: str) -> amending.Wish:
+    """Another process took the request, opened its write, and was heard of no more."""
+    with stage.ledger.begin() as connection:
+        now_ms = stage.ledger.now_ms(connection)
+        [_] = amendments.take(connection, now_ms, "dead", [id_])
+        wish = amending.Wish("w1", id_, Verb.TAKE_DOWN, "take_down", "dead", {}, {}, 60_000, 2000)
+        assert amending.open_write(connection, now_ms, wish)
+    return wish
+
+
+def test_what_a_process_that_died_had_begun_is_done_by_another(stage: Stage) -> None:
+    id_ = on_x(stage)
+    ask(stage, id_)
+    wish = die_at_work(stage, id_)
+    assert carry_out(stage) == []  # it may still be at it
+    with stage.ledger.begin() as connection:
+        connection.execute(sa.update(amendments_table).values(held_until_ms=1))
+    assert "put off" in carry_out(stage)[0]
+    with stage.ledger.begin() as connection:
+        connection.execute(sa.update(writes).where(writes.c.id == "w1").values(sending_until_ms=1))
+    assert carry_out(stage) == ["taken down"]
+    with stage.ledger.begin() as connection:  # and it wakes up after all
+        now_ms = stage.ledger.now_ms(connection)
+        assert not amending.open_write(connection, now_ms, replace(wish, write_id="w2"))
+        amending.close_write(connection, now_ms, wish, WriteState.ACCEPTED, "404", 404, True)
+    states = {write.id: write.state for write in stage.writes(id_) if write.position == "after"}
+    assert states.pop("w1") == "repeated"
+    assert list(states.values()) == ["accepted"]
+    assert stage.row(id_).state == "taken_down"
+
+
+def test_a_process_that_dies_before_it_says_so_leaves_no_second_request(stage: Stage) -> None:
+    id_ = on_x(stage)
+    ask(stage, id_)
+    wish = die_at_work(stage, id_)
+    with stage.ledger.begin() as connection:
+        amending.close_write(connection, 0, wish, WriteState.ACCEPTED, "200", 200, True)
+        connection.execute(sa.update(amendments_table).values(held_until_ms=1))
+    assert carry_out(stage) == ["taken down"]
+    assert made(stage, "x", "DELETE") == 0
+
+
 # Editing
 
 
@@ -305,6 +347,19 @@ def test_the_text_of_a_page_post_is_changed_to_that_of_its_row(stage: Stage) -> 
     )
     assert stage.writes(id_)[-1].name == "edit-1"
     assert ask(stage, id_, Verb.EDIT).sentence.startswith("nothing to do")
+
+
+def test_a_row_that_is_changed_once_more_meanwhile_keeps_that_for_the_next_edit(stage: Stage) -> None:
+    id_ = on_page(stage)
+    newer(stage, id_, Content(Format.TEXT, "second"), "2")
+    ask(stage, id_, Verb.EDIT)
+    newer(stage, id_, Content(Format.TEXT, "third"), "3")
+    carry_out(stage)
+    assert (stage.row(id_).content["text"], stage.row(id_).newer["fingerprint"]) == ("second", "3")
+    ask(stage, id_, Verb.EDIT)
+    carry_out(stage)
+    assert (stage.row(id_).content["text"], stage.row(id_).newer) == ("third", None)
+    assert [write.name for write in stage.writes(id_)][-2:] == ["edit-1", "edit-2"]
 
 
 def test_an_edit_changes_the_text_alone_and_says_so(stage: Stage) -> None:
