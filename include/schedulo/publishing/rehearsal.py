@@ -9,7 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from schedulo.delivery.rows import Delivery
+from schedulo.delivery.approvals import WAITS
+from schedulo.delivery.rows import NOT_PLANNED, Delivery
 from schedulo.errors import PlatformError
 from schedulo.flow import Commit, Job
 from schedulo.ledger.clerk import Clerk
@@ -115,7 +116,8 @@ def planned(
         .order_by(columns.post_id, columns.id)
     )
     with ledger.begin() as connection:
-        return [
-            (row.id, row.label, row.reason if row.error_kind == "not_planned" or not row.ready else "")
-            for row in connection.execute(query)
-        ]
+        rows = connection.execute(query).all()
+    stopped = (NOT_PLANNED, WAITS)
+    return [
+        (row.id, row.label, row.reason if row.error_kind in stopped or not row.ready else "") for row in rows
+    ]

@@ -17,6 +17,7 @@ from schedulo.planning.take_down import Wished
 from schedulo.planning.wishes import WishError
 from schedulo.platforms import AFTER, CONVERSATIONS
 from schedulo.publishing.aftercare import Means, carry_out
+from schedulo.publishing.rehearsal import planned
 from tests.schedulo.planning.conftest import BASE, Office
 from tests.schedulo.publishing.stage import Stage
 
@@ -63,6 +64,13 @@ def test_a_post_that_needs_approval_says_so_and_is_claimed_once_it_has_it(office
     office.change("Posts", post, Approval="Approved")
     assert len(office.tick()) == 1
     assert told(office) == ("Getting ready", "")
+
+
+def test_a_dry_run_of_publishing_now_says_that_it_waits(office: Office) -> None:
+    post = office.post(office.account("1"), Approval="Needed")
+    office.tick()
+    [(_, _, problem)] = planned(office.ledger, (post,), ())
+    assert problem.startswith("it waits for approval")
 
 
 def test_approval_can_be_the_rule_for_posts_that_say_nothing(office: Office) -> None:
