@@ -71,7 +71,8 @@ def problems(account: Account, content: Content, *, public_media: bool) -> Itera
         return
     if content.format not in DRAFTS:
         yield from _choices(content)
-        if allowed := account.options.get("allowed"):
+        allowed = account.options.get("allowed")
+        if allowed and content.options.get("privacy_level") in PRIVACY_LEVELS:
             yield from creator_problems(content, allowed)
     yield from _texts(account, content)
     yield from _media(content, public_media)
@@ -172,7 +173,7 @@ def creator_problems(content: Content, creator: Mapping[str, Any]) -> Iterator[P
     What the account has switched off stays off: TikTok does so itself, and the post goes out.
     """
     level, levels = content.options.get("privacy_level"), creator["levels"]
-    if level in PRIVACY_LEVELS and level not in levels:
+    if level not in levels:
         open_to = ", ".join(PRIVACY_LEVELS.get(one, one) for one in levels)
         yield Problem(
             "Privacy level",

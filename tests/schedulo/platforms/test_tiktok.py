@@ -229,8 +229,8 @@ def test_an_upload_that_ran_out_at_the_last_chunk_published_nothing(status):
 # What the creator may do
 
 
-def test_a_privacy_level_that_the_account_does_not_have_is_refused_before_anything_is_sent():
-    options = {"privacy_level": "FOLLOWER_OF_CREATOR"}
+@pytest.mark.parametrize("options", [{"privacy_level": "FOLLOWER_OF_CREATOR"}, {}])
+def test_a_privacy_level_that_the_account_does_not_have_is_refused_before_anything_is_sent(options):
     with pytest.raises(PlatformError) as caught:
         run_flow(flow(Content(Format.VIDEO, "", (SMALL,), options=options)), [creator()])
     assert caught.value.kind is Kind.CONTENT_REJECTED

@@ -147,3 +147,22 @@ def test_pictures_can_only_be_commented_on() -> None:
 
 def test_nothing_is_said_where_nothing_was_wished() -> None:
     assert list(creator_problems(clip(options=SELF, duration_ms=4000), CREATOR)) == []
+
+
+def test_what_the_account_said_ahead_is_part_of_the_check() -> None:
+    account = Account(Platform.TIKTOK, "open-1", "ours", options={"allowed": CREATOR})
+    checks = {
+        content.format: [problem.field for problem in CONVERSATION.check(account, content, public_media=True)]
+        for content in (clip(), photos(), Content(Format.DRAFT, "", (video(),)))
+    }
+    assert checks == {
+        Format.VIDEO: ["Privacy level", "Media"],
+        Format.IMAGES: ["Privacy level"],
+        Format.DRAFT: [],
+    }
+
+
+def test_a_post_without_an_audience_is_told_that_once() -> None:
+    account = Account(Platform.TIKTOK, "open-1", "ours", options={"allowed": CREATOR})
+    (problem,) = CONVERSATION.check(account, photos(privacy_level=None), public_media=True)
+    assert "chosen by a person" in problem.rule
