@@ -58,6 +58,8 @@ class PrepareRetryPolicy(RetryPolicy):
         from schedulo.errors.airtable import AirtableBusy, AirtableDown, AirtableError
         from schedulo.planning.prepare import NotPrepared
 
+        if isinstance(exception, NotPrepared) and exception.wait_s is None:
+            return RetryDecision.fail(reason=str(exception))
         if isinstance(exception, NotPrepared):
             return RetryDecision.retry(timedelta(seconds=exception.wait_s), reason=str(exception))
         if isinstance(exception, AirtableBusy | AirtableDown):

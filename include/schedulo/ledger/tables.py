@@ -106,8 +106,9 @@ renditions = sa.Table(
     metadata,
     _text("source", primary_key=True, comment="sha256 of the file that people gave"),
     _text("recipe", primary_key=True, comment="what was done with it, as a key that says all of it"),
-    _text("sha256", "", comment="the file that came of it; empty: it cannot be done"),
+    _text("sha256", "", comment="the file that came of it; empty: there is none"),
     _text("problem", "", comment="why it cannot be done, for the author"),
+    _text("trouble", "", comment="why it could not be done when that was last tried"),
     _instant("made_ms", nullable=False),
     _count("took_ms"),
 )

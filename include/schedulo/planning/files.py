@@ -1,17 +1,23 @@
-"""The files of rows as far as they are known: here, of no use, or not here yet. Nothing is fetched."""
+"""The files of rows as far as they are known: here and fitting, of no use, or not here yet.
+
+Nothing is fetched and nothing converted; that is `prepare`'s.
+"""
 
 from __future__ import annotations
 
 import mimetypes
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 
 import sqlalchemy as sa
 
 from schedulo.accepts import Rules
 from schedulo.airtable.cells import AttachmentRef
 from schedulo.airtable.rows import PostRow
-from schedulo.ledger.tables import attachments
+from schedulo.ledger.tables import attachments, renditions
+from schedulo.media.links import EXTENSIONS
+from schedulo.media.recipe import Recipe
 from schedulo.media.store import MediaStore
 from schedulo.model import Media, MediaKind
 
@@ -39,13 +45,30 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
+class Rendition:
+    """What became of a file by a recipe. Without `media` and `problem` it is not made yet."""
+
+    media: Media | None = None
+    problem: str = ""
+    """Why it cannot be made, for the author of the post."""
+    trouble: str = ""
+    """Why it could not be made when that was last tried."""
+
+
+@dataclass(frozen=True, slots=True)
 class Files:
-    """What is known of some files, by Airtable's ids of attachments."""
+    """What is known of some files."""
 
     known: Mapping[str, File]
+    """By Airtable's ids of attachments."""
+    renditions: Mapping[tuple[str, str], Rendition] = field(default_factory=dict)
+    """By the source's sha256 and the recipe's key."""
 
     def of(self, ref: AttachmentRef) -> File:
         return self.known.get(ref.id) or File(ref)
+
+    def rendition(self, source: Media, recipe: Recipe) -> Rendition:
+        return self.renditions.get((source.sha256, recipe.key)) or Rendition()
 
 
 def refs_of(row: PostRow) -> tuple[AttachmentRef, ...]:
@@ -68,7 +91,17 @@ def known_files(connection: sa.Connection, store: MediaStore, rows: Iterable[Pos
             continue
         media = store.find(row.sha256, ref.filename) if row.sha256 else None
         known[id_] = File(ref, media, row.problem, row.trouble)
-    return Files(known)
+    sources = {file.media.sha256 for file in known.values() if file.media}
+    made = connection.execute(sa.select(renditions).where(renditions.c.source.in_(sources))).all()
+    return Files(
+        known,
+        {
+            (row.source, row.recipe): Rendition(
+                store.find(row.sha256) if row.sha256 else None, row.problem, row.trouble
+            )
+            for row in made
+        },
+    )
 
 
 def stand_in(file: File) -> Media | None:
@@ -78,11 +111,19 @@ def stand_in(file: File) -> Media | None:
     return None if kind is None else Media("", kind, _TYPES[kind], size_bytes=1, filename=file.ref.filename)
 
 
-def fitting(item: Media, rules: Rules | None) -> Media:
-    """A stand-in that has one of the types that the rules name."""
-    if rules is None or item.content_type in rules.types:
-        return item
-    return replace(item, content_type=rules.types[0])
+def flawless(item: Media, kind: MediaKind, rules: Rules | None) -> Media:
+    """A file of the same name that breaks no rule, as a stand-in."""
+    content_type = _TYPES[kind]
+    if rules is not None and content_type not in rules.types:
+        content_type = rules.types[0]
+    return Media("", kind, content_type, 1, alt_text=item.alt_text, filename=item.filename)
+
+
+def called(made: Media, source: Media) -> Media:
+    """What was made of a file, with its name and what it says to those who cannot see it."""
+    ending = EXTENSIONS[made.content_type]
+    name = f"{PurePath(source.filename).stem}.{ending}" if source.filename else ""
+    return replace(made, filename=name, alt_text=source.alt_text)
 
 
 def _kind(ref: AttachmentRef) -> MediaKind | None:

@@ -25,10 +25,13 @@ from schedulo.delivery import readiness
 from schedulo.delivery.rows import NOT_PLANNED
 from schedulo.ledger import marks
 from schedulo.ledger.database import upsert
-from schedulo.ledger.tables import attachments, deliveries
+from schedulo.ledger.tables import attachments, deliveries, renditions
+from schedulo.media.convert import ConversionError, Limits, convert
 from schedulo.media.fetch import FetchError, fetch
 from schedulo.media.probe import MediaError
+from schedulo.media.store import MissingMedia
 from schedulo.model import Media
+from schedulo.planning.content import Work
 from schedulo.planning.files import Files, known_files, refs_of
 from schedulo.planning.rows import Planner
 
@@ -41,12 +44,15 @@ RENEW_S = readiness.LEASE_S / 4
 EXPIRED = (401, 403, 404, 410)
 """What a host says of an address that has expired."""
 AGAIN_S = 30.0
+"""A file that could not be fetched is fetched again after this time."""
+CONVERT_AGAIN_S = 1800.0
+"""A conversion that failed for want of time or room costs much: it is not begun again before this time."""
 
 
 class NotPrepared(Exception):
-    """It could not be prepared now; trying again in `wait_s` seconds may help."""
+    """It could not be prepared now. Trying again in `wait_s` seconds may help; None: only much later."""
 
-    def __init__(self, sentence: str, wait_s: float = AGAIN_S) -> None:
+    def __init__(self, sentence: str, wait_s: float | None) -> None:
         super().__init__(sentence)
         self.wait_s = wait_s
 
@@ -88,14 +94,15 @@ class Preparer:
                 row = self._read(record_id)
                 if row is None:
                     return Prepared(record_id, ("it is no longer in Airtable",))
-                trouble = self._fetch_missing(row)
-                self._plan_anew(record_id)
+                missing = self._fetch_missing(row)
+                misfits = self._convert(row)
+                self._read(record_id)  # it may have been changed while its files were worked on
         finally:
             with self.planner.ledger.begin() as connection:
                 now_ms = self.planner.ledger.now_ms(connection)
                 readiness.let_go(connection, now_ms, record_id, run_id)
-        if trouble:
-            raise NotPrepared("; ".join(trouble))
+        if missing or misfits:
+            raise NotPrepared("; ".join(missing + misfits), AGAIN_S if missing else None)
         return Prepared(record_id, self._how_it_stands(record_id))
 
     # --- the lease ------------------------------------------------------------------------------------
@@ -133,10 +140,6 @@ class Preparer:
             rows = client.posts_by_id([record_id])
             self.planner.plan(client, rows)
         return rows[0] if rows else None
-
-    def _plan_anew(self, record_id: str) -> None:
-        """Plan the row as it is by now: it may have been changed while its files were worked on."""
-        self._read(record_id)
 
     def _turn(self) -> None:
         ledger, me = self.planner.ledger, secrets.token_hex(8)
@@ -214,6 +217,54 @@ class Preparer:
                 ),
                 [row],
             )
+
+    def _convert(self, row: PostRow) -> list[str]:
+        """Make what is here fit; answers what could not be done now."""
+        if not row.status_ready:
+            return []
+        work = self.planner.work(row)
+        self.say(f"{len(work)} files to be made to fit" if work else "every file that is here fits as it is")
+        return [trouble for item in work if (trouble := self._make(item))]
+
+    def _make(self, item: Work) -> str:
+        ledger, name = self.planner.ledger, item.media.filename or "a file"
+        r = renditions.c
+        before = sa.select(r.trouble, r.made_ms).where(
+            r.source == item.media.sha256, r.recipe == item.recipe.key
+        )
+        with ledger.read() as connection:
+            tried = connection.execute(before).first()
+            now_ms = ledger.now_ms(connection)
+        if tried and tried.trouble and tried.made_ms > now_ms - int(CONVERT_AGAIN_S * 1000):
+            return f"{name}: {tried.trouble}"
+        self.say(f"{name}: {item.recipe.key}")
+        values: dict[str, Any] = {"sha256": "", "problem": "", "trouble": ""}
+        began = time.monotonic()
+        try:
+            limits = Limits.of(self.planner.settings)
+            made = convert(self.planner.store, item.media, item.recipe, limits, self.say)
+        except ConversionError as error:
+            self.say(f"{name}: {error}" + (f"\n{error.detail}" if error.detail else ""))
+            if error.temporary:
+                values["trouble"] = error.problem.rule
+            else:
+                values["problem"] = str(error)
+        except MissingMedia:
+            return f"{name}: it vanished from the media store"
+        else:
+            values["sha256"] = made.sha256
+            took_s = time.monotonic() - began
+            self.say(f"{name}: made to fit in {took_s:.1f} s, {made.size_bytes:,} bytes")
+        values["took_ms"] = int((time.monotonic() - began) * 1000)
+        with ledger.begin() as connection:
+            values["made_ms"] = ledger.now_ms(connection)
+            connection.execute(
+                upsert(connection, renditions).on_conflict_do_update(
+                    index_elements=["source", "recipe"], set_=values
+                ),
+                [{"source": item.media.sha256, "recipe": item.recipe.key, **values}],
+            )
+        return f"{name}: {values['trouble']}" if values["trouble"] else ""
 
     # --- what came of it ------------------------------------------------------------------------------
 

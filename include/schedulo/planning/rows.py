@@ -24,7 +24,7 @@ from schedulo.ledger.tables import accounts
 from schedulo.media.store import MediaStore
 from schedulo.model import Account, Platform
 from schedulo.planning import approvals, mentions
-from schedulo.planning.content import Fitted, content_hash, fingerprint, fit
+from schedulo.planning.content import Fitted, Work, content_hash, fingerprint, fit
 from schedulo.planning.files import Files, known_files, refs_of
 from schedulo.planning.mentions import Mentions
 from schedulo.platforms import AFTER
@@ -134,7 +134,27 @@ class Planner:
     def fitted(self, row: PostRow, files: Files, people: Mentions, account: Account) -> Fitted:
         """What the row is on one account."""
         conversation, public = self.conversations[account.platform], bool(self.settings.media_base_url)
-        return fit(row, files, account, conversation, people, public_media=public)
+        return fit(
+            row,
+            files,
+            account,
+            conversation,
+            people,
+            public_media=public,
+            default_fit=self.settings.fit,
+        )
+
+    def work(self, row: PostRow) -> list[Work]:
+        """What is to be done to files that are here, for all accounts of a row; each only once."""
+        with self.ledger.read() as connection:
+            known = self.known_accounts(connection)
+            files = known_files(connection, self.store, [row])
+            people = mentions.known(connection)
+        chosen = {known[id_][0].key: known[id_][0] for id_ in row.account_record_ids if id_ in known}
+        found = [self.fitted(row, files, people, account) for account in chosen.values()]
+        return list(
+            {(item.media.sha256, item.recipe.key): item for one in found for item in one.work}.values()
+        )
 
     def _post_plan(
         self,
@@ -191,14 +211,15 @@ class Planner:
                 due_ms, note = due.ms, due.note
         if not row.problems:  # what cannot be read counts as empty, which would be a problem of its own
             found += [problem.sentence() for problem in fitted.problems if not problem.warning]
+            found += fitted.failed
         rejected = approvals.rejected(row)
         found += [rejected.sentence()] if rejected and not problems else []
         missed_ms = due_ms + int(self.settings.missed_after_s * 1000)
         return Plan(
             account=account,
             content=fitted.content,
-            content_hash=content_hash(fitted.content, fitted.given) if fitted.content else "",
-            fingerprint=fingerprint(fitted.content, fitted.given) if fitted.content else "",
+            content_hash=content_hash(fitted.written) if fitted.written else "",
+            fingerprint=fingerprint(fitted.written) if fitted.written else "",
             due_ms=due_ms,
             not_after_ms=min(missed_ms, row.not_after_ms) if row.not_after_ms else missed_ms,
             problem="\n".join(found),
@@ -215,11 +236,18 @@ class Planner:
         """Why it is not ready, for people; empty where it is."""
         if fitted.ready:
             return ""
-        named = ", ".join(
-            file.name + (f" ({file.trouble})" if file.trouble else "") for file in fitted.missing
-        )
+        missing = [_named(file.name, file.trouble) for file in fitted.missing]
+        misfits = [_named(item.media.filename or "a file", item.trouble) for item in fitted.work]
         ahead_ms = int(self.settings.prepare_ahead_s * 1000)
-        if due_in_ms > ahead_ms and not any(file.trouble for file in fitted.missing):
+        tried = any([*(file.trouble for file in fitted.missing), *(item.trouble for item in fitted.work)])
+        if due_in_ms > ahead_ms and not tried:
             hours = self.settings.prepare_ahead_s / 3600
+            named = ", ".join((*missing, *misfits))
             return f"its media are fetched and checked within {hours:g} hours before it is due: {named}"
-        return f"its media are not here yet: {named}"
+        said = [f"its media are not here yet: {', '.join(missing)}"] if missing else []
+        said += [f"its media are not made to fit yet: {', '.join(misfits)}"] if misfits else []
+        return "; ".join(said)
+
+
+def _named(name: str, trouble: str) -> str:
+    return f"{name} ({trouble})" if trouble else name

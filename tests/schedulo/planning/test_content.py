@@ -104,8 +104,8 @@ def test_a_row_of_pictures_says_all_that_tiktok_is_told() -> None:
 
 def test_several_files_are_a_carousel_on_instagram() -> None:
     found = fitted(Platform.INSTAGRAM, PICTURE, FILM)
-    assert found.content is not None
-    assert (found.content.format, found.content.media) == (Format.CAROUSEL, (PICTURE, FILM))
+    assert found.written is not None
+    assert (found.written.format, found.written.media) == (Format.CAROUSEL, (PICTURE, FILM))
     assert errors(fitted(Platform.INSTAGRAM, *[PICTURE] * 11)) == ["Media"]
 
 

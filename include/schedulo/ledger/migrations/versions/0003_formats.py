@@ -34,7 +34,7 @@ def upgrade() -> None:
             sa.Text(),
             server_default="",
             nullable=False,
-            comment="the file that came of it; empty: it cannot be done",
+            comment="the file that came of it; empty: there is none",
         ),
         sa.Column(
             "problem",
@@ -42,6 +42,13 @@ def upgrade() -> None:
             server_default="",
             nullable=False,
             comment="why it cannot be done, for the author",
+        ),
+        sa.Column(
+            "trouble",
+            sa.Text(),
+            server_default="",
+            nullable=False,
+            comment="why it could not be done when that was last tried",
         ),
         sa.Column("made_ms", sa.BigInteger(), nullable=False),
         sa.Column("took_ms", sa.Integer(), server_default="0", nullable=False),
