@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+from schedulo.errors import Diagnosis, Kind, PlatformError
 from schedulo.flow import Commit, Flow, Job, Read, Request
 from schedulo.model import Account, Content, Position
 
@@ -86,6 +87,17 @@ class After(Protocol):
 def amend(name: str, request: Request, read: Read, title: str = "the post") -> Flow:
     """A request that takes down or changes what is out."""
     return (yield Commit(name, request, read, True, Position.AFTER, title))
+
+
+def hidden(error: PlatformError) -> PlatformError:
+    """The platform lists a post of which it says that it is not there: asked again, it may know better."""
+    return PlatformError(
+        error.platform,
+        Diagnosis(Kind.PLATFORM_DOWN, refusal=True),
+        status=error.status,
+        code=error.code,
+        message="the account shows the post, and this login is told that there is none",
+    )
 
 
 def nowhere(sentence: str) -> Flow:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,7 @@ from schedulo.errors import Phase, PlatformError
 from schedulo.flow import Flow, Job, Response, step
 from schedulo.model import Account, Content, Format
 from schedulo.platforms import graph
-from schedulo.platforms.after import TAKE_DOWN, After, Ended, Out, Presence, amend
+from schedulo.platforms.after import TAKE_DOWN, After, Ended, Out, Presence, amend, hidden
 from schedulo.platforms.facebook_page import GRAPH, Page
 from schedulo.words import word
 
@@ -34,15 +34,19 @@ class FacebookAfter:
         return f"Facebook lets us change the text of posts, not of a {content.format}; change it in the app"
 
     def take_down(self, job: Job, out: Out) -> Flow:
+        """By the id that is known, else by the one under which the Page lists it: videos have several."""
         page = Page.of(job)
         try:
             yield from amend(TAKE_DOWN, page.delete(out.post_id), DONE)
         except PlatformError as error:
-            # Gone already, or hidden from this token: only the list of public posts can tell.
             if not graph.unreadable(error):
                 raise
-            if (yield from _listed(page, [out])) != {out.key: Presence.ABSENT}:
-                raise
+            names = yield from _lists(page, [out])
+            listed = None if names is None else names.get(_short(out.post_id), "")
+            if listed is None or listed == out.post_id:
+                raise hidden(error) from None
+            if listed:
+                yield from amend(f"{TAKE_DOWN}-listed", page.delete(listed), DONE)
         return Ended()
 
     def edit(self, job: Job, out: Out, name: str) -> Flow:
@@ -78,27 +82,37 @@ def readable(response: Response) -> bool:
 
 def _listed(page: Page, posts: Sequence[Out]) -> Flow:
     """What the lists of the Page's public posts say of posts that cannot be read one by one."""
-    names = yield from _names(page, "published_posts", "id,attachments{target}")
-    reels = any(out.content.format is Format.REEL for out in posts)
-    if names is not None and reels:
-        more = yield from _names(page, "video_reels", "id,post_id")
-        names = None if more is None else names | more
+    names = yield from _lists(page, posts)
     return {out.key: _presence(out, names) for out in posts}
 
 
-def _presence(out: Out, names: set[str] | None) -> Presence:
+def _presence(out: Out, names: Mapping[str, str] | None) -> Presence:
     if names is None or out.content.format not in LISTED:
         return Presence.UNSEEN
     return Presence.THERE if _short(out.post_id) in names else Presence.ABSENT
 
 
+def _lists(page: Page, posts: Sequence[Out]) -> Flow:
+    """The ids of all public posts, by each number that they and what is attached to them are known by. None
+    where the lists do not end. Reels are in a list of their own."""
+    names = yield from _names(page, "published_posts", "id,attachments{target}")
+    if names is not None and any(out.content.format is Format.REEL for out in posts):
+        more = yield from _names(page, "video_reels", "id,post_id")
+        names = None if more is None else names | more
+    return names
+
+
 def _names(page: Page, edge: str, fields: str) -> Flow:
-    """All ids in a list, of posts and of what is attached to them; None where it does not end."""
     request = page.get(f"{page.page_id}/{edge}", fields=fields, limit=100)
     items = yield from GRAPH.items(f"look-{edge}", request)
     if items is None:
         return None
-    return {_short(name) for item in items for name in (item["id"], item.get("post_id"), *_targets(item))}
+    return {
+        _short(name): str(item["id"])
+        for item in items
+        for name in (item["id"], item.get("post_id"), *_targets(item))
+        if name
+    }
 
 
 def _targets(node: Any) -> list[str]:

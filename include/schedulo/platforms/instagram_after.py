@@ -9,7 +9,7 @@ from schedulo.errors import Diagnosis, Phase, PlatformError
 from schedulo.flow import Flow, Job, Response, step
 from schedulo.model import Account, Content, Format
 from schedulo.platforms import graph
-from schedulo.platforms.after import TAKE_DOWN, After, Ended, Out, Presence, amend, nowhere
+from schedulo.platforms.after import TAKE_DOWN, After, Ended, Out, Presence, amend, hidden, nowhere
 from schedulo.platforms.instagram import FIND_MARGIN_S
 from schedulo.platforms.instagram_accepts import Login
 from schedulo.platforms.instagram_container import GRAPH, Place
@@ -45,7 +45,7 @@ class InstagramAfter:
             if not graph.unreadable(error):
                 raise
             if (yield from _listed(place, [out])) != {out.key: Presence.ABSENT}:
-                raise
+                raise hidden(error) from None
         return Ended()
 
     def edit(self, job: Job, out: Out, name: str) -> Flow:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from schedulo.errors import Kind, PlatformError
-from schedulo.flow import Job, Response
+from schedulo.errors import Kind, PlatformError, Strategy
+from schedulo.flow import Commit, Job, Response
 from schedulo.model import Account, Content, Format, Platform
 from schedulo.platforms import AFTER
 from schedulo.platforms.after import Ended, Out, Presence
@@ -132,6 +132,32 @@ def test_a_video_is_known_by_its_own_id_or_by_that_of_its_post() -> None:
         assert look(Platform.FACEBOOK, answer(UNREADABLE, 400), answer({"data": [item]}), posts=[post]) == {
             f"d{post_id}": Presence.THERE
         }
+
+
+def test_a_video_is_taken_down_by_the_id_under_which_the_page_lists_it() -> None:
+    item = {"id": "5_77", "attachments": {"data": [{"target": {"id": "42"}}]}}
+    post = out("42", Content(Format.VIDEO, "hello"))
+    flow = AFTER[Platform.FACEBOOK].take_down(job(Platform.FACEBOOK), post)
+    ended, sent = run_flow(
+        flow, [answer(UNREADABLE, 400), answer({"data": [item]}), answer({"success": True})]
+    )
+    assert ended == Ended()
+    paths = [effect.request.path for effect in sent if isinstance(effect, Commit)]
+    assert paths == ["/v25.0/42", "/v25.0/5_77"]
+
+
+@pytest.mark.parametrize(
+    ("platform", "options"),
+    [(Platform.FACEBOOK, {}), (Platform.INSTAGRAM, {"login": "facebook_login"})],
+)
+def test_a_post_that_is_listed_and_said_not_to_be_there_is_asked_for_again(
+    platform: Platform, options: dict[str, str]
+) -> None:
+    with pytest.raises(PlatformError, match="the account shows the post") as error:
+        take_down(platform, answer(UNREADABLE, 400), answer({"data": [{"id": "1"}]}), **options)
+    assert error.value.info.strategy is Strategy.RETRY
+    gone = take_down(platform, answer(UNREADABLE, 400), answer({"data": []}), **options)
+    assert gone == Ended()
 
 
 def test_a_reel_is_looked_for_among_the_reels_too() -> None:
