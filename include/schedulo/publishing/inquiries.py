@@ -44,7 +44,7 @@ async def _ask(tools: Tools, account: Account, inquiry: Inquiry) -> str:
                 return await _unknown(tools, account, left.sentence())
         else:
             new = await tools.desk.do(allowances.keep, account.key, allowed)
-            return f"{account.key}: {'it may do something else than before' if new else 'as before'}"
+            return f"{account.key}: {'that is new, its posts are planned again' if new else 'as before'}"
     raise AssertionError("the second try ends it")
 
 
