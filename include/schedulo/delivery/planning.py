@@ -11,21 +11,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from schedulo.airtable import schema
-from schedulo.delivery import again, amendments, approvals
-from schedulo.delivery.amendments import PERSON, Verb
+from schedulo.delivery import approvals
 from schedulo.delivery.incidents import Trouble, incident
 from schedulo.delivery.news import changed
 from schedulo.delivery.rows import NOT_PLANNED, tell_story
 from schedulo.delivery.transitions import ON_AIR, OUT, move
 from schedulo.errors.kinds import Actor
 from schedulo.ledger.database import upsert
-from schedulo.ledger.tables import accounts, claims, deliveries, posts, writes
+from schedulo.ledger.tables import accounts, deliveries, posts, writes
 from schedulo.model import Account, Content, State, WriteState
 from schedulo.words import shown
 
@@ -33,8 +31,6 @@ _D = deliveries.c
 CONTENT_GUARD = "content_guard"
 MISSING = "missing_rows"
 """`error_kind` of what is held because too many rows vanished at once."""
-BY = "in Airtable"
-"""Who asks there, Airtable does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -454,89 +450,6 @@ def _withdraw(connection: sa.Connection, now_ms: int, row: Any, reason: str) -> 
         changed(connection, now_ms, [row.id])
 
 
-REFUSED = "\nYour answer was "
-"""Where a refusal begins in the message of a delivery's row."""
-
-
-def command(
-    connection: sa.Connection,
-    now_ms: int,
-    key: str,
-    verb: str,
-    requested_ms: int,
-    grace_ms: int,
-    *,
-    quiet_ms: int = 0,
-    resolution: str = "",
-    link: str = "",
-    why_not: amendments.WhyNot = lambda _verb, _account, _content: "",
-) -> None:
-    """Do what a person asked for on a delivery's row, once for each time they ask.
-
-    :param verb: `retry`, `cancel`, `resolve`, `take_down` or `edit`
-    :param resolution: for `resolve`: `out`, with the `link` of the post, or `not_out`
-    :param grace_ms: how long it may still go out where its time is over
-    :param quiet_ms: a request sent so long ago may still arrive
-    :param why_not: why a platform cannot take down or change a post
-    """
-    row = connection.execute(
-        sa.select(deliveries).where(_D.id == key, sa.func.coalesce(_D.commanded_ms, 0) < requested_ms)
-    ).first()
-    if row is None:
-        return
-    connection.execute(sa.update(deliveries).where(_D.id == key).values(commanded_ms=requested_ms))
-    if verb == "retry":
-        again.ask(connection, now_ms, [key], again.Request(again.Ask.RETRY, BY, grace_ms))
-        return
-    if verb in list(Verb):
-        amendments.ask(connection, now_ms, [key], amendments.Request(Verb(verb), BY, why_not), note=True)
-        return
-    if verb == "resolve":
-        _resolve(
-            connection, now_ms, row, resolution, again.Request(again.Ask.IS_OUT, BY, grace_ms, quiet_ms, link)
-        )
-        return
-    answer = _cancel(connection, now_ms, row) if verb == "cancel" else "refused, that is not possible"
-    tell_story(connection, now_ms, [(key, f"{verb} was requested {BY}: {answer}")])
-    changed(connection, now_ms, [key])
-
-
-def _resolve(
-    connection: sa.Connection, now_ms: int, row: Any, resolution: str, request: again.Request
-) -> None:
-    """Do what a person says of a delivery in doubt; why it is refused stands in its row, since nobody sees
-    the story there."""
-    if resolution:
-        [told] = again.ask(connection, now_ms, [row.id], replace(request, ask=again.Ask(resolution)))
-        if told.done:
-            return
-        sentence = told.sentence
-    else:
-        sentence = f"refused, 'Resolve as' must be one of {', '.join(schema.RESOLUTIONS)}"
-        tell_story(connection, now_ms, [(row.id, f"resolving was requested {BY}: {sentence}")])
-    reason = f"{row.reason.partition(REFUSED)[0]}{REFUSED}{sentence}."
-    connection.execute(sa.update(deliveries).where(_D.id == row.id).values(reason=reason, updated_ms=now_ms))
-    changed(connection, now_ms, [row.id])
-
-
-def _cancel(connection: sa.Connection, now_ms: int, row: Any) -> str:
-    if move(
-        connection,
-        [row.id],
-        State.CANCELLED,
-        reason="cancelled by a person",
-        error_kind=PERSON,
-        holder=None,
-        updated_ms=now_ms,
-    ):
-        return "cancelled"
-    return (
-        "too late, it is out or on its way"
-        if State(row.state) in OUT
-        else f"not possible while it is {row.state}"
-    )
-
-
 def gone(connection: sa.Connection, now_ms: int, post_ids: Sequence[str], looked_for: int) -> None:
     """These of `looked_for` posts no longer exist in Airtable. A few are deleted posts; many at once are a
     fault, not a wish: they are held until they are back or a person decides."""
@@ -559,99 +472,3 @@ def gone(connection: sa.Connection, now_ms: int, post_ids: Sequence[str], looked
     incident(connection, now_ms, Trouble.AIRTABLE_MISSING, sentence, actor=Actor.OPERATOR, cases=held)
     tell_story(connection, now_ms, ((id_, f"held: {sentence}") for id_ in held))
     changed(connection, now_ms, held)
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What became of the wish to publish one delivery now."""
-
-    delivery_id: str
-    label: str
-    taken: bool
-    """The run that asked publishes it."""
-    sentence: str
-    permalink: str | None = None
-
-
-HURRIED_STATES = (State.SCHEDULED, State.HELD, State.FAILED, State.MISSED, State.CANCELLED)
-LEAD_MS = 3000
-"""Time to prepare what is small before the new due second."""
-
-
-def ask_now(
-    connection: sa.Connection,
-    now_ms: int,
-    run_id: str,
-    post_ids: Sequence[str],
-    account_keys: Sequence[str],
-    grace_ms: int,
-) -> list[Asked]:
-    """Claim the deliveries of these posts (on all accounts, or on `account_keys`) for `run_id`, due now.
-
-    One that waits for its second already is moved to now; what is out is answered with its link.
-    """
-    chosen = [_D.account_key.in_(list(account_keys))] if account_keys else []
-    query = sa.select(deliveries).where(_D.post_id.in_(list(post_ids)), *chosen).order_by(_D.post_id, _D.id)
-    answers: list[Asked] = []
-    for row in connection.execute(query.with_for_update()).all():
-        sentence = _take_now(connection, now_ms, run_id, row, grace_ms)
-        answers.append(Asked(row.id, row.label, sentence == "", sentence or "published now", row.permalink))
-    claimed = [
-        {
-            "run_id": run_id,
-            "map_index": index,
-            "delivery_id": answer.delivery_id,
-            "dag_id": "publish_now",
-            "claimed_ms": now_ms,
-        }
-        for index, answer in enumerate(answer for answer in answers if answer.taken)
-    ]
-    if claimed:
-        connection.execute(sa.insert(claims), claimed)
-    return answers
-
-
-def _take_now(connection: sa.Connection, now_ms: int, run_id: str, row: Any, grace_ms: int) -> str:
-    """Move one delivery to now; answers why not, or nothing."""
-    state = State(row.state)
-    if state in (State.TAKEN_DOWN, State.REMOVED):
-        return f"it was out: {row.reason}; to publish it again, make a new row"
-    if state in OUT:
-        return f"it is out: {row.permalink or row.remote_id or 'no link yet'}"
-    if row.error_kind == NOT_PLANNED:
-        return f"it cannot be published: {row.reason}"
-    if row.approval:
-        return f"it cannot be published: {approvals.REASON}"
-    if not row.ready:
-        return f"it cannot be published yet: {row.reason or 'its media are not here'}"
-    due_ms = now_ms + LEAD_MS
-    values = {
-        "run_id": run_id,
-        "asked_ms": due_ms,
-        "due_ms": due_ms,
-        "fire_ms": due_ms,
-        "not_after_ms": due_ms + grace_ms,
-        "updated_ms": now_ms,
-    }
-    fresh = {
-        "attempts": 0,
-        "trouble_since_ms": None,
-        "reason": "",
-        "error_kind": "",
-        "error_code": "",
-        "holder": None,
-    }
-    if state in (State.CLAIMED, State.ARMED):
-        waiting = (_D.id == row.id, _D.state.in_((State.CLAIMED, State.ARMED)))
-        taken = connection.execute(sa.update(deliveries).where(*waiting).values(**values)).rowcount == 1
-    else:
-        hurried = _D.state.in_(HURRIED_STATES)
-        scheduled = state is State.SCHEDULED or bool(
-            move(connection, [row.id], State.SCHEDULED, hurried, updated_ms=now_ms)
-        )
-        taken = scheduled and bool(move(connection, [row.id], State.CLAIMED, **values, **fresh))
-    if not taken:
-        return f"it is {state}: {row.reason or 'it is being worked on'}"
-    tell_story(connection, now_ms, [(row.id, "a person asked to publish it now")])
-    changed(connection, now_ms, [row.id])
-    return ""

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from schedulo.airtable.client import RECORD_ID
 from schedulo.delivery import restored
-from schedulo.delivery.planning import Asked, ask_now
+from schedulo.delivery.hurry import Asked, ask_now
 from schedulo.errors.airtable import AirtableError
 from schedulo.ledger.tables import posts
 from schedulo.planning import wishes

@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from schedulo.airtable.client import AirtableClient
 from schedulo.delivery import readiness, restored
 from schedulo.delivery.claims import Claim, claim_due, claims_of, sweep
+from schedulo.delivery.commands import command
 from schedulo.delivery.incidents import RULES, Trouble, close_what_is_over, incident
-from schedulo.delivery.planning import command, gone
+from schedulo.delivery.planning import gone
 from schedulo.errors.airtable import AirtableError
 from schedulo.errors.kinds import Actor
 from schedulo.ledger import marks

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from schedulo.delivery import planning
+from schedulo.delivery import hurry, planning
 from schedulo.delivery.again import RULES, Ask, Deed, Request, Told, ask, foresee
 from schedulo.delivery.commits import Outcome
 from schedulo.delivery.rows import NOT_PLANNED, UNRESOLVED
@@ -248,7 +248,7 @@ def test_a_post_that_was_asked_for_now_and_failed_may_be_planned_for_later(books
     books.account("x:1")
     books.do(planning.plan_post, _post(books, books.now_ms + 5000), 0)
     id_ = planning.identity("rec1", "x:1")
-    books.do(planning.ask_now, "run", ["rec1"], [], GRACE_MS)
+    books.do(hurry.ask_now, "run", ["rec1"], [], GRACE_MS)
     books.change(id_, state=S.FAILED)
     books.pass_s(9000)
     later_ms = books.now_ms + 5000

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from schedulo.delivery import again, planning
+from schedulo.delivery import again, hurry
 from schedulo.delivery.holds import resume, set_hold
 from schedulo.ledger.tables import incident_cases, incidents
 from schedulo.model import State
@@ -75,7 +75,7 @@ def test_neither_a_retry_nor_publishing_now_goes_round_the_approval(books: Books
     id_ = planned(books)
     [told] = books.do(again.ask, [id_], again.Request(again.Ask.RETRY, "by ann", 1000))
     assert told.sentence.startswith("refused, it waits for approval")
-    [asked] = books.do(planning.ask_now, "run", ["rec1"], [], 1000)
+    [asked] = books.do(hurry.ask_now, "run", ["rec1"], [], 1000)
     assert (asked.taken, "it waits for approval" in asked.sentence) == (False, True)
 
 

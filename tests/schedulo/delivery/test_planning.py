@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from schedulo.delivery import planning
+from schedulo.delivery import commands, planning
 from schedulo.delivery.commits import Outcome
 from schedulo.delivery.planning import Plan, PostPlan
 from schedulo.delivery.rows import NOT_PLANNED
@@ -182,7 +182,7 @@ def test_the_same_content_from_another_row_is_held_until_a_person_means_it(books
     assert "'hello'" in row.reason
     books.sweep()
     assert books.row(twin).state == S.HELD
-    books.do(planning.command, twin, "retry", books.now_ms, 3_600_000)
+    books.do(commands.command, twin, "retry", books.now_ms, 3_600_000)
     assert books.row(twin).state == S.SCHEDULED
 
 
@@ -237,17 +237,17 @@ def test_many_deleted_rows_are_a_fault_and_come_back_with_their_rows(books: Book
 
 def ask(books: Books, id_: str, verb: str) -> str:
     books.pass_s(1)
-    books.do(planning.command, id_, verb, books.now_ms, 3_600_000)
+    books.do(commands.command, id_, verb, books.now_ms, 3_600_000)
     return books.story(id_).splitlines()[-1]
 
 
 def test_a_command_is_done_once_for_each_time_it_is_given(books: Books) -> None:
     id_ = put(books, post(books))
     asked_ms = books.now_ms
-    books.do(planning.command, id_, "cancel", asked_ms, 0)
+    books.do(commands.command, id_, "cancel", asked_ms, 0)
     assert books.row(id_).state == S.CANCELLED
     ask(books, id_, "retry")
-    books.do(planning.command, id_, "cancel", asked_ms, 0)
+    books.do(commands.command, id_, "cancel", asked_ms, 0)
     assert books.row(id_).state == S.SCHEDULED
 
 
@@ -317,7 +317,7 @@ def test_why_a_platform_cannot_change_a_post_stands_in_its_row(books: Books) -> 
 def resolve(books: Books, id_: str, resolution: str, link: str = "") -> Any:
     books.pass_s(1)
     said = {"quiet_ms": 300_000, "resolution": resolution, "link": link}
-    books.do(planning.command, id_, "resolve", books.now_ms, 3_600_000, **said)
+    books.do(commands.command, id_, "resolve", books.now_ms, 3_600_000, **said)
     return books.row(id_)
 
 
@@ -358,5 +358,5 @@ def test_an_answer_counts_once_for_each_time_it_is_given(books: Books) -> None:
     asked_ms = books.now_ms + 1000
     assert resolve(books, id_, "not_out").state == S.SCHEDULED
     books.change(id_, state=S.UNRESOLVED)
-    books.do(planning.command, id_, "resolve", asked_ms, 0, resolution="not_out")
+    books.do(commands.command, id_, "resolve", asked_ms, 0, resolution="not_out")
     assert books.row(id_).state == S.UNRESOLVED

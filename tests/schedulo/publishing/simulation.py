@@ -29,7 +29,7 @@ import pytest
 import sqlalchemy as sa
 from yarl import URL
 
-from schedulo.delivery import claims, holds, planning
+from schedulo.delivery import claims, commands, holds, planning
 from schedulo.delivery.transitions import OUT, RESTING
 from schedulo.errors import Diagnosis, Kind, PlatformError, Strategy
 from schedulo.flow import (
@@ -717,7 +717,7 @@ class World:
         """Cancel or Retry, as Airtable brings it."""
         self.now_ms += 1
         self.ledger.world_ms = self.now_ms
-        self.do(planning.command, post.delivery_id, verb, self.now_ms, 3_600_000)
+        self.do(commands.command, post.delivery_id, verb, self.now_ms, 3_600_000)
         post.stopped = self.row(post).state == State.CANCELLED
 
     def hold(self) -> None:

@@ -1,0 +1,102 @@
+"""What people ask for on rows of Deliveries in Airtable: once for each time they ask, told in the row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from schedulo.airtable import schema
+from schedulo.delivery import again, amendments
+from schedulo.delivery.amendments import PERSON, Verb
+from schedulo.delivery.news import changed
+from schedulo.delivery.rows import tell_story
+from schedulo.delivery.transitions import OUT, move
+from schedulo.ledger.tables import deliveries
+from schedulo.model import State
+
+_D = deliveries.c
+BY = "in Airtable"
+"""Who asks there, Airtable does not tell."""
+REFUSED = "\nYour answer was "
+"""Where a refusal begins in the message of a delivery's row."""
+
+
+def command(
+    connection: sa.Connection,
+    now_ms: int,
+    key: str,
+    verb: str,
+    requested_ms: int,
+    grace_ms: int,
+    *,
+    quiet_ms: int = 0,
+    resolution: str = "",
+    link: str = "",
+    why_not: amendments.WhyNot = lambda _verb, _account, _content: "",
+) -> None:
+    """Do what a person asked for on a delivery's row, once for each time they ask.
+
+    :param verb: `retry`, `cancel`, `resolve`, `take_down` or `edit`
+    :param resolution: for `resolve`: `out`, with the `link` of the post, or `not_out`
+    :param grace_ms: how long it may still go out where its time is over
+    :param quiet_ms: a request sent so long ago may still arrive
+    :param why_not: why a platform cannot take down or change a post
+    """
+    row = connection.execute(
+        sa.select(deliveries).where(_D.id == key, sa.func.coalesce(_D.commanded_ms, 0) < requested_ms)
+    ).first()
+    if row is None:
+        return
+    connection.execute(sa.update(deliveries).where(_D.id == key).values(commanded_ms=requested_ms))
+    if verb == "retry":
+        again.ask(connection, now_ms, [key], again.Request(again.Ask.RETRY, BY, grace_ms))
+        return
+    if verb in list(Verb):
+        amendments.ask(connection, now_ms, [key], amendments.Request(Verb(verb), BY, why_not), note=True)
+        return
+    if verb == "resolve":
+        _resolve(
+            connection, now_ms, row, resolution, again.Request(again.Ask.IS_OUT, BY, grace_ms, quiet_ms, link)
+        )
+        return
+    answer = _cancel(connection, now_ms, row) if verb == "cancel" else "refused, that is not possible"
+    tell_story(connection, now_ms, [(key, f"{verb} was requested {BY}: {answer}")])
+    changed(connection, now_ms, [key])
+
+
+def _resolve(
+    connection: sa.Connection, now_ms: int, row: Any, resolution: str, request: again.Request
+) -> None:
+    """Do what a person says of a delivery in doubt; why it is refused stands in its row, since nobody sees
+    the story there."""
+    if resolution:
+        [told] = again.ask(connection, now_ms, [row.id], replace(request, ask=again.Ask(resolution)))
+        if told.done:
+            return
+        sentence = told.sentence
+    else:
+        sentence = f"refused, 'Resolve as' must be one of {', '.join(schema.RESOLUTIONS)}"
+        tell_story(connection, now_ms, [(row.id, f"resolving was requested {BY}: {sentence}")])
+    reason = f"{row.reason.partition(REFUSED)[0]}{REFUSED}{sentence}."
+    connection.execute(sa.update(deliveries).where(_D.id == row.id).values(reason=reason, updated_ms=now_ms))
+    changed(connection, now_ms, [row.id])
+
+
+def _cancel(connection: sa.Connection, now_ms: int, row: Any) -> str:
+    if move(
+        connection,
+        [row.id],
+        State.CANCELLED,
+        reason="cancelled by a person",
+        error_kind=PERSON,
+        holder=None,
+        updated_ms=now_ms,
+    ):
+        return "cancelled"
+    return (
+        "too late, it is out or on its way"
+        if State(row.state) in OUT
+        else f"not possible while it is {row.state}"
+    )
