@@ -8,9 +8,10 @@ allows it, a shorter text. What is wrong is a problem; what differs from what wa
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain, count
 
 from schedulo.airtable.rows import AUTHOR, OWNER, PostRow
 from schedulo.airtable.schema import PLATFORM_WORDS
@@ -50,6 +51,9 @@ class _Frame:
 
     def around(self, body: str) -> str:
         return f"{self.before}{body}{self.after}"
+
+
+_BARE = _Frame("", "")
 
 
 def fit_text(
@@ -180,15 +184,12 @@ class _Fitting:
             template += "\n{link}"
         values = {"link": link, "hashtags": hashtags.joined(tags)}
         frame = _frame(template, values, has_body=bool(said.strip()))
-        body = said if frame == _Frame("", "") else said.strip()
+        body = said if frame == _BARE else said.strip()
         if self.row.link and self.account.platform not in _LINK_IN_TEXT:
             self._warn_of_no_link(frame.around(body))
-        if not self.row.may_shorten:
-            self._measure("Text", frame.around(body), self.limit)
-            return frame.around(body)
         keep = [tagged(self.row.link, self.tags)] if self.row.link and not link else []
         keep += [f"#{tag}" for tag in hashtags.missing(wanted, (template,)) if tag not in tags]
-        return self._shortened("Text", body, frame, self.limit, keep)
+        return self._sized("Text", body, frame, self.limit, keep)
 
     def _comment(self, wanted: list[str], text: str, limit: TextRule | None) -> str:
         if limit is None:
@@ -196,34 +197,24 @@ class _Fitting:
         said = self._written("First comment", self.row.first_comment)
         tags = hashtags.missing(wanted, (text, said))
         frame = _Frame("", ("\n\n" if said else "") + hashtags.joined(tags) if tags else "")
-        if not self.row.may_shorten:
-            self._measure("First comment", frame.around(said), limit)
-            return frame.around(said)
-        return self._shortened("First comment", said, frame, limit, [])
+        return self._sized("First comment", said, frame, limit)
 
     def _thread(self) -> tuple[str, ...]:
-        parts = []
-        for number, part in enumerate(self.row.thread, start=2):
-            name = f"Thread, part {number}"
-            text = self._written(name, part)
-            if self.row.may_shorten:
-                text = self._shortened(name, text, _Frame("", ""), self.limit, [])
-            else:
-                self._measure(name, text, self.limit)
-            parts.append(text)
-        return tuple(parts)
+        return tuple(
+            self._sized(name, self._written(name, part), _BARE, self.limit)
+            for name, part in zip(_names_of_parts(), self.row.thread, strict=False)
+        )
 
-    def _measure(self, name: str, text: str, limit: TextRule) -> None:
-        if problem := too_long(name, text, limit):
-            self.problems.append(problem)
-
-    def _shortened(self, name: str, body: str, frame: _Frame, limit: TextRule, keep: list[str]) -> str:
-        """The body cut so that all of it fits.
+    def _sized(self, name: str, body: str, frame: _Frame, limit: TextRule, keep: Iterable[str] = ()) -> str:
+        """The body in its frame; cut, where that is needed and allowed.
 
         Kept are the links in it, `keep` where it is in it, and the hashtags and links that it ends with.
         """
         whole = frame.around(body)
-        if not limit.over(whole):
+        if not (problem := too_long(name, whole, limit)):
+            return whole
+        if not self.row.may_shorten:
+            self.problems.append(problem)
             return whole
         prose, block = _ending(body)
         keep = [*keep, *(prose[start:end] for start, end in links(prose))]
@@ -263,7 +254,7 @@ class _Fitting:
     def _warn_of_links(self, text: str, thread: tuple[str, ...]) -> None:
         platform = self.account.platform
         if platform is Platform.X:
-            for name, part in zip(_names(len(thread)), (text, *thread), strict=True):
+            for name, part in zip(chain(["Text"], _names_of_parts()), (text, *thread), strict=False):
                 if found := urls(part):
                     # X: pricing, 2026-04-20: create, create with URL
                     rule = "X charges $0.20 for a post with a link, instead of $0.015 (April 2026)"
@@ -274,9 +265,9 @@ class _Fitting:
             self._warn("Text", text[start:end], rule, "Say where else it is found, as in 'link in bio'.")
 
 
-def _names(parts: int) -> Iterator[str]:
-    yield "Text"
-    yield from (f"Thread, part {number}" for number in range(2, parts + 2))
+def _names_of_parts() -> Iterator[str]:
+    """Of the parts of a thread: the text is the first."""
+    return (f"Thread, part {number}" for number in count(2))
 
 
 def _fits(limit: TextRule, frame: _Frame, body: str) -> bool:

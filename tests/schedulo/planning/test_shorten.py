@@ -157,4 +157,4 @@ def test_a_cut_text_fits_and_is_a_beginning_of_whole_characters(text: str, most:
 def test_a_very_long_text_is_cut_in_a_moment(text: str) -> None:
     started = time.process_time()
     assert cut(text, 280) is not None
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < 20  # minutes, if it took quadratic time
