@@ -65,6 +65,16 @@ def failed(
     return ConversionError(problem, temporary=temporary, detail=detail)
 
 
+def without_room(media: Media, error: OSError) -> ConversionError:
+    """The machine had no room, or no process, left for it."""
+    return failed(
+        media,
+        f"the machine could not convert it ({error.strerror or type(error).__name__})",
+        "It is tried again; the operator makes room in SCHEDULO_MEDIA_DIR, or memory.",
+        temporary=True,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Ended:
     """How a program ended."""
@@ -92,16 +102,19 @@ def run(
         "nice": NICE,
     }
     with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(CONFINE), json.dumps(confined), *program],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=said,
-            env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
-            start_new_session=True,
-            text=True,
-            errors="replace",
-        )
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(CONFINE), json.dumps(confined), *program],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
+                start_new_session=True,
+                text=True,
+                errors="replace",
+            )
+        except OSError as error:
+            raise without_room(media, error) from None
 
         def end() -> None:
             late.set()
@@ -163,6 +176,8 @@ def _judge(ended: Ended, late: bool, media: Media, limits: Limits) -> None:
             "Make it smaller, or the operator raises SCHEDULO_CONVERT_MEMORY_MB.",
             detail=ended.said,
         )
+    if ended.code == -signal.SIGXFSZ or "File too large" in ended.said:
+        raise failed(media, "it grows beyond all that a platform takes", "Make it shorter or smaller.")
     if ended.code == -signal.SIGKILL:  # by nobody but the system, when memory runs out
         raise failed(
             media,

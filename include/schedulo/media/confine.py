@@ -29,6 +29,8 @@ def main() -> None:
         with contextlib.suppress(ValueError, OSError):  # macOS knows no RLIMIT_AS
             resource.setrlimit(number, (value, value))
     os.nice(limits["nice"])
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and so would what it becomes
+        signal.signal(number, signal.SIG_DFL)
     # Whatever ends the worker ends this too.
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path, PurePath
 
-from schedulo.media import images, videos
+from schedulo.media import apart, images, videos
 from schedulo.media.apart import ConversionError, Limits, failed
 from schedulo.media.links import EXTENSIONS
 from schedulo.media.probe import MediaError
@@ -42,6 +42,21 @@ def convert(
     """
     if not store.has(media.sha256):
         raise MissingMedia(f"{media.sha256} is not in the media store")
+    try:
+        made = _make(store, media, recipe, limits, on_progress)
+    except OSError as error:
+        raise apart.without_room(media, error) from error
+    _check(media, recipe, made)
+    return replace(made, alt_text=media.alt_text)
+
+
+def _make(
+    store: MediaStore,
+    media: Media,
+    recipe: Recipe,
+    limits: Limits,
+    on_progress: Callable[[str], None],
+) -> Media:
     incoming = store.root / "incoming"
     incoming.mkdir(parents=True, exist_ok=True)
     _sweep(incoming)
@@ -58,11 +73,9 @@ def convert(
             case Picture():
                 images.make(source, target, media, recipe, limits)
         try:
-            made = store.put(target, name)
+            return store.put(target, name)
         except MediaError as error:
             raise _ours(media, error.problem.sentence()) from None
-    _check(media, recipe, made)
-    return replace(made, alt_text=media.alt_text)
 
 
 def _check(media: Media, recipe: Recipe, made: Media) -> None:

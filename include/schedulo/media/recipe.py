@@ -38,7 +38,7 @@ LEAST_BITS_A_PIXEL = 0.03
 """With less, a smaller picture looks better."""
 FILM_BITS = tuple(int(mega * 1_000_000) for mega in (12, 10, 8, 6, 5, 4, 3, 2, 1.5, 1, 0.7, 0.5, 0.3, 0.2))
 MARGIN = 0.8
-"""So much of a limit is used at the most: the first second of a film may take more than its share."""
+"""So much of a limit is used at the most."""
 OVERHEAD_BYTES = 100_000
 """The index of a film, and what else is neither picture nor sound."""
 FAST_SECONDS = 600
@@ -303,7 +303,8 @@ def _encodings(media: Media, rules: Videos, fit: str) -> Iterator[Film]:
             continue
         preset = "fast" if seconds <= FAST_SECONDS else "veryfast"
         encoding = Encoding(shape, fps, bit_rate, preset, facts.interlaced, facts.high_dynamic_range)
-        max_bytes = math.ceil((bit_rate + SOUND_BITS) / MARGIN * seconds / 8) + OVERHEAD_BYTES
+        # The encoder may spend a second's worth ahead of time, which tells in a short film.
+        max_bytes = math.ceil((bit_rate + SOUND_BITS) / MARGIN * (seconds + 1) / 8) + OVERHEAD_BYTES
         yield Film(encoding, _sound(facts, rules), max_bytes, plays)
 
 
@@ -349,7 +350,7 @@ def _rate(facts: Facts, rules: Videos) -> Fraction | None:
 
 def _bit_rate(pixels: float, rules: Videos, seconds: float) -> int:
     """Of the picture, in bits a second, as a step; 0 where nothing decent fits."""
-    most = rules.max_bytes * 8 / seconds
+    most = rules.max_bytes * 8 / (seconds + 1)
     if rules.max_bit_rate is not None:
         most = min(most, rules.max_bit_rate)
     most = most * MARGIN - SOUND_BITS - OVERHEAD_BYTES * 8 / seconds

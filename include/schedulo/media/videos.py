@@ -45,7 +45,7 @@ def make(
     length_ms = recipe.expected(media).duration_ms
     heard = _Progress(length_ms, on_progress)
     program = [
-        *_ffmpeg(limits, "-progress", "pipe:1"),
+        *_ffmpeg(media, limits, "-progress", "pipe:1"),
         *(["-stream_loop", str(recipe.plays - 1)] if recipe.plays > 1 else []),
         *_input(source, media),
         *_picture(media, recipe.encoding, limits),
@@ -73,13 +73,22 @@ def make_gif(source: Path, target: Path, media: Media, recipe: Picture, limits: 
         ],
     )
     for step in steps:  # two, because in one all of the animation would wait in memory for its colours
-        program = [*_ffmpeg(limits), *_input(source, media), *step]
+        program = [*_ffmpeg(media, limits), *_input(source, media), *step]
         _end(apart.run(program, media, limits, recipe.max_bytes + SPARE_BYTES, lambda _: None), media)
 
 
-def _ffmpeg(limits: Limits, *more: str) -> list[str]:
+def _ffmpeg(media: Media, limits: Limits, *more: str) -> list[str]:
+    try:
+        program = imageio_ffmpeg.get_ffmpeg_exe()
+    except RuntimeError:
+        raise failed(
+            media,
+            "there is no FFmpeg on the worker to convert it with",
+            "The operator installs imageio-ffmpeg from a wheel, or names a program in IMAGEIO_FFMPEG_EXE.",
+            temporary=True,
+        ) from None
     return [
-        imageio_ffmpeg.get_ffmpeg_exe(),
+        program,
         *("-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-y"),
         *("-filter_threads", str(limits.threads), "-filter_complex_threads", str(limits.threads)),
         *more,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import subprocess
@@ -332,3 +333,47 @@ def test_folders_that_a_killed_conversion_left_are_swept_up(store: MediaStore) -
     os.utime(left, (1, 1))
     made_of(store, saved(Image.new("RGB", (40, 40)), "PNG"), "a.png", FEED)
     assert not left.exists()
+
+
+def test_a_full_disk_is_no_fault_of_the_file(
+    store: MediaStore, picture: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    media = store.put(picture("PNG"), "a.png")
+    recipe = recipe_for(media, FEED, "crop")
+    assert recipe is not None
+
+    def full(*_: Any) -> Media:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(store, "put", full)
+    with pytest.raises(ConversionError, match="No space left on device") as caught:
+        convert(store, media, recipe, LIMITS, lambda _: None)
+    assert caught.value.temporary
+
+
+def test_a_file_that_crashes_its_reader_is_told_and_takes_nothing_down(
+    store: MediaStore, picture: Maker
+) -> None:
+    media = store.put(picture("PNG"), "a.png")
+    with pytest.raises(ConversionError, match="SIGSEGV") as caught:
+        apart.run(["/bin/sh", "-c", "kill -SEGV $$"], media, LIMITS, 1000, lambda _: None)
+    assert not caught.value.temporary
+
+
+def test_what_writes_without_end_is_stopped(store: MediaStore, picture: Maker, tmp_path: Path) -> None:
+    endless = f"while :; do echo more and more >> '{tmp_path}/endless'; done"
+    with pytest.raises(ConversionError, match="grows beyond"):
+        apart.run(["/bin/sh", "-c", endless], store.put(picture("PNG")), LIMITS, 10_000, lambda _: None)
+    assert (tmp_path / "endless").stat().st_size == 10_000
+
+
+def test_a_worker_without_ffmpeg_says_who_installs_it(
+    store: MediaStore, film: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none() -> str:
+        raise RuntimeError("No ffmpeg exe could be found.")
+
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", none)
+    error = failure(store, film("webm", "libvpx-vp9"), REEL)
+    assert "The operator installs imageio-ffmpeg" in error.problem.remedy
+    assert error.temporary
