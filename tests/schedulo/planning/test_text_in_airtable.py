@@ -1,4 +1,4 @@
-"""The table Mentions, the account's text fields and what planning makes of them, on a real base."""
+"""Texts as rows of a real base say them, planned and sent."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from schedulo.ledger.tables import marks
+from schedulo.publishing.session import End
+from schedulo.text import x_weighted_length
 from tests.schedulo.planning.conftest import BASE, Office
 
 
@@ -67,3 +69,22 @@ def test_a_base_without_the_table_is_planned_with_the_names_as_they_are_known(of
     office.post(account, "Bye @Ann")
     office.tick()
     assert sorted(row.content["text"] for row in office.rows()) == ["Bye @ann_1", "Hi @ann_1"]
+
+
+def test_a_text_cut_to_the_last_character_is_taken_by_x(office: Office) -> None:
+    stage = office.stage()
+    stage.seed_x("7")
+    account = office.account("7", **{"UTM tags": "utm_source={platform}"})
+    words = "漢字 👨\u200d👩\u200d👧 Kaffee " * 30
+    cells = {"Hashtags": "roast", "Link": "https://example.com/roast", "May be shortened": True}
+    office.post(account, words, due_in_s=2, Thread="e\u0301 " * 400, **cells)
+    office.tick()
+    publisher = stage.publisher()
+    try:
+        assert publisher.work_on("run-1", 0, "ti-0").result(60).end is End.SUCCESS
+    finally:
+        publisher.close()
+    first, second = office.sandbox.posts()
+    assert first["text"].endswith("…\n\n#roast\nhttps://example.com/roast?utm_source=x")
+    assert 270 <= x_weighted_length(first["text"]) <= 280
+    assert 279 <= x_weighted_length(second["text"]) <= 280
