@@ -23,9 +23,10 @@ from schedulo.model import Account, Platform
 BURST = 10
 """So many posts share a second where posts come in bursts."""
 BURST_SHARE = 0.3
-LEAD_S = 75.0
-"""The first post is due so long after the first is released; ticks need it to read and claim."""
-RELEASED_S = (95.0, 150.0)
+LEAD_S = 150.0
+"""The first post is due so long after the first is released: one tick reads it, its media are fetched, and a
+later tick claims it."""
+RELEASED_S = (170.0, 240.0)
 """Each post is released so long before it is due."""
 DUE_SHARE = 0.7
 """Posts are due in this first part of the time."""

@@ -6,7 +6,8 @@ that a post is *Ready*, or what is wrong with it. It looks every ten minutes; a 
 wakes it by the asset `schedulo://media` for what is new or due soon.
 
 - **prepare_soon** takes what is due within 20 minutes, so that a queue of long videos never holds it up;
-  **prepare** takes the rest. Each has one instance for each post, and its log says what was done.
+  **prepare** takes the rest. Each has one instance for each post (for several, where there are more than
+  twenty), and its log says what was done.
 - **ask_accounts** asks what accounts with posts to come may do, where a platform can be asked that (TikTok),
   once an hour at the most; what they may not do is told to the posts' authors.
 - A file that nobody can use is told to its author in Airtable and leaves the instance green. Red means that a
@@ -19,7 +20,7 @@ from datetime import timedelta
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable
 
 from operators.accounts import AskAccountsOperator
-from operators.prepare import MEDIA_URI, FindPostsOperator, PreparePostOperator, prepare_options
+from operators.prepare import MEDIA_URI, FindPostsOperator, PreparePostsOperator, prepare_options
 
 with DAG(
     dag_id="prepare_posts",
@@ -35,7 +36,7 @@ with DAG(
 ) as dag:
     for lane, soon, at_once in (("_soon", True, 2), ("", False, 1)):
         find = FindPostsOperator(task_id=f"find{lane}", soon=soon)
-        PreparePostOperator.partial(
+        PreparePostsOperator.partial(
             task_id=f"prepare{lane}", max_active_tis_per_dag=at_once, **prepare_options()
-        ).expand(post=find.output)
+        ).expand(posts=find.output)
     AskAccountsOperator(task_id="ask_accounts")

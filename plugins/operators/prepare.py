@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from typing import Any
 
@@ -12,14 +13,17 @@ MEDIA_URI = "schedulo://media"
 """The asset that is updated when posts are to be prepared at once."""
 MEDIA_ALIAS = AssetAlias("schedulo_media")
 """The outlet of tasks that update it only now and then."""
+INSTANCES = 20
+"""So many instances share what a run found: each costs Airflow seconds."""
 
 
 class FindPostsOperator(BaseOperator):
     """
     Find posts whose media are not here or not made to fit, and reserve them for this run.
 
-    Returns `{"record_id", "title"}` of each, in the order in which they are due. A retry or a cleared task
-    finds those again that are not prepared yet.
+    Returns one part for each instance that prepares them, in the order in which they are due: `title` for
+    people, `record_ids`. Where there are many, an instance takes several. A retry or a cleared task finds
+    those again that are not prepared yet.
 
     :param soon: those that are due soon (`readiness.SOON_S`); else the others within
         `SCHEDULO_PREPARE_AHEAD_S`.
@@ -29,7 +33,7 @@ class FindPostsOperator(BaseOperator):
         super().__init__(**kwargs)
         self.soon = soon
 
-    def execute(self, context: Context) -> list[dict[str, str]]:
+    def execute(self, context: Context) -> list[dict[str, Any]]:
         from hooks.ledger import LedgerHook
         from schedulo.delivery import readiness
         from schedulo.settings import settings
@@ -42,7 +46,14 @@ class FindPostsOperator(BaseOperator):
         finally:
             ledger.close()
         self.log.info("%d posts are to be prepared", len(found))
-        return [{"record_id": post.record_id, "title": post.title or "(no title)"} for post in found]
+        size = math.ceil(len(found) / INSTANCES)
+        return [_part(found[start : start + size]) for start in range(0, len(found), size or 1)]
+
+
+def _part(posts: list[Any]) -> dict[str, Any]:
+    title = posts[0].title or "(no title)"
+    title = title if len(posts) == 1 else f"{title} and {len(posts) - 1} more"
+    return {"title": title, "record_ids": [post.record_id for post in posts]}
 
 
 class PrepareRetryPolicy(RetryPolicy):
@@ -87,35 +98,40 @@ def prepare_options() -> dict[str, Any]:
     }
 
 
-class PreparePostOperator(BaseOperator):
+class PreparePostsOperator(BaseOperator):
     """
-    Fetch the media of one post, make them fit each of its accounts and plan its row again.
+    Fetch the media of some posts, make them fit each of their accounts and plan their rows again.
 
-    What is wrong with the post is written into its rows and leaves the task green.
+    What is wrong with a post is written into its rows and leaves the task green.
 
-    :param post: what `FindPostsOperator` found.
+    :param posts: a part of what `FindPostsOperator` found.
 
     :raises NotPrepared: a file cannot be fetched or converted now; the same task tries again after a pause.
-    :raises AirtableError: the row cannot be read.
+    :raises AirtableError: the rows cannot be read.
     """
 
-    def __init__(self, *, post: dict[str, str], **kwargs: Any) -> None:
+    def __init__(self, *, posts: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.post = post
+        self.posts = posts
 
     def execute(self, context: Context) -> None:
         from hooks.engine import make_preparer
+        from schedulo.planning.prepare import NotPrepared
 
-        context["label"] = self.post["title"]  # type: ignore[typeddict-unknown-key]
+        context["label"] = self.posts["title"]  # type: ignore[typeddict-unknown-key]
         preparer = make_preparer(self.log.info)
         try:
-            prepared = preparer.prepare(self.post["record_id"], context["run_id"])
+            done = preparer.prepare_all(self.posts["record_ids"], context["run_id"])
         finally:
             for line in preparer.planner.lines:
                 self.log.info(line)
             preparer.planner.ledger.close()
-        for sentence in prepared.sentences:
-            self.log.info(sentence)
+        for prepared in done:
+            for sentence in prepared.sentences:
+                self.log.info(sentence)
+        if troubled := [prepared for prepared in done if prepared.trouble]:
+            waits = [prepared.wait_s for prepared in troubled if prepared.wait_s is not None]
+            raise NotPrepared("; ".join(one.trouble for one in troubled), min(waits, default=None))
 
 
 def wake_if_wanted(ledger: Any, outlet_events: Any) -> bool:

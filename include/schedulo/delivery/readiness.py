@@ -77,6 +77,15 @@ def hold(connection: sa.Connection, now_ms: int, record_id: str, run_id: str) ->
     return _reserve(connection, now_ms, record_id, run_id, now_ms + int(LEASE_S * 1000))
 
 
+def renew(connection: sa.Connection, now_ms: int, record_id: str, run_id: str) -> None:
+    """Go on with a post that the run still holds."""
+    connection.execute(
+        sa.update(posts)
+        .where(_P.record_id == record_id, _P.preparer == run_id)
+        .values(preparing_until_ms=now_ms + int(LEASE_S * 1000))
+    )
+
+
 def let_go(connection: sa.Connection, now_ms: int, record_id: str, run_id: str) -> None:
     """The work on a post is over, well or not. The next tick reads its row again: it may have been changed
     while it was worked on."""

@@ -11,9 +11,10 @@ import contextlib
 import secrets
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -36,6 +37,10 @@ from schedulo.planning.files import Files, known_files, refs_of
 from schedulo.planning.rows import Planner
 
 FETCHERS = 4
+"""So many posts' files are fetched at the same time by one task."""
+PLANNED_TOGETHER = 25
+PLANNED_S = 5.0
+"""What is done is planned when so many posts are, or so much time has passed: each planning is one call."""
 AIRTABLE_S = 30.0
 """How long one reading of a row may take."""
 GAP_S = 1.0
@@ -62,15 +67,19 @@ class Prepared:
     """How a post stands after it was prepared."""
 
     record_id: str
-    sentences: tuple[str, ...]
+    sentences: tuple[str, ...] = ()
     """One for each of its deliveries."""
     busy: bool = False
     """Another run is at it: nothing was done."""
+    trouble: str = ""
+    """Why it could not be prepared now; empty where it was."""
+    wait_s: float | None = None
+    """Trying again after this time may help; None: only much later."""
 
 
 @dataclass(slots=True)
 class Preparer:
-    """Prepares single posts. Blocks; for worker tasks."""
+    """Prepares posts. Blocks; for worker tasks."""
 
     planner: Planner
     client: Callable[[], AirtableClient]
@@ -87,23 +96,56 @@ class Preparer:
         :raises NotPrepared: where a file cannot be fetched or converted now
         :raises AirtableError: where its row cannot be read
         """
-        if not self._hold(record_id, run_id):
-            return Prepared(record_id, ("another run prepares it",), busy=True)
+        (prepared,) = self.prepare_all([record_id], run_id)
+        if prepared.trouble:
+            raise NotPrepared(prepared.trouble, prepared.wait_s)
+        return prepared
+
+    def prepare_all(self, record_ids: Sequence[str], run_id: str) -> list[Prepared]:
+        """Prepare some posts; the trouble of one is not the others'. Answers in the order of `record_ids`.
+
+        :raises AirtableError: where rows cannot be read; what was fetched and converted until then is kept
+        """
+        mine = [id_ for id_ in record_ids if self._hold(id_, run_id)]
+        found = {id_: Prepared(id_, ("another run prepares it",), busy=True) for id_ in record_ids}
         try:
-            with self._holding(record_id, run_id):
-                row = self._read(record_id)
-                if row is None:
-                    return Prepared(record_id, ("it is no longer in Airtable",))
-                missing = self._fetch_missing(row)
-                misfits = self._convert(row)
-                self._read(record_id)  # it may have been changed while its files were worked on
+            with self._holding(mine, run_id), ThreadPoolExecutor(FETCHERS) as pool:
+                rows = self._read(mine)
+                gone = ("it is no longer in Airtable",)
+                found |= {id_: Prepared(id_, gone) for id_ in mine if id_ not in rows}
+                fetching = {pool.submit(self._fetch_missing, row): row for row in rows.values()}
+                done: list[Prepared] = []
+                planned_at = time.monotonic()
+                for future in as_completed(fetching):
+                    done.append(self._finish(fetching[future], future))
+                    if len(done) == PLANNED_TOGETHER or time.monotonic() > planned_at + PLANNED_S:
+                        found |= self._conclude(done, run_id)
+                        done, planned_at = [], time.monotonic()
+                found |= self._conclude(done, run_id)
         finally:
-            with self.planner.ledger.begin() as connection:
-                now_ms = self.planner.ledger.now_ms(connection)
-                readiness.let_go(connection, now_ms, record_id, run_id)
-        if missing or misfits:
-            raise NotPrepared("; ".join(missing + misfits), AGAIN_S if missing else None)
-        return Prepared(record_id, self._how_it_stands(record_id))
+            self._let_go(mine, run_id)
+        return [found[id_] for id_ in record_ids]
+
+    def _finish(self, row: PostRow, fetched: Future[list[str]]) -> Prepared:
+        """Make what was fetched of one post fit."""
+        try:
+            missing = fetched.result()
+            misfits = self._convert(row)
+        except (sa.exc.OperationalError, sa.exc.InterfaceError):
+            raise
+        except Exception as error:
+            self.say("".join(traceback.format_exception(error)))
+            fault = f"{row.title or row.record_id}: a fault of the program ({type(error).__name__})"
+            return Prepared(row.record_id, trouble=fault)
+        trouble = "; ".join(missing + misfits)
+        return Prepared(row.record_id, trouble=trouble, wait_s=AGAIN_S if missing else None)
+
+    def _conclude(self, done: Sequence[Prepared], run_id: str) -> dict[str, Prepared]:
+        """Plan the rows as they are by now: they may have been changed while their files were worked on."""
+        ids = [prepared.record_id for prepared in done]
+        self._read(ids)
+        self._let_go(ids, run_id)
+        return {item.record_id: replace(item, sentences=self._how_it_stands(item.record_id)) for item in done}
 
     # --- the lease ------------------------------------------------------------------------------------
 
@@ -112,15 +154,27 @@ class Preparer:
         with ledger.begin() as connection:
             return readiness.hold(connection, ledger.now_ms(connection), record_id, run_id)
 
+    def _let_go(self, record_ids: Sequence[str], run_id: str) -> None:
+        ledger = self.planner.ledger
+        with ledger.begin() as connection:
+            now_ms = ledger.now_ms(connection)
+            for record_id in record_ids:
+                readiness.let_go(connection, now_ms, record_id, run_id)
+
     @contextlib.contextmanager
-    def _holding(self, record_id: str, run_id: str) -> Iterator[None]:
-        """Renew the lease beside the work, however long a file takes."""
+    def _holding(self, record_ids: Sequence[str], run_id: str) -> Iterator[None]:
+        """Renew the leases beside the work, however long a file takes. A post that is done is let go, and
+        others may hold it: only what is still held is renewed."""
         over = threading.Event()
 
         def renew() -> None:
             while not over.wait(RENEW_S):
                 with contextlib.suppress(sa.exc.OperationalError, sa.exc.InterfaceError):
-                    self._hold(record_id, run_id)
+                    ledger = self.planner.ledger
+                    with ledger.begin() as connection:
+                        now_ms = ledger.now_ms(connection)
+                        for record_id in record_ids:
+                            readiness.renew(connection, now_ms, record_id, run_id)
 
         thread = threading.Thread(target=renew, name="lease", daemon=True)
         thread.start()
@@ -132,14 +186,16 @@ class Preparer:
 
     # --- Airtable -------------------------------------------------------------------------------------
 
-    def _read(self, record_id: str) -> PostRow | None:
-        """The row as it is now, with addresses that live, and its accounts known."""
+    def _read(self, record_ids: Sequence[str]) -> dict[str, PostRow]:
+        """The rows as they are now, with addresses that live, and planned with what is known."""
+        if not record_ids:
+            return {}
         self._turn()
         client = self.client()
         with client.within(AIRTABLE_S):
-            rows = client.posts_by_id([record_id])
+            rows = client.posts_by_id(record_ids)
             self.planner.plan(client, rows)
-        return rows[0] if rows else None
+        return {row.record_id: row for row in rows}
 
     def _turn(self) -> None:
         ledger, me = self.planner.ledger, secrets.token_hex(8)
@@ -169,9 +225,9 @@ class Preparer:
         expired = [
             id_ for id_, found in results.items() if isinstance(found, FetchError) and found.status in EXPIRED
         ]
-        if expired and (again := self._read(row.record_id)) is not None:
-            fresh = [ref for ref in refs_of(again) if ref.id in expired]
-            results |= self._fetch_all(fresh)
+        if expired:
+            again = self._read([row.record_id]).values()
+            results |= self._fetch_all([ref for one in again for ref in refs_of(one) if ref.id in expired])
         for id_, found in results.items():
             self._keep(wanted[id_], found)
         return [
@@ -181,8 +237,7 @@ class Preparer:
         ]
 
     def _fetch_all(self, refs: Sequence[AttachmentRef]) -> dict[str, Media | FetchError | MediaError]:
-        with ThreadPoolExecutor(FETCHERS) as pool:
-            return dict(zip([ref.id for ref in refs], pool.map(self._fetch, refs), strict=True))
+        return {ref.id: self._fetch(ref) for ref in refs}
 
     def _fetch(self, ref: AttachmentRef) -> Media | FetchError | MediaError:
         began = time.monotonic()

@@ -23,7 +23,7 @@ from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import deliveries, incidents
 from schedulo.media import MediaStore
 from schedulo.model import Platform
-from schedulo.planning.prepare import Prepared, Preparer
+from schedulo.planning.prepare import NotPrepared, Prepared, Preparer
 from schedulo.planning.rows import Planner
 from schedulo.planning.tick import Tick
 from schedulo.platforms import CONVERSATIONS
@@ -48,6 +48,8 @@ class Office:
     conversations: Mapping[Platform, Conversation] = field(default_factory=lambda: CONVERSATIONS)
     client: Callable[[], AirtableClient] | None = None
     """What ticks ask, where it is not a plain client of the base."""
+    said: list[str] = field(default_factory=list)
+    """What the last run of prepare_posts said."""
 
     def tick(self, last_success: int | None = None, broken: frozenset[str] = frozenset()) -> list[Claim]:
         """One run's sync. Runs are numbered, and the number is the run's logical date."""
@@ -70,11 +72,16 @@ class Office:
                 for soon in (True, False)
                 for item in readiness.take(connection, now_ms, run_id, self.settings, soon=soon)
             ]
-        return [self.preparer().prepare(item.record_id, run_id) for item in found]
+        self.said = []
+        done = self.preparer().prepare_all([item.record_id for item in found], run_id)
+        if trouble := [one.trouble for one in done if one.trouble]:
+            raise NotPrepared("; ".join(trouble), done[0].wait_s)
+        return done
 
     def preparer(self) -> Preparer:
         hosts = frozenset({self.sandbox.url.removeprefix("http://")})
-        return Preparer(self.planner(), self.client or self.plain_client, hosts, print)
+        said = self.said.append
+        return Preparer(self.planner(), self.client or self.plain_client, hosts, said, gap_s=0.0)
 
     def api(self) -> Api:
         return Api(TOKEN, retry_strategy=None, endpoint_url=self.sandbox.service("airtable"))
@@ -108,6 +115,14 @@ class Office:
         url = f"{self.sandbox.service('airtable')}/v0/{BASE}/{record_id}/Media/uploadAttachment"
         answer = self.api().session.post(url, json=body, timeout=10)
         assert answer.ok, answer.text
+
+    def fetched(self) -> int:
+        """How often a file was fetched from Airtable."""
+        return sum(
+            row["count"]
+            for row in self.sandbox.requests()
+            if row["service"] == "airtable" and "attachment" in row["route"] and row["method"] == "GET"
+        )
 
     def told(self) -> dict[str, dict[str, Any]]:
         """The rows of Deliveries by the title of their post."""

@@ -15,15 +15,6 @@ from tests.sandbox.meta.conftest import jpeg
 from tests.schedulo.planning.conftest import Office
 
 
-def fetched(office: Office) -> int:
-    """How often a file was fetched from Airtable."""
-    return sum(
-        row["count"]
-        for row in office.sandbox.requests()
-        if row["service"] == "airtable" and "attachment" in row["route"] and row["method"] == "GET"
-    )
-
-
 def photo(office: Office, due_in_s: float = 3600, text: str = "hello", **cells: object) -> str:
     post = office.post(office.account("1"), text, due_in_s=due_in_s, **cells)
     office.attach(post, "photo.jpg", "image/jpeg", jpeg())
@@ -60,7 +51,7 @@ def test_what_is_wrong_with_the_text_is_told_before_the_media_are_here(office: O
     assert row["State"] == "Not planned"
     assert "280" in row["Message"]
     office.prepare()
-    assert fetched(office) == 1
+    assert office.fetched() == 1
 
 
 def test_media_are_fetched_once_and_kept_by_their_hash(office: Office) -> None:
@@ -74,7 +65,7 @@ def test_media_are_fetched_once_and_kept_by_their_hash(office: Office) -> None:
     assert (row.ready, row.content["text"]) == (True, "other words, same picture")
     assert row.content["media"] == [media]
     assert office.prepare() == []
-    assert fetched(office) == 1
+    assert office.fetched() == 1
 
 
 def test_a_file_that_is_no_picture_is_told_to_its_author_once(office: Office) -> None:
