@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from schedulo.delivery import again, claims, planning, readiness
+from schedulo.delivery import again, claims, hurry, planning, readiness
 from schedulo.delivery.commits import fence
 from schedulo.delivery.incidents import RULES, Trouble
 from schedulo.delivery.planning import PostPlan
@@ -167,7 +167,7 @@ def test_a_file_that_is_made_to_fit_anew_is_a_new_version_and_no_change_of_the_a
 
 def test_publishing_now_and_clearing_say_that_it_is_not_ready(books: Books) -> None:
     id_ = put(books, with_media(books, STAND_IN))
-    (asked,) = books.do(planning.ask_now, "now-1", ["rec1"], [], 60_000)
+    (asked,) = books.do(hurry.ask_now, "now-1", ["rec1"], [], 60_000)
     assert (asked.taken, asked.sentence) == (False, f"it cannot be published yet: {WAITS}")
     clear = again.Request(again.Ask.CLEAR, "by its task", 60_000, run_id="run-1", holder=ME)
     (told,) = books.do(again.ask, [id_], clear)
