@@ -190,6 +190,14 @@ POSTS: tuple[Post, ...] = (
     Post("Brooklyn opening", "We open in Brooklyn!", (FB_NYC,), 8, ("street.jpg", "bar.jpg"), by_clock=True),
     Post("First crack", "Can you hear it?", (X_BERLIN,), 8, ("crack.mp4",)),
     Post("Behind the bar", "Ten hours in four seconds", (FB_BERLIN,), 9, ("bar.mp4",), {"Format": "Reel"}),
+    Post(
+        "Which roast next?",
+        "Help us choose. Which roast do you want next?",
+        (X_BERLIN,),
+        10,
+        cells={"Poll": "Light and floral\nDark and round\nSurprise me", "Poll lasts (h)": 48},
+    ),
+    Post("Open today", "", (FB_NYC,), 10, ("today.jpg",), {"Format": "Story"}),
     Post("The long story", "How it all began. " * 20, (X_BERLIN,), 9, wrong=True),
 )
 
@@ -222,6 +230,7 @@ def files() -> dict[str, bytes]:
         "blue-bag.jpg": media.picture("Blue bag", blue),
         "cup.jpg": media.picture("One cup", green),
         "team.jpg": media.picture("The team", green, (1200, 800)),
+        "today.jpg": media.picture("Open today", green, (1080, 1920)),
         "street.jpg": media.picture("Brooklyn", orange, (1200, 800)),
         "bar.jpg": media.picture("The bar", blue, (1200, 800)),
         "farm.jpg": media.picture("The farm", green),
