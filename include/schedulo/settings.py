@@ -13,6 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from schedulo.model import Platform
+
 
 class SettingsError(ValueError):
     """A setting that cannot be used; the message names it, its value, the rule and who can mend it."""
@@ -122,6 +124,10 @@ class Settings:
     """Text and links are drafted first and switched to public at the due second."""
     meta_version: str = "v25.0"
     """Version of Meta's Graph API in every path."""
+    facebook_photo_mb: int = 10
+    """Size of a photo at the most. Meta's page says 10; some saw it refuse photos above 4."""
+    x_videos: str = "old"
+    """What X takes of accounts without Premium; its pages differ: `old` (140 s, 512 MB) or `new` (20 min)."""
     tiktok_chunk_bytes: int = 5 * 1024 * 1024
     tiktok_source: str = "file"
     """How TikTok gets videos: `file` (we upload) or `pull` (it fetches from `media_base_url`)."""
@@ -162,6 +168,15 @@ class Settings:
                 f"SCHEDULO_NOTIFY_AN_HOUR is {self.notify_an_hour}: it must be at least 5, "
                 "because four messages an hour are digests. The operator sets it."
             )
+        if self.x_videos not in ("old", "new"):
+            raise SettingsError(
+                f"SCHEDULO_X_VIDEOS is {self.x_videos!r}: it must be old or new. The operator sets it."
+            )
+        if not 1 <= self.facebook_photo_mb <= 10:
+            raise SettingsError(
+                f"SCHEDULO_FACEBOOK_PHOTO_MB is {self.facebook_photo_mb}: it must be from 1 to 10, "
+                "since Facebook takes no larger ones. The operator sets it."
+            )
         if not self.fence_lead_s < self.window_s:
             raise SettingsError(
                 f"SCHEDULO_FENCE_LEAD_S is {self.fence_lead_s:g}: it must be smaller than SCHEDULO_WINDOW_S "
@@ -171,6 +186,15 @@ class Settings:
     @property
     def ledger(self) -> str:
         return self.ledger_url or f"sqlite:///{Path(self.home) / 'ledger.db'}"
+
+    def account_options(self, platform: Platform) -> dict[str, Any]:
+        """What these settings say of each account of a platform, as `Account.options`; no defaults."""
+        chosen: dict[str, Any] = {}
+        if platform is Platform.X and self.x_videos != "old":
+            chosen["videos"] = self.x_videos
+        if platform is Platform.FACEBOOK and self.facebook_photo_mb != 10:
+            chosen["photo_mb"] = self.facebook_photo_mb
+        return chosen
 
     @property
     def media(self) -> Path:

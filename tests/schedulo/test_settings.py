@@ -42,6 +42,8 @@ def test_absence_is_never_concluded_while_a_request_may_still_be_done(
         ("convert_s", 0.5),
         ("convert_memory_mb", 255),
         ("convert_threads", 0),
+        ("x_videos", "newest"),
+        ("facebook_photo_mb", 11),
     ],
 )
 def test_a_setting_that_breaks_a_rule_is_named_with_who_can_mend_it(name: str, value: float | str) -> None:

@@ -7,7 +7,7 @@ fetched and made to fit by `prepare`, and its deliveries wait until then (`Plan.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
 
@@ -85,6 +85,8 @@ class Planner:
             if account is None:
                 continue
             self._aliases[row.record_id] = account.key
+            options = {**self.settings.account_options(account.platform), **account.options}
+            account = replace(account, options=options)
             usable.setdefault(account.key, (account, row.record_id, row.active))  # of two rows the active one
         with self.ledger.begin() as connection:
             changed = register(connection, now_ms, list(usable.values()))

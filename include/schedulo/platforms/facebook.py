@@ -31,7 +31,7 @@ from schedulo.flow import (
 from schedulo.model import Account, Content, Format, MediaKind, Platform, Problem, Published
 from schedulo.platforms import graph
 from schedulo.platforms.base import Conversation, Credential, cannot_renew
-from schedulo.platforms.facebook_limits import ACCEPTS, problems
+from schedulo.platforms.facebook_limits import problems, rules
 from schedulo.platforms.facebook_page import (
     EARLIER_S,
     GRAPH,
@@ -51,11 +51,11 @@ class Facebook:
 
     def check(self, account: Account, content: Content, *, public_media: bool) -> Sequence[Problem]:
         """All that Facebook would refuse, and what of the row it leaves out."""
-        return list(problems(content))
+        return list(problems(account, content))
 
     def accepts(self, account: Account, format_: Format) -> Mapping[MediaKind, Rules]:
-        """The same for every Page."""
-        return ACCEPTS.get(format_, {})
+        """The same for every Page, but for the size of photos, which a setting may lower."""
+        return rules(account, format_)
 
     def publish(self, job: Job) -> Flow:
         published = yield from self._post(job)

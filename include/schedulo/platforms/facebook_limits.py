@@ -12,14 +12,14 @@ from urllib.parse import urlsplit
 
 from schedulo import accepts
 from schedulo.accepts import MB, Pictures, Rules, Videos
-from schedulo.model import Content, Format, Media, MediaKind, Problem
+from schedulo.model import Account, Content, Format, Media, MediaKind, Problem
 from schedulo.platforms import graph
 from schedulo.text import utf16_length
 from schedulo.text_rules import FACEBOOK, too_long
 
 TITLE_CHARS = 255
 
-# Page photos. Publishers also saw photos above 4 MB refused (1366046); Meta's page says 10.
+# Page photos. Meta's page says 10 MB; publishers saw photos above 4 refused (1366046): a setting chooses.
 PHOTOS = Pictures(
     types=("image/jpeg", "image/png", "image/bmp", "image/gif", "image/tiff"),
     max_bytes=10 * MB,
@@ -72,8 +72,17 @@ NUMBERS: Mapping[Format, tuple[int, int | None]] = {
 """How many media a format has."""
 
 
-def problems(content: Content) -> Iterator[Problem]:
-    """All that Facebook would refuse in `content`, and warnings for what it leaves out."""
+def rules(account: Account, format_: Format) -> Mapping[MediaKind, Rules]:
+    """What files of a format must be like on this account; its option `photo_mb` makes photos smaller."""
+    found = ACCEPTS.get(format_, {})
+    if (photo_mb := account.options.get("photo_mb")) is None:
+        return found
+    smaller = replace(PHOTOS, max_bytes=int(photo_mb) * MB)
+    return {kind: smaller if taken is PHOTOS else taken for kind, taken in found.items()}
+
+
+def problems(account: Account, content: Content) -> Iterator[Problem]:
+    """All that Facebook would refuse in `content` on `account`, and warnings for what it leaves out."""
     if content.format not in NUMBERS:
         yield Problem("Format", content.format, "not possible on Facebook", "Choose another format.")
         return
@@ -82,7 +91,7 @@ def problems(content: Content) -> Iterator[Problem]:
     if len(content.media) < least or (most is not None and len(content.media) > most):
         rule = f"{content.format} needs " + (f"exactly {least}" if least == most else f"at least {least}")
         yield Problem("Media", f"{len(content.media)} files", rule, "Add or remove files.")
-    taken = ACCEPTS.get(content.format, {})
+    taken = rules(account, content.format)
     for media in content.media if most != 0 else ():
         if media.kind in taken:
             yield from accepts.problems(media, taken[media.kind])

@@ -30,8 +30,8 @@ POLL_ANSWERS = (2, 4)
 POLL_ANSWER_CHARACTERS = 25
 POLL_MINUTES = (5, 7 * 24 * 60)
 
-# X: media best practices, and the account's class. X's newer page says 20 minutes and 8 GB for every account,
-# 16 GB for Premium; its older one, and what posts were refused with, 140 seconds and 512 MB.
+# X: media best practices, and the account's class. X's older page says 140 seconds and 512 MB for every
+# account, its newer one 20 minutes and 8 GB, and 16 GB for Premium: a setting chooses.
 PICTURES = Pictures(types=("image/jpeg", "image/png", "image/webp", "image/gif"), max_bytes=5 * MB)
 GIFS = Pictures(
     types=("image/gif",),
@@ -51,8 +51,10 @@ VIDEOS = Videos(
     min_height=32,
     max_audio_channels=2,
 )
-PREMIUM_VIDEOS = replace(VIDEOS, max_bytes=MAX_SEGMENTS * SEGMENT_BYTES, duration_ms=(500, 125 * 60_000))
-"""X takes more bytes from these accounts than our segments can carry."""
+UPLOAD_BYTES = MAX_SEGMENTS * SEGMENT_BYTES
+"""What our segments can carry; X takes more where it takes 8 GB and above."""
+NEW_VIDEOS = replace(VIDEOS, max_bytes=UPLOAD_BYTES, duration_ms=(500, 20 * 60_000))
+PREMIUM_VIDEOS = replace(VIDEOS, max_bytes=UPLOAD_BYTES, duration_ms=(500, 125 * 60_000))
 CATEGORIES = {
     MediaKind.IMAGE: "tweet_image",
     MediaKind.GIF: "tweet_gif",
@@ -79,7 +81,8 @@ def rules(account: Account, format_: Format) -> Mapping[MediaKind, Rules]:
         case MediaKind.GIF:
             return {kind: GIFS}
         case MediaKind.VIDEO:
-            return {kind: PREMIUM_VIDEOS if account.options.get("premium") else VIDEOS}
+            plain = NEW_VIDEOS if account.options.get("videos") == "new" else VIDEOS
+            return {kind: PREMIUM_VIDEOS if account.options.get("premium") else plain}
     return {}
 
 

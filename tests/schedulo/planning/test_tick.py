@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from schedulo.ledger.tables import deliveries, holds, incidents
+from schedulo.ledger.tables import accounts, deliveries, holds, incidents
 from schedulo.publishing.session import End
 from tests.schedulo.planning.conftest import Office, wait_until
 
@@ -235,3 +235,12 @@ def test_three_hundred_posts_cost_few_calls(office: Office) -> None:
     calls = sum(row["count"] for row in office.sandbox.requests() if row["service"] == "airtable") - before
     assert len(office.rows()) == 300
     assert calls <= 0.15 * 300
+
+
+def test_what_settings_say_of_a_platforms_limits_counts_for_its_accounts(office: Office) -> None:
+    office.settings = replace(office.settings, x_videos="new")
+    office.post(office.account("1", Premium=True))
+    office.tick()
+    with office.ledger.begin() as connection:
+        (options,) = connection.execute(sa.select(accounts.c.options)).scalars()
+    assert options == {"premium": True, "videos": "new"}

@@ -726,6 +726,18 @@ def test_a_cover_that_is_left_out_is_said(content: Content, said: list[str]) -> 
     assert fields(content, warnings=True) == said
 
 
+def test_a_setting_makes_photos_smaller() -> None:
+    careful = replace(PAGE, options={"photo_mb": 4})
+    large = changed(IMAGES, size_bytes=4_000_001)
+    assert [problem.field for problem in CONVERSATION.check(careful, large, public_media=False)] == [
+        "Media",
+        "Media",
+    ]
+    rules = CONVERSATION.accepts(careful, Format.STORY)
+    assert rules[MediaKind.IMAGE].max_bytes == 4_000_000
+    assert rules[MediaKind.VIDEO] == CONVERSATION.accepts(PAGE, Format.STORY)[MediaKind.VIDEO]
+
+
 @pytest.mark.parametrize("format_", list(Format))
 def test_each_format_names_the_media_that_it_takes(format_: Format) -> None:
     taken = {

@@ -537,6 +537,14 @@ def test_each_format_names_the_media_that_it_takes(format_):
     assert kinds == ([taken[format_]] if format_ in taken else [])
 
 
+def test_a_setting_lets_every_account_show_longer_videos():
+    newer = replace(ACCOUNT, options={"videos": "new"})
+    content = Content(Format.VIDEO, "", (replace(VIDEO, size_bytes=900_000_000, duration_ms=1_200_000),))
+    assert problems(content) == ["Media", "Media"]
+    assert problems(content, newer) == []
+    assert problems(replace(content, media=(replace(VIDEO, duration_ms=1_200_001),)), newer) == ["Media"]
+
+
 def test_every_request_asks_for_the_accounts_token():
     answers = [uploaded("5"), answer(), uploaded("5"), CREATED]
     _, sent = run_flow(flow(Content(Format.GIF, "", (GIF,))), answers)
