@@ -5,6 +5,7 @@ One installation serves all tests here; the fixture plays the day, the tests loo
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import sqlite3
@@ -24,8 +25,9 @@ from sandbox.stack import Stack
 from schedulo.airtable.calls import Calls
 from schedulo.delivery.planning import identity
 from schedulo.ledger.database import Ledger
-from schedulo.ledger.tables import deliveries
+from schedulo.ledger.tables import deliveries, renditions
 from tests.receivers import Mailbox, Web, running_mailbox, running_web
+from tests.schedulo.media.corpus import picture_bytes
 from tests.schedulo.planning.conftest import SCOPES
 
 pytestmark = pytest.mark.slow
@@ -48,6 +50,8 @@ class Day:
     seen: dict[str, Any] = field(default_factory=dict)
     late: dict[str, str] = field(default_factory=dict)
     """Posts that nobody sends by itself: record ids by title."""
+    converted: str = ""
+    """The record id of a post whose picture its platform does not take."""
 
     def add(self, table: str, cells: dict[str, Any]) -> str:
         from pyairtable import Api
@@ -57,7 +61,7 @@ class Day:
         answer = Calls(api).send("POST", url, json={"records": [{"fields": cells}]})
         return str(answer["records"][0]["id"])
 
-    def post(self, title: str, account: str, due_in_s: float) -> str:
+    def post(self, title: str, account: str, due_in_s: float, **more: Any) -> str:
         due = (datetime.now(UTC) + timedelta(seconds=due_in_s)).isoformat(timespec="milliseconds")
         cells = {
             "Title": title,
@@ -66,7 +70,7 @@ class Day:
             "Publish at": due,
             "Status": "Ready",
         }
-        return self.add("Posts", cells)
+        return self.add("Posts", cells | more)
 
     def instances(self, dag_id: str = DUE) -> list[dict[str, Any]]:
         """All mapped publish instances."""
@@ -164,6 +168,13 @@ def wait_for(condition: Callable[[], Any], patience_s: float) -> None:
         time.sleep(0.5)
 
 
+INSTAGRAM = "17841400000000777"
+WEBP = {
+    "path": "roast.webp",
+    "content_type": "image/webp",
+    "base64": base64.b64encode(picture_bytes("WEBP", (1080, 1080))).decode(),
+}
+"""Instagram takes JPEG only."""
 TITLES = (
     "goes well",
     "is refused",
@@ -203,6 +214,10 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
                         for id_, token in accounts.items()
                     ]
                 },
+                "instagram": {
+                    "accounts": [{"account_id": INSTAGRAM, "username": "roaster", "token": "token-roaster"}]
+                },
+                "media": {"files": [WEBP]},
             }
         )
         sandbox.switch(airtable_requests_per_s="0")
@@ -221,7 +236,9 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
             stack.prepare()
             stack.run("schedulo", "airtable", "create")
             tokens = home / "tokens.json"
-            tokens.write_text(json.dumps({f"x:{id_}": {"access_token": t} for id_, t in accounts.items()}))
+            secrets = {f"x:{id_}": {"access_token": t} for id_, t in accounts.items()}
+            secrets[f"instagram:{INSTAGRAM}"] = {"access_token": "token-roaster"}
+            tokens.write_text(json.dumps(secrets))
             stack.run("schedulo", "accounts", "connect", "--file", str(tokens))
             day = Day(stack, sandbox, web, mailbox)
             _play(day)
@@ -256,6 +273,11 @@ def _play(day: Day) -> None:
     day.mark("is done by hand", "success")
     day.clear(day.instance("is cleared"), only_failed=False)
 
+    roaster = {"Name": "Roaster", "Platform": "Instagram", "Account ID": INSTAGRAM, "Username": "roaster"}
+    roaster = day.add("Accounts", {**roaster, "Login": "Instagram Login", "Active": True})
+    media = [{"url": f"{day.sandbox.url}/media/{WEBP['path']}"}]
+    day.converted = day.post("is converted", roaster, 170, Media=media)
+
     tomorrow = posts["is for tomorrow"]
     day.seen["dry run"] = day.publish_now({"posts": [tomorrow], "dry_run": True})
     day.seen["out after the dry run"] = day.out("is for tomorrow")
@@ -277,6 +299,7 @@ def _play(day: Day) -> None:
     wait_for(lambda: day.out("is cleared"), 60)
     wait_for(lambda: all(item["state"] in ("success", "failed") for item in day.instances()), 60)
     wait_for(lambda: len(day.messages()) > 1 and len(day.mailbox.got) > 1, 180)
+    wait_for(lambda: day.out("is converted"), 240)
 
 
 @pytest.fixture(scope="module")
@@ -325,6 +348,19 @@ def hands(day: Day) -> Day:
 
 def test_a_waiting_post_is_found_by_platform_account_and_title(day: Day) -> None:
     assert "x @user1: goes well" in day.seen["labels"]
+
+
+def test_a_picture_that_instagram_does_not_take_goes_out_converted_and_on_time(day: Day) -> None:
+    assert day.out("is converted") == 1
+    with day.ledger.read() as connection:
+        row = connection.execute(sa.select(deliveries).where(deliveries.c.post_id == day.converted)).one()
+        (made,) = connection.execute(sa.select(renditions)).all()
+    (sent,) = row.content["media"]
+    assert (sent["content_type"], sent["sha256"]) == ("image/jpeg", made.sha256)
+    path = "/dags/prepare_posts/dagRuns/~/taskInstances"
+    found = day.stack.api("GET", path)["task_instances"]
+    prepared = [item for item in found if item["rendered_map_index"] == "is converted"]
+    assert [(item["task_id"], item["state"]) for item in prepared] == [("prepare_soon", "success")]
 
 
 def test_a_post_goes_out_once_and_its_task_is_green(day: Day) -> None:
