@@ -175,7 +175,9 @@ def states_page() -> str:
         f"*{schema.NOT_PLANNED}* in Airtable is `cancelled` with the problem of the post as its reason; it "
         "is planned again when the post is mended ([why](../decisions/0011-not-planned-is-cancelled.md)). "
         f"*{schema.UNAPPROVED}* is `held` until a person approves it "
-        "([why](../decisions/0030-approval-is-a-column.md)).",
+        "([why](../decisions/0030-approval-is-a-column.md)). "
+        f"*{schema.PREPARED}* is `scheduled` with its media here and fit "
+        "([how posts are prepared](../how-to/prepare-posts.md)).",
     )
 
 
