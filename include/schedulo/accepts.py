@@ -198,7 +198,16 @@ def _common(media: Media, rules: Rules) -> Iterator[Breach]:
         yield Breach(size, rule, Mend.RESHAPE, "Crop it, or choose in Fit what is done.")
 
 
-_NAMES = {"video/quicktime": "MOV", "video/x-matroska": "MKV", "video/mp2t": "MPEG-TS", "image/webp": "WebP"}
+_NAMES = {
+    "image/webp": "WebP",
+    "video/quicktime": "MOV",
+    "video/x-matroska": "MKV",
+    "video/x-msvideo": "AVI",
+    "video/x-ms-wmv": "WMV",
+    "video/x-flv": "FLV",
+    "video/mp2t": "MPEG-TS",
+    "video/webm": "WebM",
+}
 
 
 def _called(content_type: str) -> str:

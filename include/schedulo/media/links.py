@@ -29,6 +29,10 @@ EXTENSIONS = {
     "video/quicktime": "mov",
     "video/webm": "webm",
     "video/x-matroska": "mkv",
+    "video/x-msvideo": "avi",
+    "video/mp2t": "ts",
+    "video/x-ms-wmv": "wmv",
+    "video/x-flv": "flv",
 }
 """Some fetchers look at the end of an address before they look at the content type."""
 

@@ -35,13 +35,16 @@ pillow_heif.register_heif_opener()
 MAX_PIXELS = 80_000_000
 """Larger pictures are not opened: a few kB can unfold to gigabytes. No platform takes half of this."""
 
+MAX_SCANS = 200
+"""A JPEG that builds up slowly comes in a dozen scans. Each is a pass over all its pixels."""
+
 MAX_IMAGE_BYTES = 500_000_000
 """Twice what the largest such picture takes uncompressed."""
 
 VIDEO_SECONDS = 10.0
 """How long FFmpeg may look at a file."""
 
-HEAD_BYTES = 64
+HEAD_BYTES = 512
 MAX_TIMES = 5000
 """To see whether a frame rate varies, so many times of pictures are looked at where the index has them;"""
 MAX_PACKETS = 60
@@ -66,6 +69,11 @@ HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"
 
 VIDEO_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 """What an MP4 or QuickTime file may begin with (ISO/IEC 14496-12)."""
+
+FILM_STARTS = (
+    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", ("asf", "video/x-ms-wmv")),  # ASF header object
+    (b"FLV\x01", ("flv", "video/x-flv")),
+)
 
 SIDEWAYS = (5, 6, 7, 8)
 """EXIF orientations that swap width and height (EXIF 2.32, tag 0x0112)."""
@@ -133,8 +141,12 @@ def film_reader(head: bytes) -> tuple[str, str] | None:
     if head[4:8] in VIDEO_BOXES:
         return "mov", "video/quicktime" if head[8:12] == b"qt  " else "video/mp4"
     if head.startswith(b"\x1a\x45\xdf\xa3"):  # EBML (RFC 8794); its DocType stands in the first header
-        return "matroska", "video/webm" if b"webm" in head else "video/x-matroska"
-    return None
+        return "matroska", "video/webm" if b"webm" in head[:64] else "video/x-matroska"
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return "avi", "video/x-msvideo"
+    if head[::188][:3] == b"GGG":  # each packet of 188 bytes begins with 0x47 (ISO/IEC 13818-1)
+        return "mpegts", "video/mp2t"
+    return next((found for start, found in FILM_STARTS if head.startswith(start)), None)
 
 
 def _image(path: Path, name: str, *, is_heif: bool = False) -> Probed:
@@ -193,23 +205,35 @@ def _picture(path: Path, image: Image.Image) -> Probed:
     moves = image.format == "GIF" and frames > 1
     # MPO is the JPEG of cameras that add a second picture.
     content_type = IMAGES["JPEG" if image.format == "MPO" else image.format or ""]
-    _read_through(image)
+    _read_through(path, image)
     return Probed(MediaKind.GIF if moves else MediaKind.IMAGE, content_type, width, height, 0, facts)
 
 
-def _read_through(image: Image.Image) -> None:
+def _read_through(path: Path, image: Image.Image) -> None:
     """Trip over what is missing or damaged, as cheaply as the format allows. HEIC and AVIF are left to the
     conversion, which runs apart and which every platform needs."""
     match image.format:
         case "PNG":  # checksums of all its parts; nothing is unpacked
             image.verify()
         case "JPEG" | "MPO":  # unpacked at an eighth of its size
+            if _scans(path) > MAX_SCANS:
+                raise ValueError
             image.draft("L", (1, 1))
             image.load()
         case "HEIF" | "AVIF" | "GIF":
             pass
         case _:
             image.load()
+
+
+def _scans(path: Path) -> int:
+    """How often a JPEG says "start of scan"; within its pixels these two bytes do not occur."""
+    with path.open("rb") as file:
+        count = ahead = 0
+        while chunk := file.read(1 << 20):
+            count += chunk.count(b"\xff\xda") + (ahead == 0xFF and chunk[0] == 0xDA)
+            ahead = chunk[-1]
+    return count
 
 
 def is_foreign(profile: bytes | None) -> bool:
@@ -284,7 +308,7 @@ def _film_facts(
             layout = film_layout(file)
             index_last, edited, complete = layout.index_last, layout.edited, layout.complete
         else:
-            complete = matroska_complete(file)
+            complete = reader != "matroska" or matroska_complete(file)
     if not complete:
         return None
     return Facts(

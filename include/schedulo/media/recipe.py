@@ -28,6 +28,8 @@ PICTURE_BYTES = tuple(int(mb * 1_000_000) for mb in (4, 2, 1, 0.5, 0.2, 0.1))
 PICTURE_TYPES = ("image/jpeg", "image/png", "image/webp")
 """What pictures can become, the best first."""
 
+COPIED_FROM = ("video/mp4", "video/quicktime", "video/x-matroska", "video/webm")
+"""Containers that tell when each picture is shown, as MP4 must."""
 FILM_SIDES = ((1080, 1920), (720, 1280), (540, 960), (360, 640))
 """Shorter and longer side. No platform shows more than the first; the others are for what would not fit the
 size of a file otherwise."""
@@ -272,6 +274,8 @@ def _pictures(media: Media, rules: Pictures, fit: str) -> Iterator[Picture]:
 def _copies(media: Media, rules: Videos) -> Iterator[Film]:
     facts = media.facts
     if facts is None or facts.edited or facts.video_codec not in ("h264", "hevc"):
+        return
+    if media.content_type not in COPIED_FROM:
         return
     # Another index and other sound change the size by little.
     max_bytes = media.size_bytes + media.size_bytes // 50 + 1_000_000

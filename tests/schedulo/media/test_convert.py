@@ -183,6 +183,13 @@ def test_a_video_is_encoded_as_every_platform_takes_it(store: MediaStore, film: 
     assert b"elst" not in store.path(made.sha256).read_bytes()
 
 
+@pytest.mark.parametrize(("container", "codec"), [("avi", "mpeg4"), ("mpegts", "libx264"), ("asf", "wmv2")])
+def test_older_kinds_of_video_are_encoded(container: str, codec: str, store: MediaStore, film: Maker) -> None:
+    made = made_of(store, film(container, codec, frames=50, sound=True), "clip", REEL)
+    assert (made.content_type, made.facts is not None and made.facts.audio_codec) == ("video/mp4", "aac")
+    assert made.duration_ms == pytest.approx(2000, abs=250)
+
+
 def test_a_video_that_only_lacks_its_index_in_front_is_copied(store: MediaStore, film: Maker) -> None:
     content = film(frames=50, sound=True)
     made = made_of(store, content, "clip.mp4", REEL)

@@ -96,6 +96,36 @@ def test_a_video_is_known_by_its_bytes(
     assert facts.bit_rate > 0
 
 
+@pytest.mark.parametrize(
+    ("container", "codec", "content_type"),
+    [
+        ("avi", "mpeg4", "video/x-msvideo"),
+        ("mpegts", "libx264", "video/mp2t"),
+        ("asf", "wmv2", "video/x-ms-wmv"),
+        ("flv", "libx264", "video/x-flv"),
+    ],
+)
+def test_older_kinds_of_video_are_known_too(
+    container: str, codec: str, content_type: str, film: Maker, tmp_path: Path
+) -> None:
+    found = looked_at(tmp_path, film(container, codec, frames=50), "clip")
+    assert (found.kind, found.content_type, found.width, found.height) == (
+        MediaKind.VIDEO,
+        content_type,
+        64,
+        48,
+    )
+    assert found.duration_ms == pytest.approx(2000, abs=250)  # their headers know no better
+
+
+def test_a_jpeg_of_thousands_of_scans_is_refused_before_it_is_unpacked(
+    picture: Maker, tmp_path: Path
+) -> None:
+    content = picture("JPEG")
+    scans = b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00" * 1000
+    assert "damaged" in refusal(tmp_path, content[:-2] + scans + b"\xff\xd9")
+
+
 def test_sound_is_named_where_there_is_some(film: Maker, tmp_path: Path) -> None:
     with_sound = facts_of(looked_at(tmp_path, film(sound=True)))
     assert (with_sound.audio_codec, with_sound.audio_rate_hz, with_sound.audio_channels) == ("aac", 44100, 2)
