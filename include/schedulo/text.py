@@ -57,7 +57,10 @@ def _one_of(names: frozenset[str]) -> str:
     return "|".join(f"{letter}(?:{'|'.join(rests)})" for letter, rests in sorted(by_letter.items()))
 
 
-_TLD = rf"(?:(?:{_one_of(TOP_LEVEL_DOMAINS)})(?=[^0-9a-zA-Z@+-]|$)|xn--[-0-9a-z]+)"
+# (?a:...): of letters that are not ASCII none has an ASCII one as its other case (ı and İ, ſ).
+_PLAIN_TLDS = frozenset(filter(str.isascii, TOP_LEVEL_DOMAINS))
+_ANY_TLD = rf"(?:(?a:{_one_of(_PLAIN_TLDS)})|{_one_of(TOP_LEVEL_DOMAINS - _PLAIN_TLDS)})"
+_TLD = rf"(?:{_ANY_TLD}(?=(?a:[^0-9a-zA-Z@+-])|$)|(?a:xn--[-0-9a-z]+))"
 _SOME_TLD = re.compile(rf"\.{_TLD}", re.IGNORECASE)
 # DNS knows labels of 63 characters; names of 40 labels do not occur. A name beyond these bounds is counted as
 # text, and is longer than a link; without bounds the search would take quadratic time.
@@ -68,16 +71,16 @@ _PATH_CHARACTER = rf"[a-z0-9!*';:=+,.$/%#\[\]\-\u2013_~@|&{_CYRILLIC}{_LATIN}]"
 _PARENS = rf"\((?:{_PATH_CHARACTER}+|{_PATH_CHARACTER}*\({_PATH_CHARACTER}+\){_PATH_CHARACTER}*)\)"
 _PATH_END = rf"(?:[+\-a-z0-9=_#/{_CYRILLIC}{_LATIN}]|{_PARENS})"
 _PATH = rf"(?:{_PATH_CHARACTER}*(?:{_PARENS}{_PATH_CHARACTER}*)*{_PATH_END}|@{_PATH_CHARACTER}+/)"
-_QUERY = r"\?[a-z0-9!?*'@();:&=+$/%#\[\]\-_.,~|]*[a-z0-9\-_&=#/]"
+_QUERY = r"(?a:\?[a-z0-9!?*'@();:&=+$/%#\[\]\-_.,~|]*[a-z0-9\-_&=#/])"
 
 _URL = re.compile(
-    rf"(?:(?P<before>[^A-Za-z0-9@＠$#＃{X_INVALID_CHARACTERS}]|[{_MARKS}])|^)"
-    rf"(?P<url>(?P<scheme>https?://)?(?P<domain>(?:{_LABEL}){{0,{_MOST_LABELS}}}{_NAME}{_TLD})"
+    rf"(?:(?P<before>(?a:[^A-Za-z0-9@＠$#＃{X_INVALID_CHARACTERS}])|[{_MARKS}])|^)"
+    rf"(?P<url>(?P<scheme>(?a:https?://))?(?P<domain>(?:{_LABEL}){{0,{_MOST_LABELS}}}{_NAME}{_TLD})"
     rf"(?::[0-9]+)?(?P<path>/{_PATH}*)?(?:{_QUERY})?)",
     re.IGNORECASE,
 )
 _ASCII_DOMAIN = re.compile(rf"(?:[-a-z0-9{_LATIN}]+\.)+{_TLD}", re.IGNORECASE)
-_SHORT_LINK = re.compile(rf"https?://t\.co/(?P<slug>[a-z0-9]+)(?:{_QUERY})?", re.IGNORECASE)
+_SHORT_LINK = re.compile(rf"(?a:https?://t\.co/(?P<slug>[a-z0-9]+))(?:{_QUERY})?", re.IGNORECASE)
 _SHORT_LINK_SLUG_LENGTH = 40
 _LONGEST_URL = 4096
 
@@ -206,6 +209,9 @@ _HEAVY_AS_EMOJI = frozenset("©®")
 
 # --- counts ---
 
+_AMBIGUOUS_CASE = str.maketrans({"ı": "i", "İ": "I", "ſ": "s"})
+"""To some implementations these are the ASCII letters, so that a link ends elsewhere."""
+
 
 def _weight(character: str) -> int:
     code = ord(character)
@@ -227,6 +233,13 @@ def _weight_of(text: str) -> int:
 def x_weighted_length(text: str) -> int:
     """What X counts for `text`; 280 is the most for a plain account (twitter-text, config/v3.json)."""
     text = unicodedata.normalize("NFC", text).replace("\r\n", "\n")
+    length = _length(text)
+    if (other := text.translate(_AMBIGUOUS_CASE)) != text:
+        return max(length, _length(other))
+    return length
+
+
+def _length(text: str) -> int:
     weight, at = 0, 0
     for url in urls(text):
         inside = X_URL_LENGTH if url.certain else max(X_URL_LENGTH, _weight_of(text[url.start : url.end]))

@@ -197,6 +197,20 @@ FOUND_BY_SEARCH = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("text", "elsewhere"),
+    [
+        *(("co.jpıa", 25), ("ıhttp://a.co", 24), ("a.co/?q=ı", 24), ("x" * 40 + ".ıo", 43)),
+        *(("?q=1co.jpıhello", 4 + 23 + 5), ("a.ſu", 4), ("ſ" * 40 + ".ıo", 43)),
+    ],
+)
+def test_where_a_letter_may_pass_for_an_ascii_one_the_higher_count_is_taken(
+    text: str, elsewhere: int
+) -> None:
+    """The other figures are those of twitter-text for JavaScript, version 3.1.0."""
+    assert ours.x_weighted_length(text) >= max(elsewhere, twitter_text.parse_tweet(text).weightedLength)
+
+
 @pytest.mark.parametrize("text", FOUND_BY_SEARCH, ids=ascii)
 def test_a_text_that_once_counted_less_than_elsewhere_does_not_again(text: str) -> None:
     assert ours.x_weighted_length(text) >= twitter_text.parse_tweet(text).weightedLength
