@@ -59,7 +59,7 @@ ACCEPTS: Mapping[Format, Mapping[MediaKind, Rules]] = {
     Format.REEL: {MediaKind.VIDEO: REELS},
     Format.STORY: {MediaKind.IMAGE: PHOTOS, MediaKind.VIDEO: STORIES},
 }
-"""What files of a format must be like; a kind that is not named is not taken."""
+"""What the files that a format shows must be like; a kind that is not named is not taken."""
 NUMBERS: Mapping[Format, tuple[int, int | None]] = {
     Format.TEXT: (0, 0),
     Format.LINK: (0, 0),
@@ -73,12 +73,12 @@ NUMBERS: Mapping[Format, tuple[int, int | None]] = {
 
 
 def rules(account: Account, format_: Format) -> Mapping[MediaKind, Rules]:
-    """What files of a format must be like on this account; its option `photo_mb` makes photos smaller."""
-    found = ACCEPTS.get(format_, {})
-    if (photo_mb := account.options.get("photo_mb")) is None:
-        return found
-    smaller = replace(PHOTOS, max_bytes=int(photo_mb) * MB)
-    return {kind: smaller if taken is PHOTOS else taken for kind, taken in found.items()}
+    """What files of a format must be like on this account, a video's cover among them; its option `photo_mb`
+    makes photos smaller."""
+    photo_mb = account.options.get("photo_mb")
+    photos = PHOTOS if photo_mb is None else replace(PHOTOS, max_bytes=int(photo_mb) * MB)
+    found = {kind: photos if taken is PHOTOS else taken for kind, taken in ACCEPTS.get(format_, {}).items()}
+    return found | ({MediaKind.IMAGE: THUMBNAIL} if format_ is Format.VIDEO else {})
 
 
 def problems(account: Account, content: Content) -> Iterator[Problem]:
@@ -91,7 +91,8 @@ def problems(account: Account, content: Content) -> Iterator[Problem]:
     if len(content.media) < least or (most is not None and len(content.media) > most):
         rule = f"{content.format} needs " + (f"exactly {least}" if least == most else f"at least {least}")
         yield Problem("Media", f"{len(content.media)} files", rule, "Add or remove files.")
-    taken = rules(account, content.format)
+    shown = ACCEPTS.get(content.format, {})
+    taken = {kind: found for kind, found in rules(account, content.format).items() if kind in shown}
     for media in content.media if most != 0 else ():
         if media.kind in taken:
             yield from accepts.problems(media, taken[media.kind])

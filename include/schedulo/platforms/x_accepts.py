@@ -101,6 +101,10 @@ def problems(account: Account, content: Content) -> Iterator[Problem]:
         if media.kind in taken:
             yield from accepts.problems(media, taken[media.kind])
         yield from _alt_text(media)
+    if content.cover is not None:
+        name = content.cover.filename or content.cover.kind
+        rule = "X chooses the cover of a video itself; this one is left out"
+        yield Problem("Cover", name, rule, "Nothing need be done.", warning=True)
 
 
 def _text(account: Account, field: str, text: str, *, needed: bool) -> Iterator[Problem]:

@@ -743,7 +743,7 @@ def test_each_format_names_the_media_that_it_takes(format_: Format) -> None:
     taken = {
         Format.IMAGE: {MediaKind.IMAGE, MediaKind.GIF},
         Format.IMAGES: {MediaKind.IMAGE, MediaKind.GIF},
-        Format.VIDEO: {MediaKind.VIDEO},
+        Format.VIDEO: {MediaKind.VIDEO, MediaKind.IMAGE},  # and a cover
         Format.REEL: {MediaKind.VIDEO},
         Format.STORY: {MediaKind.IMAGE, MediaKind.VIDEO},
     }

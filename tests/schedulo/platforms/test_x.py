@@ -518,6 +518,12 @@ def test_alt_text_of_a_video_is_left_out_and_said():
     assert (problem.field, problem.warning) == ("Alt text", True)
 
 
+def test_a_cover_is_left_out_and_said():
+    content = Content(Format.VIDEO, "", (VIDEO,), cover=IMAGE)
+    (problem,) = CONVERSATION.check(ACCOUNT, content, public_media=False)
+    assert (problem.field, problem.warning) == ("Cover", True)
+
+
 def test_a_premium_account_may_write_more_and_show_longer_videos():
     long_video = Media("d", MediaKind.VIDEO, "video/mp4", 900_000_000, duration_ms=1_200_000)
     assert problems(Content(Format.TEXT, "x" * 25_000), PREMIUM) == []
