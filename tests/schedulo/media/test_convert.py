@@ -238,6 +238,70 @@ def test_an_upright_video_stands_upright_without_being_turned(store: MediaStore,
     assert not made.facts.turned
 
 
+def ffmpeg_made(folder: Path, name: str, picture: str, *more: str) -> bytes:
+    """A film of one second, of FFmpeg's own making, where PyAV cannot say what is wanted."""
+    path = folder / name
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", "-f", "lavfi", "-i", picture]
+    subprocess.run([*command, "-c:v", "libx264", *more, str(path)], check=True)
+    return path.read_bytes()
+
+
+def first_picture(store: MediaStore, media: Media) -> Image.Image:
+    with av.open(str(store.path(media.sha256))) as film:
+        return next(film.decode(video=0)).to_image()
+
+
+def test_an_upright_video_is_cropped_as_people_see_it(store: MediaStore, tmp_path: Path) -> None:
+    """Red at the left of what is stored, which is turned: red ends up at the top, and is cut off."""
+    bars = "color=blue:s=96x64:r=25:d=2,drawbox=w=16:h=64:c=red:t=fill"
+    flat = tmp_path / "flat.mov"
+    flat.write_bytes(ffmpeg_made(tmp_path, "bars.mov", bars, "-pix_fmt", "yuv420p"))
+    turned = tmp_path / "turned.mov"
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", "-display_rotation", "-90"]
+    subprocess.run([*command, "-i", str(flat), "-c", "copy", str(turned)], check=True)
+    whole = made_of(store, turned.read_bytes(), "phone.mov", replace(REEL, fps=(30, 60)))
+    assert (whole.width, whole.height) == (64, 96)
+    red, _, blue = first_picture(store, whole).getpixel((32, 8))  # type: ignore[misc]
+    assert red > 150 > blue
+    made = made_of(store, turned.read_bytes(), "phone.mov", replace(REEL, aspect=(1.0, 1.0)))
+    assert (made.width, made.height) == (64, 64)
+    for place in ((32, 4), (32, 60)):
+        red, _, blue = first_picture(store, made).getpixel(place)  # type: ignore[misc]
+        assert blue > 150 > red
+
+
+def test_a_video_gets_a_black_frame_where_its_author_wants_one(store: MediaStore, film: Maker) -> None:
+    made = made_of(store, film(size=(96, 64), frames=30), "clip.mp4", replace(REEL, aspect=(1.0, 1.0)), "pad")
+    assert (made.width, made.height) == (96, 96)
+    assert max(first_picture(store, made).getpixel((48, 4))) < 20  # type: ignore[type-var]
+
+
+def test_high_dynamic_range_becomes_plain(store: MediaStore, tmp_path: Path) -> None:
+    tags = "color_primaries=bt2020:color_trc=arib-std-b67:colorspace=bt2020nc"
+    grey = f"color=gray:s=64x48:r=25:d=1,format=yuv420p10le,setparams={tags}"
+    content = ffmpeg_made(tmp_path, "hdr.mov", grey, "-pix_fmt", "yuv420p10le")
+    facts = store.put(content).facts
+    assert facts is not None
+    assert facts.high_dynamic_range
+    made = made_of(store, content, "hdr.mov", REEL)
+    assert made.facts is not None
+    assert (made.facts.high_dynamic_range, made.facts.pixel_format) == (False, "yuv420p")
+    assert 40 < sum(first_picture(store, made).getpixel((32, 24))) / 3 < 220  # type: ignore[arg-type]
+
+
+def test_an_interlaced_video_of_narrow_pixels_becomes_whole_with_square_ones(
+    store: MediaStore, tmp_path: Path
+) -> None:
+    moving = "testsrc2=s=72x60:r=50:d=1,interlace"
+    content = ffmpeg_made(
+        tmp_path, "tape.mp4", moving, "-flags", "+ildct+ilme", "-pix_fmt", "yuv420p", "-aspect", "16:9"
+    )
+    made = made_of(store, content, "tape.mp4", REEL)
+    assert (made.width, made.height) == (108, 60)
+    assert made.facts is not None
+    assert not made.facts.interlaced
+
+
 def test_an_uneven_video_becomes_steady(store: MediaStore, film: Maker) -> None:
     content = film(frames=40, spans=[1, 1, 3, 1, 2])
     made = made_of(store, content, "phone.mp4", replace(REEL, fps=(30, 60)))
