@@ -104,7 +104,7 @@ def tell_late(connection: sa.Connection, now_ms: int) -> None:
         incidents.c.key == incident_cases.c.incident_key,
         incidents.c.closed_ms.is_(None),
     )
-    late = sa.select(_D.id, _D.reason).where(
+    late = sa.select(_D.id).where(
         _D.state == State.SCHEDULED,
         ~_D.ready,
         _D.due_ms <= now_ms + int(LATE_S * 1000),

@@ -20,6 +20,7 @@ from schedulo.media.links import EXTENSIONS
 from schedulo.media.recipe import Recipe
 from schedulo.media.store import MediaStore
 from schedulo.model import Media, MediaKind
+from schedulo.words import shown
 
 _TYPES = {MediaKind.IMAGE: "image/jpeg", MediaKind.GIF: "image/gif", MediaKind.VIDEO: "video/mp4"}
 
@@ -37,7 +38,7 @@ class File:
 
     @property
     def name(self) -> str:
-        return self.ref.filename or "a file"
+        return called_so(self.ref.filename)
 
     @property
     def missing(self) -> bool:
@@ -69,6 +70,11 @@ class Files:
 
     def rendition(self, source: Media, recipe: Recipe) -> Rendition:
         return self.renditions.get((source.sha256, recipe.key)) or Rendition()
+
+
+def called_so(filename: str) -> str:
+    """A file's name for people."""
+    return shown(filename) or "a file"
 
 
 def refs_of(row: PostRow) -> tuple[AttachmentRef, ...]:

@@ -33,8 +33,9 @@ from schedulo.media.probe import MediaError
 from schedulo.media.store import MissingMedia
 from schedulo.model import Media
 from schedulo.planning.content import Work
-from schedulo.planning.files import Files, known_files, refs_of
+from schedulo.planning.files import Files, called_so, known_files, refs_of
 from schedulo.planning.rows import Planner
+from schedulo.words import shown
 
 FETCHERS = 4
 """So many posts' files are fetched at the same time by one task."""
@@ -135,7 +136,7 @@ class Preparer:
             raise
         except Exception as error:
             self.say("".join(traceback.format_exception(error)))
-            fault = f"{row.title or row.record_id}: a fault of the program ({type(error).__name__})"
+            fault = f"{shown(row.title) or row.record_id}: a fault of the program ({type(error).__name__})"
             return Prepared(row.record_id, trouble=fault)
         trouble = "; ".join(missing + misfits)
         return Prepared(row.record_id, trouble=trouble, wait_s=AGAIN_S if missing else None)
@@ -231,7 +232,7 @@ class Preparer:
         for id_, found in results.items():
             self._keep(wanted[id_], found)
         return [
-            f"{wanted[id_].filename or 'a file'}: {found}"
+            f"{called_so(wanted[id_].filename)}: {found}"
             for id_, found in results.items()
             if isinstance(found, FetchError) and found.temporary
         ]
@@ -246,10 +247,10 @@ class Preparer:
                 ref.url, self.planner.store, filename=ref.filename, allowed_hosts=self.allowed_hosts
             )
         except (FetchError, MediaError) as error:
-            self.say(f"{ref.filename or 'a file'}: {error}")
+            self.say(f"{called_so(ref.filename)}: {error}")
             return error
         took_s = time.monotonic() - began
-        self.say(f"{ref.filename or 'a file'}: {found.size_bytes:,} bytes fetched in {took_s:.1f} s")
+        self.say(f"{called_so(ref.filename)}: {found.size_bytes:,} bytes fetched in {took_s:.1f} s")
         return found
 
     def _keep(self, ref: AttachmentRef, found: Media | FetchError | MediaError) -> None:
@@ -260,7 +261,9 @@ class Preparer:
             case FetchError() if found.temporary:
                 values["trouble"] = str(found)
             case FetchError():
-                values["problem"] = f"Media ({ref.filename}): {found}. The author attaches it again."
+                values["problem"] = (
+                    f"Media ({called_so(ref.filename)}): {found}. The author attaches it again."
+                )
             case MediaError():
                 values["problem"] = found.problem.sentence()
         ledger = self.planner.ledger
@@ -282,7 +285,7 @@ class Preparer:
         return [trouble for item in work if (trouble := self._make(item))]
 
     def _make(self, item: Work) -> str:
-        ledger, name = self.planner.ledger, item.media.filename or "a file"
+        ledger, name = self.planner.ledger, called_so(item.media.filename)
         r = renditions.c
         before = sa.select(r.trouble, r.made_ms).where(
             r.source == item.media.sha256, r.recipe == item.recipe.key

@@ -25,7 +25,7 @@ from schedulo.media.store import MediaStore
 from schedulo.model import Account, Platform
 from schedulo.planning import approvals, mentions
 from schedulo.planning.content import Fitted, Work, content_hash, fingerprint, fit
-from schedulo.planning.files import Files, known_files, refs_of
+from schedulo.planning.files import Files, called_so, known_files, refs_of
 from schedulo.planning.mentions import Mentions
 from schedulo.platforms import AFTER
 from schedulo.platforms.after import After
@@ -239,7 +239,7 @@ class Planner:
         if fitted.ready:
             return ""
         missing = [_named(file.name, file.trouble) for file in fitted.missing]
-        misfits = [_named(item.media.filename or "a file", item.trouble) for item in fitted.work]
+        misfits = [_named(called_so(item.media.filename), item.trouble) for item in fitted.work]
         ahead_ms = int(self.settings.prepare_ahead_s * 1000)
         tried = any([*(file.trouble for file in fitted.missing), *(item.trouble for item in fitted.work)])
         if due_in_ms > ahead_ms and not tried:

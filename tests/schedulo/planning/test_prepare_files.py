@@ -227,3 +227,19 @@ def test_publishing_now_says_what_keeps_it_from_being_prepared(office: Office) -
     assert "HTTP 503" in prepared.sentences[0]
     (asked,) = claim_now(office.last, "now-1", wished)
     assert "HTTP 503" in asked.sentence
+
+
+def test_what_its_author_changes_while_a_file_is_converted_is_not_undone(office: Office) -> None:
+    made_post = post(office)
+    office.tick()
+    preparer = office.preparer()
+
+    def edit(line: str) -> None:
+        if "to be made to fit" in line:
+            office.change("Posts", made_post, Text="better words")
+            office.tick()
+
+    preparer.say = edit
+    preparer.prepare(made_post, "prepare-1")
+    row = office.one()
+    assert (row.ready, row.content["text"]) == (True, "better words")
