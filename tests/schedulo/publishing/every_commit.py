@@ -39,6 +39,7 @@ class Case:
     method: str = "POST"
     thread: tuple[str, ...] = ()
     first_comment: str = ""
+    cover: Callable[[], bytes] | None = None
 
     def shown(self, text: str) -> str:
         """What the public sees of a text."""
@@ -93,6 +94,7 @@ CASES = {
     "facebook photo": Case(P.FACEBOOK, PAGE, F.IMAGE, "feed", (_one,)),
     "facebook photos": Case(P.FACEBOOK, PAGE, F.IMAGES, "feed", (_one, _two)),
     "facebook video": Case(P.FACEBOOK, PAGE, F.VIDEO, "videos:finish", (_film,)),
+    "facebook video with a cover": Case(P.FACEBOOK, PAGE, F.VIDEO, "videos:finish", (_film,), cover=_one),
     "facebook reel": Case(P.FACEBOOK, PAGE, F.REEL, "video_reels:finish", (_film,)),
     "facebook photo story": Case(P.FACEBOOK, PAGE, F.STORY, "photo_stories", (_one,)),
     "facebook video story": Case(P.FACEBOOK, PAGE, F.STORY, "video_stories:finish", (_film,)),
@@ -172,6 +174,7 @@ def content_of(stage: Stage, case: Case, text: str) -> Content:
         options=dict(case.options),
         thread=case.thread,
         first_comment=case.first_comment,
+        cover=stage.file(case.cover()) if case.cover else None,
     )
 
 
