@@ -1,8 +1,8 @@
 """Pictures and videos made by code: small, real files within every platform's limits.
 
-Pictures are JPEGs of 4:5 to 1.91:1 (Instagram's narrowest rule). Videos are H.264 in MP4, upright 9:16 with
-540x960 pixels (Facebook reels), 24 pictures a second (TikTok and Instagram take 23 to 60) and 4 seconds long
-(reels begin at 3), with the index in front (Instagram).
+JPEGs are of 4:5 to 1.91:1 (Instagram's narrowest rule); other pictures are there to be converted. Videos are
+H.264 in MP4, upright 9:16 with 540x960 pixels (Facebook reels), 24 pictures a second (TikTok and Instagram
+take 23 to 60) and 4 seconds long (reels begin at 3), with the index in front (Instagram).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ VIDEO_S = 4
 _PAPER: Colour = (250, 246, 238)
 
 
-def picture(words: str, colour: Colour, size: tuple[int, int] = (1080, 1080)) -> bytes:
-    """A JPEG: a sun over a sea, and a line of words."""
+def picture(words: str, colour: Colour, size: tuple[int, int] = (1080, 1080), kind: str = "JPEG") -> bytes:
+    """A picture: a sun over a sea, and a line of words. `kind` is Pillow's name of its format."""
     out = io.BytesIO()
-    _scene(words, colour, size, 0.35).save(out, "JPEG", quality=85)
+    _scene(words, colour, size, 0.35).save(out, kind, quality=85)
     return out.getvalue()
 
 

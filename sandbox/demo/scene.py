@@ -71,9 +71,17 @@ class Post:
     by_clock: bool = False
     """Planned as a time on the clock of its account's zone, not as an instant."""
     fault: Fault | None = None
+    cover: str = ""
+    """The picture that stands for its video."""
     draft: str = ""
     """The sandbox's name of the request that brings it into the inbox; empty: it is no draft."""
     wrong: bool = False
+
+    @property
+    def follows(self) -> tuple[str, ...]:
+        """What is to be seen under the post besides: parts of a thread, a first comment."""
+        parts = str(self.cells.get("Thread", "")).split("\n---\n")
+        return tuple(text for text in (*parts, str(self.cells.get("First comment", ""))) if text)
 
     def row(self, first_due: datetime, media_url: str, account_ids: Mapping[Account, str]) -> dict[str, Any]:
         """Its row in Posts."""
@@ -88,6 +96,7 @@ class Post:
             "Text": self.text,
             "Accounts": [account_ids[account] for account in self.accounts],
             "Media": [{"url": f"{media_url}/{name}", "filename": name} for name in self.media],
+            "Cover": [{"url": f"{media_url}/{name}", "filename": name} for name in (self.cover,) if name],
             "Status": "Ready",
             **when,
             **self.cells,
@@ -133,7 +142,7 @@ POSTS: tuple[Post, ...] = (
         (IG_NYC,),
         3,
         ("roast.mp4",),
-        {"Cover at (s)": 2},
+        cover="guji.jpg",
     ),
     Post("Latte art", "Six hearts, one cup #latteart", (TT_BERLIN,), 3, ("latte.mp4",), _TIKTOK),
     Post(
@@ -158,10 +167,13 @@ POSTS: tuple[Post, ...] = (
         "Three days with the people who grow it. #coffee",
         (IG_NYC,),
         6,
-        ("farm.jpg", "harvest.mp4", "tasting.jpg"),
-        {"Alt text": "A green sun over a dark sea", "Tagged people": "@northlight.berlin 0.5 0.4"},
+        ("farm.webp", "harvest.mp4", "tasting.jpg"),
+        {
+            "Alt text": "A green sun over a dark sea",
+            "Tagged people": "@northlight.berlin 0.5 0.4",
+            "First comment": "#specialty #directtrade",
+        },
     ),
-    Post("At the window", "", (IG_BERLIN,), 7, ("window.jpg",), {"Format": "Story"}, by_clock=True),
     Post(
         "Brew guide",
         "Our brew guide is online",
@@ -197,7 +209,14 @@ POSTS: tuple[Post, ...] = (
         10,
         cells={"Poll": "Light and floral\nDark and round\nSurprise me", "Poll lasts (h)": 48},
     ),
-    Post("Open today", "", (FB_NYC,), 10, ("today.jpg",), {"Format": "Story"}),
+    Post("Open today", "", (IG_BERLIN, FB_NYC), 10, ("today.png",), {"Format": "Story"}),
+    Post(
+        "How we taste",
+        "We taste every lot three times.",
+        (X_BERLIN,),
+        12,
+        cells={"Thread": "Once when it is green.\n---\nOnce when it is roasted, and once when you do."},
+    ),
     Post("The long story", "How it all began. " * 20, (X_BERLIN,), 9, wrong=True),
 )
 
@@ -230,12 +249,11 @@ def files() -> dict[str, bytes]:
         "blue-bag.jpg": media.picture("Blue bag", blue),
         "cup.jpg": media.picture("One cup", green),
         "team.jpg": media.picture("The team", green, (1200, 800)),
-        "today.jpg": media.picture("Open today", green, (1080, 1920)),
+        "today.png": media.picture("Open today", green, (1080, 1920), "PNG"),
         "street.jpg": media.picture("Brooklyn", orange, (1200, 800)),
         "bar.jpg": media.picture("The bar", blue, (1200, 800)),
-        "farm.jpg": media.picture("The farm", green),
+        "farm.webp": media.picture("The farm", green, (2400, 1000), "WEBP"),
         "tasting.jpg": media.picture("The tasting", orange),
-        "window.jpg": media.picture("At the window", red, (1080, 1920)),
         "harvest.mp4": media.video("The harvest", green),
         "roast.mp4": media.video("Roasting day", orange),
         "latte.mp4": media.video("Latte art", red),

@@ -43,6 +43,8 @@ class Result:
     due: float
     received: tuple[float, ...]
     """When it arrived at the platform: once, if all is well."""
+    follows: tuple[int, ...]
+    """How often each of what belongs under it arrived: parts of a thread, a first comment."""
     refused: int
     """How often the ordered trouble met it."""
     trouble: str
@@ -73,7 +75,8 @@ class Outcome:
 
     @property
     def duplicates(self) -> int:
-        return sum(max(0, len(result.received) - 1) for result in self.results)
+        counts = [count for one in self.results for count in (len(one.received), *one.follows)]
+        return sum(max(0, count - 1) for count in counts)
 
     @property
     def worst_lateness_s(self) -> float:
@@ -86,10 +89,12 @@ class Outcome:
 
     @property
     def good(self) -> bool:
-        """All went out exactly once and not early, each ordered trouble was met, the wrong post is named."""
+        """All went out exactly once and not early, with what belongs under it; each ordered trouble was met,
+        and the wrong post is named."""
         wrong = [post.title for post in POSTS if post.wrong]
         return (
             self.published == len(self.results)
+            and all(count == 1 for result in self.results for count in result.follows)
             and not (self.duplicates or self.strangers or self.early)
             and all(result.refused for result in self.results if result.trouble)
             and all(self.problems.get(title) for title in wrong)
@@ -178,7 +183,7 @@ class Show:
         live = self._stage.control("posts")
         recent = self._stage.control("recent")
         results = [self._result(one, live, recent.get(one.account.platform, [])) for one in self._planned]
-        expected = {_mark(one) for one in self._planned}
+        expected = {mark for one in self._planned for mark in (_mark(one), *_follows(one))}
         strangers = sum((post["platform"], post["account_id"], post["text"]) not in expected for post in live)
         problems = {post.title: self._problem(post.title) for post in POSTS if post.wrong}
         return Outcome(results, problems, strangers)
@@ -210,6 +215,7 @@ class Show:
             zone=account.zone,
             due=one.due.timestamp(),
             received=tuple(arrived),
+            follows=tuple(_count(live, mark) for mark in _follows(one)),
             refused=len(refused),
             trouble=post.fault.told if post.fault else "",
             state=str(row.get("State", "")),
@@ -275,6 +281,14 @@ def report(outcome: Outcome, console: Console) -> None:
 
 def _mark(one: Planned) -> tuple[str, str, str]:
     return one.account.platform, one.account.account_id, one.post.text
+
+
+def _follows(one: Planned) -> list[tuple[str, str, str]]:
+    return [(*_mark(one)[:2], text) for text in one.post.follows]
+
+
+def _count(live: Sequence[dict[str, Any]], mark: tuple[str, str, str]) -> int:
+    return sum((item["platform"], item["account_id"], item["text"]) == mark for item in live)
 
 
 def _word(result: Result) -> str:

@@ -174,7 +174,7 @@ def _seconds(instant: str) -> float:
 
 
 def _hosted(files: dict[str, bytes]) -> list[dict[str, str]]:
-    types = {"jpg": "image/jpeg", "mp4": "video/mp4"}
+    types = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp", "mp4": "video/mp4"}
     return [
         {
             "path": name,
