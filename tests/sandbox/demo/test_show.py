@@ -11,18 +11,19 @@ from sandbox.demo.show import Outcome, Result
 DUE = 1_800_000_000.0
 
 
-def result(*received: float, trouble: str = "", refused: int = 0) -> Result:
+def result(*received: float, trouble: str = "", refused: int = 0, follows: tuple[int, ...] = ()) -> Result:
     return Result(
-        "x",
-        "ann",
-        "Hello",
-        "Europe/Berlin",
-        DUE,
-        tuple(DUE + at for at in received),
-        refused,
-        trouble,
-        "",
-        "",
+        platform="x",
+        account="ann",
+        title="Hello",
+        zone="Europe/Berlin",
+        due=DUE,
+        received=tuple(DUE + at for at in received),
+        follows=follows,
+        refused=refused,
+        trouble=trouble,
+        state="",
+        link="",
     )
 
 
@@ -41,13 +42,15 @@ def test_all_is_well_when_each_arrived_once_and_the_wrong_one_is_named() -> None
     [
         ([result()], "published 0 of 1 · duplicates 0 · worst lateness inf s"),
         ([result(0.1, 0.2)], "published 1 of 1 · duplicates 1 · worst lateness 0.100 s"),
+        ([result(0.1, follows=(1, 0))], "published 1 of 1 · duplicates 0 · worst lateness 0.100 s"),
+        ([result(0.1, follows=(2,))], "published 1 of 1 · duplicates 1 · worst lateness 0.100 s"),
         ([result(-0.001)], "published 1 of 1 · duplicates 0 · worst lateness -0.001 s"),
         (
             [result(0.1), result(0.2, trouble="asked to wait")],
             "published 2 of 2 · duplicates 0 · worst lateness 0.100 s",
         ),
     ],
-    ids=["lost", "twice", "early", "trouble not met"],
+    ids=["lost", "twice", "without its comment", "with two comments", "early", "trouble not met"],
 )
 def test_all_is_not_well_when_a_post_is(flaw: list[Result], last_line: str) -> None:
     outcome = replace(GOOD, results=flaw)
