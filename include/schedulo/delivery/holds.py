@@ -249,6 +249,12 @@ def held(now_ms: int, after_ms: int = 0) -> sa.ColumnElement[bool]:
     return sa.exists().where(*_now(now_ms), _about(), lasts)
 
 
+def troubled(now_ms: int) -> sa.ColumnElement[bool]:
+    """SQL: an error holds the delivery's account, its platform or everything now: asking may prolong a limit,
+    and a login that is refused shows nothing."""
+    return sa.exists().where(*_now(now_ms), _about(), _H.error_kind != "")
+
+
 def _about() -> sa.ColumnElement[bool]:
     """SQL: a row of `holds` is about a row of `deliveries`."""
     return sa.or_(

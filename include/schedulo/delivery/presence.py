@@ -12,12 +12,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from schedulo.delivery.holds import troubled
 from schedulo.delivery.incidents import Trouble, incident
 from schedulo.delivery.news import changed
 from schedulo.delivery.rows import Delivery, load, tell_story
 from schedulo.delivery.transitions import ON_AIR, move
 from schedulo.errors.kinds import Actor
-from schedulo.ledger.tables import deliveries
+from schedulo.ledger.tables import accounts, deliveries
 from schedulo.model import Format, State
 from schedulo.platforms.after import Presence
 from schedulo.settings import Settings
@@ -49,11 +50,15 @@ def sought(connection: sa.Connection, now_ms: int, settings: Settings, limit: in
     every_ms = int(settings.still_there_s * 1000)
     rests = sa.or_(_D.state.in_((State.PUBLISHED, State.REMOVED)), _D.error_kind != "")
     doubted = sa.and_(_D.state != State.REMOVED, _D.absent_ms.is_not(None))
+    active = sa.exists().where(accounts.c.key == _D.account_key, accounts.c.active)
     query = (
         sa.select(_D.id, out_ms.label("out_ms"))
         .where(
             _D.state.in_((*ON_AIR, State.REMOVED)),
             rests,
+            active,
+            ~troubled(now_ms),
+            _D.content["format"].as_string().not_in(PASSING),
             _D.remote_id.is_not(None),
             out_ms > now_ms - settings.still_there_days * DAY_MS,
             out_ms <= now_ms - AGAIN_MS,
@@ -68,11 +73,7 @@ def sought(connection: sa.Connection, now_ms: int, settings: Settings, limit: in
     )
     rows = connection.execute(query).all()
     found = load(connection, [row.id for row in rows])
-    return [
-        Sought(one, one.remote_id, row.out_ms)
-        for row in rows
-        if (one := found[row.id]).remote_id and one.content.format not in PASSING
-    ]
+    return [Sought(one, one.remote_id, row.out_ms) for row in rows if (one := found[row.id]).remote_id]
 
 
 def looked(connection: sa.Connection, now_ms: int, found: Mapping[str, Presence]) -> list[str]:

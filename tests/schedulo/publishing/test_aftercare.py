@@ -12,8 +12,9 @@ import sqlalchemy as sa
 
 from schedulo.delivery import amending, amendments
 from schedulo.delivery.amendments import Request, Verb
+from schedulo.delivery.holds import set_hold
+from schedulo.ledger.tables import accounts, deliveries, writes
 from schedulo.ledger.tables import amendments as amendments_table
-from schedulo.ledger.tables import deliveries, writes
 from schedulo.model import Content, Format, WriteState
 from schedulo.planning.take_down import why_not
 from schedulo.platforms import AFTER, CONVERSATIONS
@@ -392,8 +393,6 @@ def test_an_older_text_never_arrives_after_a_newer_one(stage: Stage) -> None:
 
 
 def test_an_edit_waits_for_the_end_of_a_hold_and_a_take_down_does_not(stage: Stage) -> None:
-    from schedulo.delivery.holds import set_hold
-
     id_ = on_page(stage)
     newer(stage, id_, Content(Format.TEXT, "better"))
     ask(stage, id_, Verb.EDIT)
@@ -540,6 +539,32 @@ def test_no_look_is_taken_where_it_is_switched_off_or_the_post_is_old(stage: Sta
     stage.settings = replace(stage.settings, still_there_s=0.0)
     look(stage)
     assert stage.row(id_).checked_ms is None
+
+
+@pytest.mark.parametrize("why", ["a story", "an account that is switched off", "a hold by an error"])
+def test_what_says_nothing_of_a_post_is_not_looked_for(stage: Stage, why: str) -> None:
+    id_ = on_x(stage)
+    age(stage, id_)
+    with stage.ledger.begin() as connection:
+        now_ms = stage.ledger.now_ms(connection)
+        if why == "a hold by an error":
+            set_hold(connection, now_ms, "account", "x:1", "r", "schedulo", None, "reconnect")
+        elif why == "a story":
+            content = Content(Format.STORY).to_json()
+            connection.execute(sa.update(deliveries).values(content=content))
+        else:
+            connection.execute(sa.update(accounts).values(active=False))
+    look(stage)
+    assert stage.row(id_).checked_ms is None
+
+
+def test_a_hold_by_a_person_keeps_nobody_from_looking(stage: Stage) -> None:
+    id_ = on_x(stage)
+    age(stage, id_)
+    with stage.ledger.begin() as connection:
+        set_hold(connection, stage.ledger.now_ms(connection), "everything", "", "fire", "ann")
+    look(stage)
+    assert stage.row(id_).checked_ms
 
 
 class Broken:
