@@ -30,15 +30,18 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Media]:
 def problems(post: scene.Post, media: dict[str, Media]) -> list[str]:
     ids = {account: f"rec{account.account_id}" for account in scene.ACCOUNTS}
     cells: dict[str, Any] = post.row(FIRST_DUE, "http://127.0.0.1/media", ids)
-    cells["Media"] = [
-        {"id": name, "url": "http://127.0.0.1", "filename": name, "size": 1} for name in post.media
-    ]
+    for field in ("Media", "Cover"):
+        cells[field] = [
+            {"id": item["filename"], "url": "http://127.0.0.1", "filename": item["filename"], "size": 1}
+            for item in cells[field]
+        ]
     row = post_row({"id": "rec1", "fields": cells}, Mapping())
     found = [problem.sentence() for problem in row.problems]
     for one in post.accounts:
         account = account_row({"id": "recA", "fields": one.cells}, Mapping()).account()
         assert account is not None
-        files = Files({ref.id: File(ref, media[ref.filename]) for ref in row.attachments})
+        refs = [*row.attachments, *([row.cover] if row.cover else [])]
+        files = Files({ref.id: File(ref, media[ref.filename]) for ref in refs})
         fitted = fit(row, files, account, CONVERSATIONS[account.platform], public_media=True)
         found += [problem.sentence() for problem in fitted.problems if not problem.warning]
     return found
