@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from schedulo.airtable.mapping import Mapping
+from schedulo.airtable.rows import post_row
 from schedulo.model import Account, Format, Media, MediaKind, Platform
-from schedulo.planning.content import Fitted, fit
+from schedulo.planning.content import Fitted, content_hash, fit
+from schedulo.planning.files import Files
 from schedulo.platforms import CONVERSATIONS
 from tests.schedulo.planning.attached import attached
 
@@ -127,3 +130,31 @@ def test_a_picture_whose_format_says_reel_is_an_image() -> None:
     found = fitted(Platform.INSTAGRAM, PICTURE, Format="Reel")
     assert found.content is not None
     assert found.content.format is Format.IMAGE
+
+
+NOT_HERE = ("photo.jpg", "photo.heic", "film.mov", "loop.gif")
+
+
+@pytest.mark.parametrize("platform", Platform)
+@pytest.mark.parametrize("filename", NOT_HERE)
+@pytest.mark.parametrize("wish", ["", "Reel", "Story", "Draft to inbox"])
+def test_what_is_not_here_is_waited_for_and_no_problem(platform: Platform, filename: str, wish: str) -> None:
+    """It is said to be a picture, a film or an animation, and may well be a good one."""
+    media = [{"id": "att1", "url": "https://files.example/1", "filename": filename}]
+    cells = {"Text": "Look", "Media": media, "TikTok privacy": "Everyone", "Format": wish}
+    row = post_row({"id": "rec1", "fields": cells}, Mapping())
+    account = Account(platform, "1", "ours", options={"login": "instagram_login"})
+    found = fit(row, Files({}), account, CONVERSATIONS[platform], public_media=True)
+    assert errors(found) == []
+    assert not found.ready
+    assert found.written is not None
+    assert content_hash(found.written) == ""
+
+
+def test_a_file_that_may_be_anything_is_waited_for() -> None:
+    media = [{"id": "att1", "url": "https://files.example/1", "filename": "file"}]
+    row = post_row({"id": "rec1", "fields": {"Text": "Look", "Media": media}}, Mapping())
+    found = fit(
+        row, Files({}), Account(Platform.X, "1", "ours"), CONVERSATIONS[Platform.X], public_media=True
+    )
+    assert (found.content, errors(found), found.ready) == (None, [], False)

@@ -243,3 +243,14 @@ def test_what_its_author_changes_while_a_file_is_converted_is_not_undone(office:
     preparer.prepare(made_post, "prepare-1")
     row = office.one()
     assert (row.ready, row.content["text"]) == (True, "better words")
+
+
+def test_an_animation_becomes_a_reel_where_none_is_taken(office: Office) -> None:
+    made_post = office.post(instagram(office), due_in_s=3600)
+    office.attach(made_post, "loop.gif", "image/gif", picture_bytes("GIF", (320, 568), frames=4))
+    office.tick()
+    office.prepare()
+    row = office.one()
+    (media,) = row.content["media"]
+    assert (row.ready, row.content["format"], media["filename"]) == (True, "reel", "loop.mp4")
+    assert media["duration_ms"] >= 3000
