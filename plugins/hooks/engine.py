@@ -24,7 +24,7 @@ from schedulo.delivery.incidents import Trouble, incident, over
 from schedulo.errors.airtable import AirtableSetupError
 from schedulo.errors.kinds import Actor
 from schedulo.ledger.database import Ledger
-from schedulo.media import MediaLinks, MediaStore
+from schedulo.media import MediaLinks, MediaStore, look_apart
 from schedulo.planning.prepare import Preparer
 from schedulo.planning.rows import Planner
 from schedulo.planning.tick import Tick
@@ -159,7 +159,8 @@ def make_preparer(say: Callable[[str], None]) -> Preparer:
 
 def make_planner() -> Planner:
     """What plans rows."""
-    return Planner(LedgerHook().get_conn(), MediaStore(settings().media), settings(), CONVERSATIONS)
+    store = MediaStore(settings().media, look_apart)
+    return Planner(LedgerHook().get_conn(), store, settings(), CONVERSATIONS)
 
 
 def _hosts(hook: AirtableHook) -> frozenset[str]:

@@ -3,6 +3,7 @@
 from schedulo.media.convert import ConversionError, Limits, convert
 from schedulo.media.fetch import FetchError, fetch
 from schedulo.media.links import MediaLinks
+from schedulo.media.look import look_apart
 from schedulo.media.probe import MediaError, Probed, probe
 from schedulo.media.recipe import Recipe, recipe_for
 from schedulo.media.store import MediaStore, MissingMedia, SliceReader
@@ -20,6 +21,7 @@ __all__ = [
     "SliceReader",
     "convert",
     "fetch",
+    "look_apart",
     "probe",
     "recipe_for",
 ]

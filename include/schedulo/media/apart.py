@@ -1,8 +1,8 @@
 """Runs a program that reads a file nobody can trust, apart: limited, watched, and ended whatever happens.
 
 A decoder that crashes, loops or eats memory takes its own process down and no worker. The program gets
-neither our environment, where keys may stand, nor a terminal, and the lowest priority, because posts go out
-meanwhile.
+neither our environment, where keys may stand, nor a terminal; and what converts has the lowest priority,
+because posts go out meanwhile.
 """
 
 from __future__ import annotations
@@ -83,38 +83,61 @@ class Ended:
     """Negative: the signal that ended it."""
     said: str
     """The last of what it wrote to its standard error."""
+    late: bool = False
+    """Ended by us, when its time was over."""
+
+    @property
+    def lacked_memory(self) -> bool:
+        return "Cannot allocate memory" in self.said or "MemoryError" in self.said
 
 
 def run(
     program: list[str], media: Media, limits: Limits, file_bytes: int, on_line: Callable[[str], None]
 ) -> Ended:
-    """Run `program` (an absolute path and its arguments) within `limits` and wait for it.
+    """Run `program`, which converts `media`, and judge how it ended; see `outcome`.
+
+    :raises ConversionError: out of time, memory or disk, or ended by a signal
+    """
+    try:
+        ended = outcome(program, limits, file_bytes, on_line)
+    except OSError as error:
+        raise without_room(media, error) from None
+    _judge(ended, media, limits)
+    return ended
+
+
+def outcome(
+    program: list[str],
+    limits: Limits,
+    file_bytes: int,
+    on_line: Callable[[str], None],
+    nice: int = NICE,
+) -> Ended:
+    """Run `program` (an absolute path and its arguments) within `limits`, wait for it, and say how it ended.
 
     :param file_bytes: the largest file it may write
     :param on_line: gets each line of its standard output
-    :raises ConversionError: out of time, memory or disk, or ended by a signal
+    :param nice: how far it steps back behind other programs (0 to 19)
+    :raises OSError: it could not be started
     """
     late = threading.Event()
     confined = {
         "memory_bytes": limits.memory_mb * MB,
         "cpu_s": int(limits.seconds * limits.threads) + 1,
         "file_bytes": file_bytes,
-        "nice": NICE,
+        "nice": nice,
     }
     with tempfile.TemporaryFile() as said:
-        try:
-            process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(CONFINE), json.dumps(confined), *program],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=said,
-                env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
-                start_new_session=True,
-                text=True,
-                errors="replace",
-            )
-        except OSError as error:
-            raise without_room(media, error) from None
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(CONFINE), json.dumps(confined), *program],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
+            start_new_session=True,
+            text=True,
+            errors="replace",
+        )
 
         def end() -> None:
             late.set()
@@ -134,9 +157,7 @@ def run(
                 process.stdout.close()
         length = said.seek(0, os.SEEK_END)
         said.seek(max(0, length - LAST_BYTES))
-        ended = Ended(code, said.read().decode(errors="replace").strip())
-    _judge(ended, late.is_set(), media, limits)
-    return ended
+        return Ended(code, said.read().decode(errors="replace").strip(), late.is_set())
 
 
 def _hear(lines: Iterable[str], on_line: Callable[[str], None]) -> None:
@@ -152,8 +173,8 @@ def _kill(process: subprocess.Popen[str]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def _judge(ended: Ended, late: bool, media: Media, limits: Limits) -> None:
-    if late or ended.code == -signal.SIGXCPU:
+def _judge(ended: Ended, media: Media, limits: Limits) -> None:
+    if ended.late or ended.code == -signal.SIGXCPU:
         raise failed(
             media,
             f"converting it took more than the {limits.seconds:g} seconds that it may take",
@@ -169,7 +190,7 @@ def _judge(ended: Ended, late: bool, media: Media, limits: Limits) -> None:
             temporary=True,
             detail=ended.said,
         )
-    if "Cannot allocate memory" in ended.said or "MemoryError" in ended.said:
+    if ended.lacked_memory:
         raise failed(
             media,
             f"converting it takes more than the {limits.memory_mb} MB of memory that it may take",
