@@ -59,6 +59,7 @@ class VideoFile:
     audio_channels: int = 0
     cut: bool = False
     """An edit list shows only parts of it."""
+    interlaced: bool = False
 
     @property
     def aspect(self) -> float:
@@ -67,6 +68,8 @@ class VideoFile:
 
 Probed = ImageFile | VideoFile
 
+FIELDS = (2, 3, 4, 5)
+"""FFmpeg's AVFieldOrder of pictures in two halves."""
 LATEST_START = 90_000
 """In units of a track, which are mostly 12,800 to 90,000 a second."""
 
@@ -124,6 +127,7 @@ def _video(content: bytes) -> VideoFile | None:
                 audio_rate_hz=sound.sample_rate if sound else 0,
                 audio_channels=sound.layout.nb_channels if sound else 0,
                 cut=_cut(content),
+                interlaced=picture.codec_context.field_order in FIELDS,
             )
     except (av.FFmpegError, ValueError, IndexError):
         return None

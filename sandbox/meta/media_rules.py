@@ -132,8 +132,8 @@ def image_error(found: Probed | None, kind: Kind) -> GraphError | None:
 
 
 def video_error(found: Probed | None, limits: VideoLimits, params: Mapping[str, str]) -> GraphError | None:
-    """MP4 or MOV with the index first and no edits, H.264 or HEVC in 4:2:0, AAC or silent, and within
-    `limits`."""
+    """MP4 or MOV with the index first and no edits, H.264 or HEVC in 4:2:0, progressive, AAC or silent,
+    and within `limits`."""
     if not isinstance(found, VideoFile):
         return errors.VIDEO_FORMAT
     accepted = (
@@ -142,6 +142,7 @@ def video_error(found: Probed | None, limits: VideoLimits, params: Mapping[str, 
         and not found.cut
         and found.codec in ("h264", "hevc")
         and found.pixel_format in PIXEL_FORMATS
+        and not found.interlaced
         and found.bit_rate <= BITS_PER_S
         and found.audio_codec in ("aac", None)
         and found.audio_rate_hz <= AUDIO_HZ

@@ -30,6 +30,9 @@ REEL_ASPECT = (9 / 16, 16 / 9)
 REEL_PIXELS = (540, 960)
 REEL_SECONDS = (3, 90)
 REEL_FRAMES_PER_S = (24, 60)
+REEL_CODECS = ("h264", "hevc", "vp9", "av1")
+REEL_AUDIO_HZ = 48_000
+REEL_AUDIO_CHANNELS = 2
 ROUNDING = 0.01
 SCHEDULE_DAYS = {"video": 180, "reel": 29}
 VIDEO_PARAMS = names(
@@ -336,12 +339,16 @@ class Videos:
 
 
 def shape_error(video: VideoFile | None, seconds: tuple[int, int]) -> GraphError | None:
-    """What is wrong with a reel or a story: 9:16 to 16:9, at least 540 by 960, 24 to 60 frames a second."""
-    if video is None:
+    """What is wrong with a reel or a story: 9:16 to 16:9, at least 540 by 960, 24 to 60 frames a
+    second; H.264, H.265, VP9 or AV1 with AAC of at most 48 kHz in stereo."""
+    if video is None or video.codec not in REEL_CODECS or video.audio_codec not in ("aac", None):
+        return errors.VIDEO_UPLOAD
+    if video.audio_rate_hz > REEL_AUDIO_HZ or video.audio_channels > REEL_AUDIO_CHANNELS:
         return errors.VIDEO_UPLOAD
     if not REEL_ASPECT[0] - ROUNDING <= video.aspect <= REEL_ASPECT[1] + ROUNDING:
         return errors.REEL_ASPECT
-    if (min(video.width, video.height), max(video.width, video.height)) < REEL_PIXELS:
+    sides = sorted((video.width, video.height))
+    if any(side < least for side, least in zip(sides, REEL_PIXELS, strict=True)):
         return errors.REEL_RESOLUTION
     if not seconds[0] - ROUNDING <= video.duration_s <= seconds[1] + ROUNDING:
         low, high = seconds

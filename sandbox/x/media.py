@@ -23,6 +23,8 @@ PROCESSING_SECONDS = 30
 MAX_SEGMENTS = 1000
 MOST_FPS = 60
 LEAST_SIDE = 32
+PIXEL_FORMATS = ("yuv420p", "yuvj420p")
+AUDIO_CHANNELS = 2
 ROUNDING = 0.01
 UNTOLD = "untold"
 """Processing fails with this reason: why is not said."""
@@ -202,6 +204,10 @@ class MediaStore:
                     return "Video is shorter than half a second"
                 if what.codec != "h264" or what.audio_codec not in ("aac", None):
                     return "Unsupported codec"
+                if what.pixel_format not in PIXEL_FORMATS or what.interlaced:
+                    return "Video is not progressive 4:2:0"
+                if what.audio_channels > AUDIO_CHANNELS:
+                    return "Audio is neither mono nor stereo"
                 if what.fps > MOST_FPS + ROUNDING or min(what.width, what.height) < LEAST_SIDE:
                     return "Video is smaller than 32x32 or faster than 60 frames a second"
                 if not 1 / 3 - ROUNDING <= what.aspect <= 3 + ROUNDING:

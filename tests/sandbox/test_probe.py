@@ -18,10 +18,10 @@ def picture(kind: str, frames: int = 1) -> bytes:
     return out.getvalue()
 
 
-def film(container: str, codec: str, *, sound: bool = False) -> bytes:
+def film(container: str, codec: str, *, sound: bool = False, **options: str) -> bytes:
     out = io.BytesIO()
     with av.open(out, "w", format=container) as file:
-        stream = file.add_stream(codec, rate=25)
+        stream = file.add_stream(codec, rate=25, options=options)
         stream.width, stream.height, stream.pix_fmt = 64, 32, "yuv420p"
         audio = file.add_stream("aac", rate=48000) if sound else None
         for number in range(25):
@@ -72,6 +72,11 @@ def test_a_video_tells_its_sound():
     assert isinstance(found, VideoFile)
     assert (found.audio_codec, found.audio_rate_hz, found.audio_channels) == ("aac", 48000, 2)
     assert found.pixel_format == "yuv420p"
+
+
+def test_a_video_tells_that_its_pictures_come_in_halves():
+    found = [probe(film("mp4", "libx264", **options)) for options in ({"flags": "+ildct+ilme"}, {})]
+    assert [getattr(video, "interlaced", None) for video in found] == [True, False]
 
 
 def test_a_video_tells_that_an_edit_list_cuts_it():

@@ -436,6 +436,7 @@ def test_what_the_last_phase_is_called_is_a_switch(meta: Meta, side: str, status
     [
         (mp4(width=540, height=1200), 1363040),
         (mp4(width=360, height=640), 1363127),
+        (mp4(width=720, height=720), 1363127),
         (mp4(2), 1363128),
         (mp4(fps=15), 1363129),
     ],

@@ -115,12 +115,14 @@ def moving_gif() -> bytes:
 
 
 @cache
-def video(seconds: float, fps: int = 24, width: int = 64, height: int = 64) -> bytes:
+def video(
+    seconds: float, fps: int = 24, width: int = 64, height: int = 64, pixels: str = "yuv420p", **options: str
+) -> bytes:
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as out:
-        stream = out.add_stream("libx264", rate=fps, options={"preset": "ultrafast", "crf": "45"})
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        picture = av.VideoFrame(width, height, "yuv420p")
+        stream = out.add_stream("libx264", rate=fps, options={"preset": "ultrafast", "crf": "45", **options})
+        stream.width, stream.height, stream.pix_fmt = width, height, pixels
+        picture = av.VideoFrame(width, height, pixels)
         for plane in picture.planes:
             plane.update(b"\x80" * plane.buffer_size)
         for number in range(round(seconds * fps)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import pytest
 
@@ -134,9 +135,17 @@ def test_a_video_is_pending_then_in_progress_then_ready(x: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "shape", [{"fps": 61}, {"width": 200, "height": 64}, {"width": 64, "height": 200}, {"height": 16}]
+    "shape",
+    [
+        {"fps": 61},
+        {"width": 200, "height": 64},
+        {"width": 64, "height": 200},
+        {"height": 16},
+        {"pixels": "yuv444p"},
+        {"flags": "+ildct+ilme"},
+    ],
 )
-def test_a_video_of_another_shape_is_not_processed(x: Client, shape: dict[str, int]) -> None:
+def test_a_video_out_of_specification_is_not_processed(x: Client, shape: dict[str, Any]) -> None:
     media_id = x.upload(video(1, **shape), "video/mp4", "tweet_video", ready=False)
     states = [x.status(media_id)["processing_info"]["state"] for _ in range(2)]
     assert states[-1] == "failed"
