@@ -27,6 +27,7 @@ from urllib3.exceptions import HTTPError
 
 from schedulo.media.store import CHUNK_BYTES, MediaStore
 from schedulo.model import Media
+from schedulo.words import storable
 
 MAX_REDIRECTS = 3
 MAX_BYTES = 4 * 1024**3
@@ -94,7 +95,7 @@ def fetch(
                     temporary=answer.status_code in TEMPORARY,
                     status=answer.status_code,
                 )
-            name = filename or unquote(PurePosixPath(urlsplit(url).path).name)
+            name = filename or storable(unquote(PurePosixPath(urlsplit(url).path).name))
             return store.put(
                 _body(answer, hop, max_bytes, deadline), name, answer.headers.get("Content-Type", "")
             )

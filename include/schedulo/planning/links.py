@@ -32,11 +32,12 @@ def links(text: str) -> list[tuple[int, int]]:
     found = []
     for match in _LINK.finditer(text):
         start, end = match.span()
+        unpaired = {last: match[0].count(last) - match[0].count(first) for last, first in _PAIRS.items()}
         while end > start:
             last = text[end - 1]
-            opening = _PAIRS.get(last)
-            unpaired = opening and text.count(opening, start, end) < text.count(last, start, end)
-            if last not in _AFTER and not unpaired:
+            if unpaired.get(last, 0) > 0:
+                unpaired[last] -= 1
+            elif last not in _AFTER:
                 break
             end -= 1
         found.append((start, end))

@@ -253,6 +253,14 @@ def test_redirects_are_followed_and_each_is_checked(store: MediaStore, picture: 
         assert fetch(f"{host.url}/a", store, allowed_hosts=host.allowed).filename == "real.jpg"
 
 
+def test_a_name_in_an_address_is_one_that_every_database_takes(store: MediaStore, picture: Maker) -> None:
+    with serving(reply(picture())) as host:
+        media = fetch(f"{host.url}/a%00%ED%A0%80b.jpg", store, allowed_hosts=host.allowed)
+    assert "\0" not in media.filename
+    assert media.filename.startswith("a")
+    assert media.filename.encode().endswith(b"b.jpg")
+
+
 @pytest.mark.parametrize(
     ("target", "reason"),
     [

@@ -25,6 +25,10 @@ def test_links_are_found_without_what_ends_the_sentence(text: str, found: list[s
     assert [text[start:end] for start, end in links(text)] == found
 
 
+def test_a_link_that_ends_in_brackets_without_end_costs_one_walk() -> None:
+    assert links("https://a.test/x" + ")" * 400_000) == [(0, len("https://a.test/x"))]
+
+
 @pytest.mark.parametrize(
     ("link", "with_tags"),
     [
