@@ -13,12 +13,11 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 from schedulo.model import Media, Problem
 from schedulo.settings import Settings
@@ -28,6 +27,8 @@ NICE = 19
 LAST_BYTES = 2000
 """So much of what a program said is kept."""
 MB = 1_000_000
+# glibc sets 64 MB of addresses aside for each thread that allocates, and addresses are what is limited.
+ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "MALLOC_ARENA_MAX": "2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,45 +128,48 @@ def outcome(
         "file_bytes": file_bytes,
         "nice": nice,
     }
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(CONFINE), json.dumps(confined), *program],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=said,
-            env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
-            start_new_session=True,
-            text=True,
-            errors="replace",
-        )
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", str(CONFINE), json.dumps(confined), *program],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=ENVIRONMENT,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
 
-        def end() -> None:
-            late.set()
-            _kill(process)
+    def end() -> None:
+        late.set()
+        _kill(process)
 
-        timer = threading.Timer(limits.seconds, end)
-        timer.daemon = True
-        timer.start()
+    said = bytearray()
+    listener = threading.Thread(target=_keep_last, args=(process.stderr, said), daemon=True)
+    timer = threading.Timer(limits.seconds, end)
+    timer.daemon = True
+    with process.stdout, process.stderr:
         try:
-            _hear(process.stdout or (), on_line)
+            listener.start()
+            timer.start()
+            for line in process.stdout:
+                on_line(line.decode(errors="replace").rstrip("\n"))
             code = process.wait()
         finally:
             timer.cancel()
             _kill(process)
             process.wait()
-            if process.stdout:
-                process.stdout.close()
-        length = said.seek(0, os.SEEK_END)
-        said.seek(max(0, length - LAST_BYTES))
-        return Ended(code, said.read().decode(errors="replace").strip(), late.is_set())
+            listener.join()
+    return Ended(code, said.decode(errors="replace").strip(), late.is_set())
 
 
-def _hear(lines: Iterable[str], on_line: Callable[[str], None]) -> None:
-    for line in lines:
-        on_line(line.rstrip("\n"))
+def _keep_last(stream: IO[bytes], said: bytearray) -> None:
+    """Hear all that a program says and keep the last of it: on a broken film FFmpeg may say gigabytes."""
+    while chunk := os.read(stream.fileno(), 65_536):
+        said += chunk
+        del said[:-LAST_BYTES]
 
 
-def _kill(process: subprocess.Popen[str]) -> None:
+def _kill(process: subprocess.Popen[bytes]) -> None:
     """The program and all it started: it leads a group of its own. Not once it was waited for: its number may
     be somebody else's by then."""
     if process.returncode is None:

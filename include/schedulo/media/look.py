@@ -16,6 +16,7 @@ from schedulo.media.apart import Limits
 from schedulo.media.probe import MediaError, Probed, probe
 
 LIMITS = Limits(seconds=60, memory_mb=2048, threads=2)
+MOST_NAME = 500
 REFUSED = 3
 """Exit code: the file is no usable picture or video; why, stands on the standard output."""
 ROOT = Path(__file__).parents[2]
@@ -27,7 +28,9 @@ PROGRAM = (
 def look_apart(path: Path, name: str = "", limits: Limits = LIMITS) -> Probed:
     """What the file at `path` is; `name` is what people call it. Raises `MediaError`."""
     heard: list[str] = []
-    program = [sys.executable, "-I", "-c", PROGRAM, str(ROOT), str(path.absolute()), name or path.name]
+    # As JSON, and not too long: a process takes no argument with a NUL in it, nor any longer than 128 kB.
+    order = json.dumps([str(path.absolute()), (name or path.name)[:MOST_NAME]])
+    program = [sys.executable, "-I", "-c", PROGRAM, str(ROOT), order]
     try:
         # At our own priority: on a busy machine a patient one would look as if it never ended.
         ended = apart.outcome(program, limits, apart.MB, heard.append, nice=0)
@@ -50,7 +53,7 @@ def look_apart(path: Path, name: str = "", limits: Limits = LIMITS) -> Probed:
 
 def main() -> int:
     """What the process of its own does: answers on the standard output, in one line of JSON."""
-    _, _, path, name = sys.argv
+    path, name = json.loads(sys.argv[2])
     try:
         found = probe(Path(path), name)
     except MediaError as error:

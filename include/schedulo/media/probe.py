@@ -78,6 +78,9 @@ FILM_STARTS = (
 SIDEWAYS = (5, 6, 7, 8)
 """EXIF orientations that swap width and height (EXIF 2.32, tag 0x0112)."""
 
+UNKNOWN = "unknown"
+"""Sound of a codec that FFmpeg does not know: there is some, and it is not left out in silence."""
+
 PQ, HLG = 16, 18
 """Transfer characteristics of high dynamic range (ITU-T H.273, table 3: SMPTE ST 2084, ARIB STD-B67)."""
 INTERLACED = (2, 3, 4, 5)
@@ -267,6 +270,8 @@ def _video(path: Path, name: str, reader: str, content_type: str, seconds: float
             picture = _picture_stream(film)
             if picture is None:
                 raise MediaError(name, "the file has sound but no picture", "Upload a video or a picture.")
+            if picture.codec_context is None:
+                raise MediaError(name, "its picture is stored in a way that FFmpeg does not know", again)
             if picture.codec_context.width * picture.codec_context.height > MAX_PIXELS:
                 raise _too_many_pixels(name)
             duration_ms = _duration_ms(film, picture)
@@ -280,7 +285,7 @@ def _video(path: Path, name: str, reader: str, content_type: str, seconds: float
             if facts is None:
                 raise ValueError
             return Probed(MediaKind.VIDEO, content_type, width, height, duration_ms, facts)
-    except (av.FFmpegError, StopIteration, OSError, ValueError, struct.error):
+    except (av.FFmpegError, StopIteration, OSError, ValueError, ArithmeticError, LookupError, struct.error):
         # FFmpeg names whatever it was doing when it was called back, not the time limit.
         late = time.monotonic() - started >= seconds
         rule = (
@@ -314,7 +319,7 @@ def _film_facts(
     return Facts(
         fps=round(float(picture.average_rate or picture.guessed_rate or 0), 3),
         video_codec=context.codec.canonical_name,
-        audio_codec=sound.codec.canonical_name if sound else "",
+        audio_codec=sound.codec.canonical_name if sound else UNKNOWN if film.streams.audio else "",
         pixel_format=context.pix_fmt or "",
         bit_rate=path.stat().st_size * 8000 // duration_ms,
         audio_rate_hz=sound.sample_rate if sound else 0,
@@ -332,7 +337,7 @@ def _shown_size(picture: VideoStream) -> tuple[int, int]:
     """Width and height with square pixels: old cameras and discs store narrow ones."""
     context = picture.codec_context
     shape = picture.sample_aspect_ratio
-    return round(context.width * float(shape or 1)), context.height
+    return max(1, round(context.width * float(shape or 1))), context.height
 
 
 def _times(reader: str, film: InputContainer, picture: VideoStream) -> Iterator[int]:

@@ -448,3 +448,11 @@ def test_a_worker_without_ffmpeg_says_who_installs_it(
     error = failure(store, film("webm", "libvpx-vp9"), REEL)
     assert "The operator installs imageio-ffmpeg" in error.problem.remedy
     assert error.temporary
+
+
+def test_of_a_program_that_says_without_end_the_last_is_kept_and_no_disk_is_filled() -> None:
+    talk = "head -c 5000000 /dev/zero | tr '\\0' x >&2; echo the end >&2"
+    ended = apart.outcome(["/bin/sh", "-c", talk], LIMITS, 1000, lambda _: None)
+    assert ended.code == 0
+    assert ended.said.endswith("the end")
+    assert len(ended.said) <= apart.LAST_BYTES

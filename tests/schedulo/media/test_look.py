@@ -31,6 +31,14 @@ def test_what_is_refused_apart_is_refused_in_the_same_words(tmp_path: Path) -> N
     assert problems[0] == problems[1]
 
 
+def test_a_name_may_be_as_odd_and_as_long_as_somebody_made_it(tmp_path: Path) -> None:
+    path = tmp_path / "upload.bin"
+    path.write_bytes(b"%PDF-1.7")
+    with pytest.raises(MediaError, match=r"^Media \(a") as caught:
+        look_apart(path, "a\0\ud800" + "b" * 200_000)
+    assert len(str(caught.value)) < 2000
+
+
 def test_a_file_that_crashes_its_reader_is_refused(
     picture: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -302,3 +302,18 @@ def test_looking_at_a_video_ends_at_its_time_limit(film: Maker, tmp_path: Path) 
     path.write_bytes(film())
     with pytest.raises(MediaError, match="took over"):
         probe(path, video_seconds=1e-9)
+
+
+def test_a_film_in_a_codec_that_nobody_knows_is_refused_with_these_words(film: Maker, tmp_path: Path) -> None:
+    path = tmp_path / "raw.mov"
+    path.write_bytes(film().replace(b"avc1", b"zzzz"))
+    with pytest.raises(MediaError, match="its picture is stored in a way that FFmpeg does not know"):
+        probe(path)
+
+
+def test_sound_in_a_codec_that_nobody_knows_is_sound_all_the_same(film: Maker, tmp_path: Path) -> None:
+    path = tmp_path / "spatial.mov"
+    path.write_bytes(film(sound=True).replace(b"mp4a", b"zzzz").replace(b"esds", b"free"))
+    facts = probe(path).facts
+    assert facts is not None
+    assert facts.audio_codec == "unknown"
