@@ -23,8 +23,9 @@ SOON_S = 1200.0
 """What is due within this time is prepared at once and goes before all else."""
 RESERVED_S = 1800.0
 """How long a run may take to come to what it found."""
-SOON_RESERVED_S = 300.0
-AGAIN_S = 120.0
+SOON_RESERVED_S = 120.0
+"""The same for what is due soon: a run that died must not keep it."""
+AGAIN_S = 60.0
 """What could not be prepared and is due soon is tried again after this time."""
 LEASE_S = 90.0
 """A process that has not renewed its hold on a post for so long has died."""
