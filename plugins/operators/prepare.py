@@ -13,7 +13,7 @@ MEDIA_URI = "schedulo://media"
 """The asset that is updated when posts are to be prepared at once."""
 MEDIA_ALIAS = AssetAlias("schedulo_media")
 """The outlet of tasks that update it only now and then."""
-INSTANCES = 20
+INSTANCES = 10
 """So many instances share what a run found: each costs Airflow seconds."""
 
 
