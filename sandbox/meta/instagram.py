@@ -21,8 +21,6 @@ from sandbox.meta.media_rules import PARAMS
 from sandbox.meta.readback import INSTAGRAM_LOGIN
 from sandbox.meta.store import DAY_S, LONG_LIVED_S, Account, Comment, Container, Medium, Token
 
-HOUR_S = 3600
-
 
 class Instagram(GraphService):
     """The Instagram API with Instagram Login."""

@@ -140,15 +140,7 @@ def ask(
             case Deed.REQUESTED:
                 _open(connection, now_ms, row, request)
             case Deed.CANCELLED:
-                move(
-                    connection,
-                    [row.id],
-                    State.CANCELLED,
-                    reason="cancelled by a person",
-                    error_kind=PERSON,
-                    holder=None,
-                    updated_ms=now_ms,
-                )
+                cancel(connection, now_ms, row.id)
         if note or rule.deed is Deed.REQUESTED:
             _note(connection, now_ms, row.id, rule.sentence)
         verb = "a take-down" if request.verb is Verb.TAKE_DOWN else "an edit"
@@ -156,6 +148,20 @@ def ask(
         changed(connection, now_ms, [row.id])
         told.append(_told(row, rule))
     return told
+
+
+def cancel(connection: sa.Connection, now_ms: int, id_: str) -> bool:
+    """Cancel a delivery as a person asked; False where its state does not allow it."""
+    moved = move(
+        connection,
+        [id_],
+        State.CANCELLED,
+        reason="cancelled by a person",
+        error_kind=PERSON,
+        holder=None,
+        updated_ms=now_ms,
+    )
+    return bool(moved)
 
 
 def _told(row: Any, rule: Rule) -> Told:
@@ -296,7 +302,7 @@ def ready(connection: sa.Connection, now_ms: int, amendment: Amendment) -> bool:
     if state is State.PUBLISHED_INCOMPLETE and row.error_kind == "":
         return _stop_following(connection, now_ms, amendment)
     if state not in OUT:
-        if move(connection, [row.id], State.CANCELLED, reason="cancelled by a person", error_kind=PERSON):
+        if cancel(connection, now_ms, row.id):
             return _settle(connection, now_ms, amendment, "done", "it did not go out; cancelled")
         return _settle(connection, now_ms, amendment, "done", "it did not go out")
     if RULES[amendment.verb][state].deed is not Deed.REQUESTED:

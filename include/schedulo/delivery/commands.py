@@ -9,10 +9,10 @@ import sqlalchemy as sa
 
 from schedulo.airtable import schema
 from schedulo.delivery import again, amendments
-from schedulo.delivery.amendments import PERSON, Verb
+from schedulo.delivery.amendments import Verb
 from schedulo.delivery.news import changed
 from schedulo.delivery.rows import tell_story
-from schedulo.delivery.transitions import OUT, move
+from schedulo.delivery.transitions import OUT
 from schedulo.ledger.tables import deliveries
 from schedulo.model import State
 
@@ -85,15 +85,7 @@ def _resolve(
 
 
 def _cancel(connection: sa.Connection, now_ms: int, row: Any) -> str:
-    if move(
-        connection,
-        [row.id],
-        State.CANCELLED,
-        reason="cancelled by a person",
-        error_kind=PERSON,
-        holder=None,
-        updated_ms=now_ms,
-    ):
+    if amendments.cancel(connection, now_ms, row.id):
         return "cancelled"
     return (
         "too late, it is out or on its way"

@@ -20,7 +20,7 @@ from schedulo.delivery import holds
 from schedulo.delivery.again import Ask, Request, Told, ask, foresee
 from schedulo.errors import Kind
 from schedulo.ledger.database import Ledger
-from schedulo.ledger.tables import accounts, deliveries
+from schedulo.ledger.tables import deliveries
 from schedulo.model import Platform, State
 from schedulo.planning import wishes
 from schedulo.planning.wishes import WishError
@@ -132,28 +132,10 @@ def retry(ledger: Ledger, wished: Retry, by: str, settings: Settings) -> Retried
 
 def _chosen(connection: sa.Connection, now_ms: int, wished: Retry) -> tuple[list[str], int]:
     """The chosen deliveries, those that were due first at the beginning; and how many the limit left out."""
-    named = {
-        "deliveries": (wished.deliveries, _D.id),
-        "posts": (wished.posts, _D.post_id),
-        "accounts": (wished.accounts, accounts.c.key),
-    }
-    for name, (wanted, column) in named.items():
-        known = set(connection.execute(sa.select(column).where(column.in_(wanted)).distinct()).scalars())
-        strangers = [item for item in wanted if item not in known]
-        if strangers:
-            raise WishError(
-                f"{name} ({', '.join(strangers)}): nobody knows them. Nothing was done; "
-                "whoever calls corrects it."
-            )
-    conditions: list[sa.ColumnElement[bool]] = [
+    conditions = wishes.chosen(connection, wished.deliveries, wished.posts, wished.accounts)
+    conditions += [
         column.in_(wanted)
-        for wanted, column in (
-            (wished.deliveries, _D.id),
-            (wished.posts, _D.post_id),
-            (wished.accounts, _D.account_key),
-            (wished.platforms, _D.platform),
-            (wished.error_kinds, _D.error_kind),
-        )
+        for wanted, column in ((wished.platforms, _D.platform), (wished.error_kinds, _D.error_kind))
         if wanted
     ]
     since_ms = wished.since_ms(now_ms)

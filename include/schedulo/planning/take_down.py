@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from schedulo.airtable.client import RECORD_ID
 from schedulo.delivery.amendments import Deed, Request, Told, Verb, ask, foresee
 from schedulo.ledger.database import Ledger
-from schedulo.ledger.tables import accounts, deliveries
+from schedulo.ledger.tables import deliveries
 from schedulo.model import Account, Content, Platform
 from schedulo.planning import wishes
 from schedulo.planning.wishes import WishError
@@ -94,28 +94,7 @@ def take_down(ledger: Ledger, wished: Wished, by: str, after: Mapping[Platform, 
 
 def _chosen(connection: sa.Connection, wished: Wished) -> list[str]:
     """The chosen deliveries, the first due first."""
-    named = {
-        "deliveries": (wished.deliveries, _D.id),
-        "posts": (wished.posts, _D.post_id),
-        "accounts": (wished.accounts, accounts.c.key),
-    }
-    for name, (wanted, column) in named.items():
-        known = set(connection.execute(sa.select(column).where(column.in_(wanted)).distinct()).scalars())
-        strangers = [item for item in wanted if item not in known]
-        if strangers:
-            raise WishError(
-                f"{name} ({', '.join(strangers)}): nobody knows them. Nothing was done; "
-                "whoever calls corrects it."
-            )
-    chosen = [
-        column.in_(wanted)
-        for wanted, column in (
-            (wished.deliveries, _D.id),
-            (wished.posts, _D.post_id),
-            (wished.accounts, _D.account_key),
-        )
-        if wanted
-    ]
+    chosen = wishes.chosen(connection, wished.deliveries, wished.posts, wished.accounts)
     ids = connection.execute(sa.select(_D.id).where(*chosen).order_by(_D.due_ms, _D.id)).scalars().all()
     if len(ids) > MOST:
         raise WishError(

@@ -7,9 +7,13 @@ act for real.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import sqlalchemy as sa
+
+from schedulo.ledger.tables import accounts as known_accounts
+from schedulo.ledger.tables import deliveries as known_deliveries
 from schedulo.model import Platform
 
 ACCOUNT_KEY = re.compile(rf"({'|'.join(platform.value for platform in Platform)}):\S+")
@@ -62,3 +66,29 @@ def text(name: str, value: Any) -> str:
     if value is not None and not isinstance(value, str):
         raise WishError(f"{name} ({value!r}): it must be a text. Whoever calls corrects it.")
     return (value or "").strip()
+
+
+def chosen(
+    connection: sa.Connection, deliveries: Sequence[str], posts: Sequence[str], accounts: Sequence[str]
+) -> list[sa.ColumnElement[bool]]:
+    """What is true of the deliveries that these names choose; a kind without names chooses among all.
+
+    :raises WishError: where a name is one that nobody knows
+    """
+    d = known_deliveries.c
+    named = {
+        "deliveries": (deliveries, d.id, d.id),
+        "posts": (posts, d.post_id, d.post_id),
+        "accounts": (accounts, known_accounts.c.key, d.account_key),
+    }
+    conditions: list[sa.ColumnElement[bool]] = []
+    for name, (wanted, place, column) in named.items():
+        known = set(connection.execute(sa.select(place).where(place.in_(wanted)).distinct()).scalars())
+        if strangers := [item for item in wanted if item not in known]:
+            raise WishError(
+                f"{name} ({', '.join(strangers)}): nobody knows them. Nothing was done; "
+                "whoever calls corrects it."
+            )
+        if wanted:
+            conditions.append(column.in_(wanted))
+    return conditions

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from schedulo.errors import Phase, PlatformError
-from schedulo.flow import Flow, Job, Response, step
+from schedulo.flow import Flow, Job
 from schedulo.model import Account, Content, Format
 from schedulo.platforms import graph
 from schedulo.platforms.after import TAKE_DOWN, After, Ended, Out, Presence, amend, hidden
@@ -56,28 +56,9 @@ class FacebookAfter:
         return Ended()
 
     def look(self, job: Job, posts: Sequence[Out]) -> Flow:
-        """Post by post, since one that is gone spoils a request for many."""
         page = Page.of(job)
-        found: dict[str, Presence] = {}
-        missing: list[Out] = []
-        for out in posts:
-            request = page.get(out.post_id, fields="id")
-            if (yield from step(f"look-{out.key}", request, readable, keep_s=graph.LOOK_KEEP_S)):
-                found[out.key] = Presence.THERE
-            else:
-                missing.append(out)
-        return found | ((yield from _listed(page, missing)) if missing else {})
-
-
-def readable(response: Response) -> bool:
-    """Whether an object can be read: False for one that is gone or hidden from this token."""
-    try:
-        GRAPH.data(response, Phase.READ)
-    except PlatformError as error:
-        if graph.unreadable(error):
-            return False
-        raise
-    return True
+        there, missing = yield from graph.seen(GRAPH, posts, lambda out: page.get(out.post_id, fields="id"))
+        return there | ((yield from _listed(page, missing)) if missing else {})
 
 
 def _listed(page: Page, posts: Sequence[Out]) -> Flow:

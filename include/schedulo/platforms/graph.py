@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -33,6 +33,7 @@ from schedulo.flow import (
     step,
 )
 from schedulo.model import Content, Media, Platform, Problem, Published
+from schedulo.platforms.after import Out, Presence
 from schedulo.words import word
 
 HANDLE_KEEP_S = 23 * 3600.0
@@ -268,6 +269,29 @@ def unreadable(error: PlatformError) -> bool:
     """True for 100/33: missing, or hidden from this token. Fresh objects answered so for days while
     publishing worked, so it never proves absence."""
     return error.code == "100/33"
+
+
+def seen(graph: Graph, posts: Sequence[Out], get: Callable[[Out], Request]) -> Flow:
+    """Looks post by post, since one that is gone spoils a request for many; ends with the `Presence` of those
+    that can be read, by key, and those that cannot, which a list must tell about."""
+    there: dict[str, Presence] = {}
+    missing: list[Out] = []
+    for out in posts:
+        if (yield from step(f"look-{out.key}", get(out), partial(_readable, graph), keep_s=LOOK_KEEP_S)):
+            there[out.key] = Presence.THERE
+        else:
+            missing.append(out)
+    return there, missing
+
+
+def _readable(graph: Graph, response: Response) -> bool:
+    try:
+        graph.data(response, Phase.READ)
+    except PlatformError as error:
+        if unreadable(error):
+            return False
+        raise
+    return True
 
 
 def pairs(**values: str | int | bool | None) -> Pairs:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from schedulo.errors import Diagnosis, Phase, PlatformError
-from schedulo.flow import Flow, Job, Response, step
+from schedulo.flow import Flow, Job, Response
 from schedulo.model import Account, Content, Format
 from schedulo.platforms import graph
 from schedulo.platforms.after import TAKE_DOWN, After, Ended, Out, Presence, amend, hidden, nowhere
@@ -52,18 +52,11 @@ class InstagramAfter:
         return nowhere(NO_EDIT)
 
     def look(self, job: Job, posts: Sequence[Out]) -> Flow:
-        """Post by post. Fresh posts were seen to be unreadable for days while the account listed them, so one
+        """Fresh posts were seen to be unreadable for days while the account listed them, so one
         that cannot be read is looked for in the list."""
         place = Place.of(job)
-        found: dict[str, Presence] = {}
-        missing: list[Out] = []
-        for out in posts:
-            request = place.get(out.post_id, fields="id")
-            if (yield from step(f"look-{out.key}", request, _readable, keep_s=graph.LOOK_KEEP_S)):
-                found[out.key] = Presence.THERE
-            else:
-                missing.append(out)
-        return found | ((yield from _listed(place, missing)) if missing else {})
+        there, missing = yield from graph.seen(GRAPH, posts, lambda out: place.get(out.post_id, fields="id"))
+        return there | ((yield from _listed(place, missing)) if missing else {})
 
 
 def _gone(response: Response) -> bool:
@@ -77,16 +70,6 @@ def _gone(response: Response) -> bool:
         raise PlatformError(
             error.platform, refusal, status=error.status, code=error.code, message=error.message
         ) from None
-
-
-def _readable(response: Response) -> bool:
-    try:
-        GRAPH.data(response, Phase.READ)
-    except PlatformError as error:
-        if graph.unreadable(error):
-            return False
-        raise
-    return True
 
 
 def _listed(place: Place, posts: Sequence[Out]) -> Flow:
