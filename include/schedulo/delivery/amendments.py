@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from schedulo.delivery.incidents import Trouble, incident
 from schedulo.delivery.news import changed
-from schedulo.delivery.rows import Delivery, load, tell_story
+from schedulo.delivery.rows import UNRESOLVED, Delivery, load, tell_story
 from schedulo.delivery.transitions import ON_AIR, OUT, move
 from schedulo.errors.kinds import Actor
 from schedulo.ledger.tables import amendments, deliveries, writes
@@ -94,6 +94,8 @@ RULES: Mapping[Verb, Mapping[State, Rule]] = {
 _ASKED = Rule(Deed.REFUSED, "nothing to do, that was asked for already")
 _UNNAMED = Rule(Deed.REFUSED, "refused, the platform's id of the post is not known; do it in the app")
 _SAME = Rule(Deed.REFUSED, "nothing to do, the text of its row is what is out")
+_BUSY = Rule(Deed.REFUSED, "refused, an earlier change is not done yet; ask again when it is")
+_TOO_LONG = "what became of it was not known for a day"
 
 WhyNot = Callable[[Verb, Account, Content], str]
 """Why a platform cannot do that with such a post, as a sentence; empty where it can."""
@@ -182,12 +184,26 @@ def _decide(connection: sa.Connection, row: Any, request: Request) -> Rule:
     delivery = load(connection, [row.id])[row.id]
     if sentence := request.why_not(request.verb, delivery.account, delivery.content):
         return Rule(Deed.REFUSED, f"refused, {sentence}")
+    if _unresolved(row):
+        return _DOUBTFUL
     if delivery.state in ON_AIR and not delivery.remote_id:
         return _UNNAMED
     if request.verb is Verb.EDIT and (not row.newer or _newer(row).text == delivery.content.text):
         return _SAME
-    open_ = sa.select(_A.id).where(_A.delivery_id == row.id, _A.verb == request.verb, _A.state == "open")
-    return _ASKED if connection.execute(open_).first() else rule
+    query = sa.select(_A.content).where(
+        _A.delivery_id == row.id, _A.verb == request.verb, _A.state == "open"
+    )
+    open_ = connection.execute(query).first()
+    if open_ is None:
+        return rule
+    other = request.verb is Verb.EDIT and Content.from_json(open_.content).text != _newer(row).text
+    return _BUSY if other else _ASKED
+
+
+def _unresolved(row: Any) -> bool:
+    """Nobody knows whether it is out, or a part of it, and nobody looks any more until a person asks."""
+    incomplete = row.state == State.PUBLISHED_INCOMPLETE and row.error_kind == UNRESOLVED
+    return incomplete or row.state == State.UNRESOLVED
 
 
 def _newer(row: Any) -> Content:
@@ -294,22 +310,38 @@ def take(
 
 
 def ready(connection: sa.Connection, now_ms: int, amendment: Amendment) -> bool:
-    """Whether the post may be changed now. Where it may not, the request is put off or settled."""
+    """Whether the post may be changed now. Where it may not, the request is put off or settled; where another
+    has taken or ended it meanwhile, it is theirs."""
+    held = sa.update(amendments).where(*_mine(amendment)).values(held_until_ms=now_ms + LEASE_MS)
+    if not connection.execute(held).rowcount:
+        return False
     row = connection.execute(sa.select(deliveries).where(_D.id == amendment.delivery.id)).one()
     state = State(row.state)
+    if _unresolved(row):
+        return fail(connection, now_ms, amendment, _DOUBTFUL.sentence.removeprefix("refused, "))
     if state in _GOING or _in_doubt(connection, row.id):
+        if now_ms - amendment.asked_ms > PATIENCE_MS:
+            return fail(connection, now_ms, amendment, _TOO_LONG)
         return _put_off(connection, now_ms, amendment)
     if state is State.PUBLISHED_INCOMPLETE and row.error_kind == "":
         return _stop_following(connection, now_ms, amendment)
     if state not in OUT:
         if cancel(connection, now_ms, row.id):
-            return _settle(connection, now_ms, amendment, "done", "it did not go out; cancelled")
-        return _settle(connection, now_ms, amendment, "done", "it did not go out")
+            _settle(connection, now_ms, amendment, "done", "it did not go out; cancelled")
+        else:
+            _settle(connection, now_ms, amendment, "done", "it did not go out")
+        return False
     if RULES[amendment.verb][state].deed is not Deed.REQUESTED:
-        return _settle(connection, now_ms, amendment, "failed", RULES[amendment.verb][state].sentence)
+        _settle(connection, now_ms, amendment, "failed", RULES[amendment.verb][state].sentence)
+        return False
     if not row.remote_id:
         return fail(connection, now_ms, amendment, _UNNAMED.sentence.removeprefix("refused, "))
     return True
+
+
+def _mine(amendment: Amendment) -> tuple[sa.ColumnElement[bool], ...]:
+    """SQL: the request is open, and whoever took it has it still."""
+    return (_A.id == amendment.id, _A.state == "open", _A.holder == amendment.holder)
 
 
 def _in_doubt(connection: sa.Connection, delivery_id: str) -> bool:
@@ -347,12 +379,13 @@ def _put_off(
 
 
 def later(connection: sa.Connection, now_ms: int, amendment: Amendment, wait_s: float, why: str) -> bool:
-    """Try it again in `wait_s`; False where it was tried for long enough, which ends it."""
+    """Try it again in `wait_s`; False where it was tried for long enough, which ends it, or where another has
+    it now."""
     if now_ms - amendment.asked_ms > PATIENCE_MS:
         return fail(connection, now_ms, amendment, why)
-    connection.execute(
+    put_off = connection.execute(
         sa.update(amendments)
-        .where(_A.id == amendment.id)
+        .where(*_mine(amendment))
         .values(
             next_ms=now_ms + int(wait_s * 1000),
             holder=None,
@@ -361,6 +394,8 @@ def later(connection: sa.Connection, now_ms: int, amendment: Amendment, wait_s: 
             answer=why,
         )
     )
+    if not put_off.rowcount:
+        return False
     sentence = f"it is not {WORDS[amendment.verb]} yet: {why}; tried again"
     _note(connection, now_ms, amendment.delivery.id, sentence)
     tell_story(connection, now_ms, [(amendment.delivery.id, sentence)])
@@ -377,33 +412,47 @@ def fail(
     actor: Actor = Actor.AUTHOR,
     kind: str = "refused",
 ) -> bool:
-    """It cannot be done; a person must act. Always False."""
+    """It cannot be done; a person must act. Always False. Nothing where another has it now."""
     delivery = amendment.delivery
     sentence = f"it could not be {WORDS[amendment.verb]}: {why}"
+    if not _settle(connection, now_ms, amendment, "failed", sentence):
+        return False
     about = f"{kind}:{delivery.account.key}"
     who = Actor.OPERATOR if actor is Actor.NOBODY else actor
     incident(connection, now_ms, Trouble.UNCHANGED, sentence, actor=who, about=about, cases=[delivery.id])
-    return _settle(connection, now_ms, amendment, "failed", sentence)
-
-
-def _settle(connection: sa.Connection, now_ms: int, amendment: Amendment, state: str, answer: str) -> bool:
-    _close(connection, now_ms, amendment, state, answer)
-    _note(connection, now_ms, amendment.delivery.id, answer)
-    tell_story(connection, now_ms, [(amendment.delivery.id, answer)])
-    changed(connection, now_ms, [amendment.delivery.id])
     return False
 
 
-def _close(connection: sa.Connection, now_ms: int, amendment: Amendment, state: str, answer: str) -> None:
+def _settle(connection: sa.Connection, now_ms: int, amendment: Amendment, state: str, answer: str) -> bool:
+    """End it, and say so; False where another has it now."""
+    if not _close(connection, now_ms, amendment, state, answer, *_mine(amendment)):
+        return False
+    _note(connection, now_ms, amendment.delivery.id, answer)
+    tell_story(connection, now_ms, [(amendment.delivery.id, answer)])
+    changed(connection, now_ms, [amendment.delivery.id])
+    return True
+
+
+def _close(
+    connection: sa.Connection,
+    now_ms: int,
+    amendment: Amendment,
+    state: str,
+    answer: str,
+    *conditions: sa.ColumnElement[bool],
+) -> bool:
     values = {"state": state, "answer": answer, "settled_ms": now_ms, "holder": None, "held_until_ms": None}
-    connection.execute(sa.update(amendments).where(_A.id == amendment.id).values(**values))
+    statement = sa.update(amendments).where(_A.id == amendment.id, *conditions).values(**values)
+    return connection.execute(statement).rowcount == 1
 
 
 def done(connection: sa.Connection, now_ms: int, amendment: Amendment, note: str) -> None:
-    """It was done: the post is gone, or says what it should."""
+    """It was done: the post is gone, or says what it should. That counts whoever has the request now, unless
+    it has ended: then a newer one may have been done since."""
     delivery = amendment.delivery
     sentence = f"{WORDS[amendment.verb]}, as was asked {amendment.asked_by}" + (f"; {note}" if note else "")
-    _close(connection, now_ms, amendment, "done", sentence)
+    if not _close(connection, now_ms, amendment, "done", sentence, _A.state == "open"):
+        return
     values: dict[str, Any] = {"reason": sentence, "updated_ms": now_ms}
     if amendment.verb is Verb.TAKE_DOWN:
         values |= {"removed_ms": sa.func.coalesce(_D.removed_ms, now_ms), "error_kind": "", "holder": None}

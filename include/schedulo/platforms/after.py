@@ -43,6 +43,8 @@ class Out:
     values: Mapping[str, Any] = field(default_factory=dict)
     """What its accepted commits came to, by their names."""
     steps: Mapping[str, Any] = field(default_factory=dict)
+    whole: bool = False
+    """All of it is out, also what a restored ledger knows no commit of."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,9 +32,9 @@ class XAfter:
         unnamed = []
         for number in range(len(out.content.thread) + 1, 1, -1):
             name = f"part-{number}"
-            if name not in out.values:
-                continue
-            part = word(out.values[name]) or word(out.steps.get(f"find-{number}"))
+            if name not in out.values and not out.whole:
+                continue  # it never went out
+            part = word(out.values.get(name)) or word(out.steps.get(f"find-{number}"))
             if part:
                 yield from amend(f"{TAKE_DOWN}-{name}", _delete(part), _gone, f"part {number}")
             else:
@@ -42,7 +42,7 @@ class XAfter:
         yield from amend(TAKE_DOWN, _delete(out.post_id), _gone)
         if not unnamed:
             return Ended()
-        return Ended(note=f"X never named part {' and '.join(unnamed)} of the thread; delete it in the app")
+        return Ended(note=f"the id of part {' and '.join(unnamed)} of the thread is not known; delete it in the app")
 
     def edit(self, job: Job, out: Out, name: str) -> Flow:
         return nowhere(NO_EDIT)

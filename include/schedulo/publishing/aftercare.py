@@ -25,7 +25,7 @@ from schedulo.errors import Actor, Diagnosis, Kind, PlatformError, Strategy
 from schedulo.flow import Commit, Flow, Job
 from schedulo.ledger.clerk import Clerk
 from schedulo.ledger.database import Ledger
-from schedulo.model import Media, Platform, WriteState
+from schedulo.model import Media, Platform, State, WriteState
 from schedulo.platforms.after import TAKE_DOWN, After, Ended, Out, Presence
 from schedulo.platforms.base import Conversation
 from schedulo.publishing.desk import Desk
@@ -186,6 +186,7 @@ async def _run(tools: Tools, amendment: Amendment) -> Ended:
         delivery.accepted_ms or delivery.due_ms,
         {write.name: write.value for write in published if write.state is WriteState.ACCEPTED},
         steps,
+        delivery.state is State.PUBLISHED and not delivery.error_kind,
     )
     name = TAKE_DOWN if amendment.verb is Verb.TAKE_DOWN else amendment.name
     work = Work(

@@ -77,7 +77,7 @@ def test_a_part_that_x_never_named_is_said_to_be_left() -> None:
     thread = Content(Format.TEXT, "one", thread=("two", "three"))
     post = out(content=thread, values={"post": "1", "part-2": "2", "part-3": None})
     ended = take_down(Platform.X, answer(status=204), answer(status=204), post=post)
-    assert ended == Ended(note="X never named part 3 of the thread; delete it in the app")
+    assert ended == Ended(note="the id of part 3 of the thread is not known; delete it in the app")
 
 
 def test_a_part_that_was_found_later_goes_as_well() -> None:
