@@ -93,7 +93,7 @@ RULES: Mapping[Verb, Mapping[State, Rule]] = {
 }
 _ASKED = Rule(Deed.REFUSED, "nothing to do, that was asked for already")
 _UNNAMED = Rule(Deed.REFUSED, "refused, the platform's id of the post is not known; do it in the app")
-_SAME = Rule(Deed.REFUSED, "nothing to do, the text of its row is what is out")
+_SAME = Rule(Deed.REFUSED, "nothing to do, its row has no other text that could go out")
 _BUSY = Rule(Deed.REFUSED, "refused, an earlier change is not done yet; ask again when it is")
 _TOO_LONG = "what became of it was not known for a day"
 
@@ -190,9 +190,7 @@ def _decide(connection: sa.Connection, row: Any, request: Request) -> Rule:
         return _UNNAMED
     if request.verb is Verb.EDIT and (not row.newer or _newer(row).text == delivery.content.text):
         return _SAME
-    query = sa.select(_A.content).where(
-        _A.delivery_id == row.id, _A.verb == request.verb, _A.state == "open"
-    )
+    query = sa.select(_A.content).where(_A.delivery_id == row.id, _A.verb == request.verb, _A.state == "open")
     open_ = connection.execute(query).first()
     if open_ is None:
         return rule
@@ -203,7 +201,7 @@ def _decide(connection: sa.Connection, row: Any, request: Request) -> Rule:
 def _unresolved(row: Any) -> bool:
     """Nobody knows whether it is out, or a part of it, and nobody looks any more until a person asks."""
     incomplete = row.state == State.PUBLISHED_INCOMPLETE and row.error_kind == UNRESOLVED
-    return incomplete or row.state == State.UNRESOLVED
+    return bool(incomplete or row.state == State.UNRESOLVED)
 
 
 def _newer(row: Any) -> Content:

@@ -32,6 +32,8 @@ CONTENT_GUARD = "content_guard"
 MISSING = "missing_rows"
 """`error_kind` of what is held because too many rows vanished at once."""
 
+CHANGED_AFTER = "the post was changed after it went out: what is out is as it was"
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -282,6 +284,7 @@ def _update(
 ) -> None:
     state = State(row.state)
     if state in OUT and plan.problem and post.wanted:
+        _forget_newer(connection, now_ms, row)
         return  # what keeps a row from being planned says nothing to one that is out
     if plan.problem or not post.wanted:
         _withdraw(connection, now_ms, row, plan.problem or "the post is no longer Ready")
@@ -352,8 +355,9 @@ def _update(
     elif plan.ready and row.fingerprint != plan.fingerprint:
         _keep_newer(connection, row, plan)
         then = plan.uneditable or "to give it the new text there, request an edit"
-        sentence = f"the post was changed after it went out: what is out is as it was; {then}"
-        _too_late(connection, now_ms, row, sentence)
+        _too_late(connection, now_ms, row, f"{CHANGED_AFTER}; {then}")
+    elif row.fingerprint == plan.fingerprint:
+        _forget_newer(connection, now_ms, row)
 
 
 def _keep_newer(connection: sa.Connection, row: Any, plan: Plan) -> None:
@@ -367,6 +371,17 @@ def _keep_newer(connection: sa.Connection, row: Any, plan: Plan) -> None:
     }
     if (row.newer or {}).get("fingerprint") != plan.fingerprint:
         connection.execute(sa.update(deliveries).where(_D.id == row.id).values(newer=newer))
+
+
+def _forget_newer(connection: sa.Connection, now_ms: int, row: Any) -> None:
+    """The row no longer says what an edit would give to what is out."""
+    if row.newer is None:
+        return
+    values: dict[str, Any] = {"newer": sa.null(), "updated_ms": now_ms}
+    if row.reason.startswith(CHANGED_AFTER):
+        values["reason"] = ""
+    connection.execute(sa.update(deliveries).where(_D.id == row.id).values(**values))
+    changed(connection, now_ms, [row.id])
 
 
 def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

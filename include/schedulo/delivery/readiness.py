@@ -7,13 +7,16 @@ lease that was lost costs work done twice, nothing else.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from schedulo.delivery.incidents import Trouble, incident
-from schedulo.delivery.rows import NOT_PLANNED
+from schedulo.delivery.news import changed
+from schedulo.delivery.rows import NOT_PLANNED, tell_story
+from schedulo.delivery.transitions import move
 from schedulo.errors.kinds import Actor
 from schedulo.ledger.tables import deliveries, incident_cases, incidents, posts
 from schedulo.model import State
@@ -31,6 +34,8 @@ LEASE_S = 90.0
 """A process that has not renewed its hold on a post for so long has died."""
 LATE_S = 300.0
 """People are told of what lacks something this long before it is due."""
+
+UNREADY = "its media are not here, or do not fit yet"
 
 _D, _P = deliveries.c, posts.c
 
@@ -95,6 +100,15 @@ def let_go(connection: sa.Connection, now_ms: int, record_id: str, run_id: str) 
         .where(_P.record_id == record_id, _P.preparer == run_id)
         .values(preparer="", preparing_until_ms=None, prepared_ms=now_ms, unfinished=True)
     )
+
+
+def wait(connection: sa.Connection, now_ms: int, ids: Sequence[str]) -> None:
+    """Give back what was taken up and lacks its media: it is claimed again once it is ready."""
+    taken = (_D.state.in_((State.CLAIMED, State.ARMED)), ~_D.ready)
+    values = {"reason": UNREADY, "holder": None, "updated_ms": now_ms}
+    moved = move(connection, ids, State.SCHEDULED, *taken, **values)
+    tell_story(connection, now_ms, ((id_, UNREADY) for id_ in sorted(moved)))
+    changed(connection, now_ms, moved)
 
 
 def tell_late(connection: sa.Connection, now_ms: int) -> None:

@@ -48,6 +48,8 @@ class Delivery:
     trouble_since_ms: int | None
     approval: str
     """`needed`, or empty (`approvals`)."""
+    ready: bool
+    """Its media are here and fit."""
 
 
 UNRESOLVED = "unresolved"
@@ -134,6 +136,7 @@ def _delivery(row: Any) -> Delivery:
         error_kind=row.error_kind,
         trouble_since_ms=row.trouble_since_ms,
         approval=row.approval,
+        ready=row.ready,
     )
 
 

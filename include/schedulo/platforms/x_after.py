@@ -42,7 +42,8 @@ class XAfter:
         yield from amend(TAKE_DOWN, _delete(out.post_id), _gone)
         if not unnamed:
             return Ended()
-        return Ended(note=f"the id of part {' and '.join(unnamed)} of the thread is not known; delete it in the app")
+        parts = " and ".join(unnamed)
+        return Ended(note=f"the id of part {parts} of the thread is not known; delete it in the app")
 
     def edit(self, job: Job, out: Out, name: str) -> Flow:
         return nowhere(NO_EDIT)

@@ -18,7 +18,7 @@ from typing import Any
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from schedulo.delivery import approvals, claims, endings, holds
+from schedulo.delivery import approvals, claims, endings, holds, readiness
 from schedulo.delivery.endings import Armed
 from schedulo.delivery.holds import Hold
 from schedulo.delivery.rows import Delivery, Write, note_in_story, owned
@@ -147,6 +147,9 @@ class Session:
         match delivery.state:
             case State.CLAIMED | State.ARMED if delivery.approval:
                 await self._desk.do(approvals.keep_waiting, [delivery.id])
+                return None
+            case State.CLAIMED | State.ARMED if not delivery.ready:  # looked for in vain after a restore
+                await self._desk.do(readiness.wait, [delivery.id])
                 return None
             case State.CLAIMED | State.ARMED:
                 if (hold := self._stopped(case)) is not None:

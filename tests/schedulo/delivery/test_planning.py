@@ -296,11 +296,23 @@ def test_the_new_text_of_a_post_that_is_out_is_kept_for_an_edit(books: Books) ->
     id_ = put(books, post(books))
     books.change(id_, state=S.PUBLISHED, reason="", remote_id="1")
     ask(books, id_, "edit")
-    assert "nothing to do, the text of its row is what is out" in books.row(id_).reason
+    assert "nothing to do, its row has no other text that could go out" in books.row(id_).reason
     put(books, post(books, "better"))
     assert books.row(id_).newer["content"]["text"] == "better"
     ask(books, id_, "edit")
     assert "it is being changed" in books.row(id_).reason
+
+
+def test_a_text_that_its_row_no_longer_has_is_not_given_to_a_post_that_is_out(books: Books) -> None:
+    id_ = put(books, post(books))
+    books.change(id_, state=S.PUBLISHED, reason="", remote_id="1")
+    put(books, post(books, "better"))
+    put(books, post(books))
+    assert (books.row(id_).newer, books.row(id_).reason) == (None, "")
+    put(books, post(books, "better"))
+    put(books, post(books, "far too long", problem="Text: far too long"))
+    ask(books, id_, "edit")
+    assert "nothing to do" in books.row(id_).reason
 
 
 def test_why_a_platform_cannot_change_a_post_stands_in_its_row(books: Books) -> None:
