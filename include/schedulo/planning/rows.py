@@ -103,7 +103,7 @@ class Planner:
             files = known_files(connection, self.store, [row for row in rows if row.status_ready])
             people = mentions.known(connection)
             guard_ms = int(self.settings.content_guard_s * 1000)
-            for row in rows:
+            for row in sorted(rows, key=lambda row: row.record_id):  # who plans too locks in the same order
                 plan_post(connection, now_ms, self._post_plan(now_ms, row, files, people, known), guard_ms)
 
     def _plan_alone(self, row: PostRow) -> None:
