@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +20,7 @@ from schedulo.airtable.rows import MESSAGE_CHARS
 from schedulo.airtable.schema import BY_NAME
 from schedulo.ledger.tables import accounts
 from schedulo.model import Account, Content, Platform, State
+from schedulo.planning.prepare import NotPrepared
 from schedulo.platforms import CONVERSATIONS
 from schedulo.publishing.session import End
 from tests.schedulo.planning.conftest import BASE, Office
@@ -165,6 +167,8 @@ def test_each_bad_row_gets_its_own_sentence_and_no_other_row_suffers(
     posts = {name: office.post(account, name, due_in_s=600) for name in CORPUS}
     bent |= {posts[name]: cells for name, (cells, _) in CORPUS.items()}
     office.tick()
+    with suppress(NotPrepared):
+        office.prepare()
     office.tick()
     assert good <= planned(office)
     told = {name: messages(office, posts[name]) for name in CORPUS}
