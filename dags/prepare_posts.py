@@ -7,7 +7,7 @@ wakes it by the asset `schedulo://media` for what is new or due soon.
 
 - **prepare_soon** takes what is due within 20 minutes, so that a queue of long videos never holds it up;
   **prepare** takes the rest. Each has one instance for each post (for several, where there are more than
-  ten), and its log says what was done.
+  twenty), and its log says what was done.
 - **ask_accounts** asks what accounts with posts to come may do, where a platform can be asked that (TikTok),
   once an hour at the most; what they may not do is told to the posts' authors.
 - A file that nobody can use is told to its author in Airtable and leaves the instance green. Red means that a

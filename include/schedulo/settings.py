@@ -129,6 +129,7 @@ class Settings:
     x_videos: str = "old"
     """What X takes of accounts without Premium; its pages differ: `old` (140 s, 512 MB) or `new` (20 min)."""
     tiktok_chunk_bytes: int = 5 * 1024 * 1024
+    """Videos go to TikTok in pieces of so many bytes; the last one has the rest."""
     tiktok_source: str = "file"
     """How TikTok gets videos: `file` (we upload) or `pull` (it fetches from `media_base_url`)."""
     ig_upload: str = "url"

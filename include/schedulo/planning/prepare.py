@@ -249,6 +249,11 @@ class Preparer:
         except (FetchError, MediaError) as error:
             self.say(f"{called_so(ref.filename)}: {error}")
             return error
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            full = f"it could not be stored ({why}); the operator makes room in SCHEDULO_MEDIA_DIR"
+            self.say(f"{called_so(ref.filename)}: {full}")
+            return FetchError(full, temporary=True)
         took_s = time.monotonic() - began
         self.say(f"{called_so(ref.filename)}: {found.size_bytes:,} bytes fetched in {took_s:.1f} s")
         return found

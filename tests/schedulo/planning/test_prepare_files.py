@@ -171,6 +171,21 @@ def test_a_conversion_that_takes_too_long_is_told_and_not_begun_again_at_once(of
     assert office.one().ready
 
 
+def test_a_store_without_room_is_told_and_the_file_is_fetched_when_there_is_some(office: Office) -> None:
+    blocked = office.store.root / "incoming"
+    office.store.root.mkdir(parents=True, exist_ok=True)
+    blocked.write_text("no folder can be here")
+    post(office, jpeg(), due_in_s=600)
+    office.tick()
+    with pytest.raises(NotPrepared, match="could not be stored") as error:
+        office.prepare()
+    assert error.value.wait_s is not None
+    assert "the operator makes room in SCHEDULO_MEDIA_DIR" in office.one().reason
+    blocked.unlink()
+    office.prepare("prepare-2")
+    assert office.one().ready
+
+
 def test_a_file_that_vanished_from_the_store_is_fetched_and_made_anew(office: Office) -> None:
     post(office)
     office.tick()
