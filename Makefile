@@ -28,7 +28,7 @@ $(READY): requirements.txt requirements-dev.txt pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
-demo: $(READY) ## posts go out on four stand-in platforms while you watch; about 3 minutes
+demo: $(READY) ## posts go out on four stand-in platforms while you watch; about 4 minutes
 	$(BIN)/python -m sandbox.demo
 
 up: $(READY) ## the same, left running: Airflow's page, its login, the sandbox

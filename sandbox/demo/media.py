@@ -29,6 +29,14 @@ def picture(words: str, colour: Colour, size: tuple[int, int] = (1080, 1080), ki
     return out.getvalue()
 
 
+def animation(words: str, colour: Colour) -> bytes:
+    """A GIF in which the sun sets."""
+    out = io.BytesIO()
+    first, *more = [_scene(words, colour, (240, 240), sun).quantize(16) for sun in (0.2, 0.35, 0.5)]
+    first.save(out, "GIF", save_all=True, append_images=more, duration=200, loop=0)
+    return out.getvalue()
+
+
 def video(words: str, colour: Colour) -> bytes:
     """An MP4 in which the sun sets."""
     frames = FRAMES_PER_S * VIDEO_S

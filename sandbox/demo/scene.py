@@ -144,7 +144,20 @@ POSTS: tuple[Post, ...] = (
         ("roast.mp4",),
         cover="guji.jpg",
     ),
-    Post("Latte art", "Six hearts, one cup #latteart", (TT_BERLIN,), 3, ("latte.mp4",), _TIKTOK),
+    Post(
+        "Latte art",
+        "Six hearts, one cup #latteart",
+        (TT_BERLIN,),
+        3,
+        ("latte.mp4",),
+        {
+            **_TIKTOK,
+            "TikTok duet": True,
+            "TikTok discloses": ["Your brand"],
+            "AI generated": True,
+            "Cover at (s)": 2,
+        },
+    ),
     Post(
         "Idea for a trend",
         "Draft: the slow pour",
@@ -181,7 +194,15 @@ POSTS: tuple[Post, ...] = (
         5,
         cells={"Link": "https://northlight.example/brew"},
     ),
-    Post("The team", "Eight people, one roaster.", (FB_BERLIN,), 6, ("team.jpg",), by_clock=True),
+    Post(
+        "The team",
+        "Eight people, one roaster.",
+        (FB_BERLIN,),
+        6,
+        ("team.jpg",),
+        {"First comment": "Who is who? Guess!"},
+        by_clock=True,
+    ),
     Post(
         "Three cups",
         "Morning, noon and night #coffee",
@@ -199,7 +220,15 @@ POSTS: tuple[Post, ...] = (
         {"Format": "Draft to inbox"},
         draft="content_init",
     ),
-    Post("Brooklyn opening", "We open in Brooklyn!", (FB_NYC,), 8, ("street.jpg", "bar.jpg"), by_clock=True),
+    Post(
+        "Brooklyn opening",
+        "We open in Brooklyn!",
+        (FB_NYC,),
+        8,
+        ("street.jpg", "bar.jpg"),
+        {"Alt text": "An orange sun over a dark sea\nA blue sun over a dark sea"},
+        by_clock=True,
+    ),
     Post("First crack", "Can you hear it?", (X_BERLIN,), 8, ("crack.mp4",)),
     Post("Behind the bar", "Ten hours in four seconds", (FB_BERLIN,), 9, ("bar.mp4",), {"Format": "Reel"}),
     Post(
@@ -209,6 +238,28 @@ POSTS: tuple[Post, ...] = (
         10,
         cells={"Poll": "Light and floral\nDark and round\nSurprise me", "Poll lasts (h)": 48},
     ),
+    Post(
+        "Steam",
+        "It is a cold morning.",
+        (X_BERLIN,),
+        11,
+        ("steam.gif",),
+        {
+            "Alt text": "A sun that sets over a dark sea",
+            "X replies": "People you follow",
+            "AI generated": True,
+        },
+    ),
+    Post("Pouring", "", (IG_NYC,), 11, ("pour.mp4",), {"Format": "Story"}),
+    Post(
+        "At the grinder",
+        "Fine, finer, espresso",
+        (IG_BERLIN,),
+        12,
+        ("crack.mp4",),
+        {"Cover at (s)": 2, "Reels tab only": True},
+    ),
+    Post("Behind the scenes", "What happens before eight", (FB_NYC,), 12, ("harvest.mp4",)),
     Post("Open today", "", (IG_BERLIN, FB_NYC), 10, ("today.png",), {"Format": "Story"}),
     Post(
         "How we taste",
@@ -232,12 +283,13 @@ class Planned:
 
 def planned(first_due: datetime) -> list[Planned]:
     """All that should go out, in the order of their instants."""
-    return [
+    found = [
         Planned(post, account, first_due + timedelta(seconds=post.at_s))
         for post in POSTS
         if not post.wrong
         for account in post.accounts
     ]
+    return sorted(found, key=lambda one: one.due)
 
 
 def files() -> dict[str, bytes]:
@@ -248,6 +300,7 @@ def files() -> dict[str, bytes]:
         "red-bag.jpg": media.picture("Red bag", red),
         "blue-bag.jpg": media.picture("Blue bag", blue),
         "cup.jpg": media.picture("One cup", green),
+        "steam.gif": media.animation("Steam", blue),
         "team.jpg": media.picture("The team", green, (1200, 800)),
         "today.png": media.picture("Open today", green, (1080, 1920), "PNG"),
         "street.jpg": media.picture("Brooklyn", orange, (1200, 800)),

@@ -174,7 +174,13 @@ def _seconds(instant: str) -> float:
 
 
 def _hosted(files: dict[str, bytes]) -> list[dict[str, str]]:
-    types = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp", "mp4": "video/mp4"}
+    types = {
+        "gif": "image/gif",
+        "jpg": "image/jpeg",
+        "png": "image/png",
+        "webp": "image/webp",
+        "mp4": "video/mp4",
+    }
     return [
         {
             "path": name,
