@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -261,7 +262,7 @@ def _doubt(connection: sa.Connection, now_ms: int, span: Span, ids: Sequence[str
     """A write in the place of the one that this ledger may have lost: it is what is looked for."""
     live = sa.exists().where(writes.c.delivery_id == _D.id, writes.c.state.in_(_MAYBE_OUT))
     rows = connection.execute(
-        sa.select(_D.id, _D.due_ms, _D.content, _D.fence).where(
+        sa.select(_D.id, _D.due_ms, _D.content, _D.fence, _D.account_key).where(
             _D.id.in_(ids), _D.state.in_((*_DOUBTED, State.HELD, State.FAILED, State.CANCELLED)), ~live
         )
     ).all()
@@ -289,7 +290,22 @@ def _doubt(connection: sa.Connection, now_ms: int, span: Span, ids: Sequence[str
         connection.execute(sa.insert(writes), lost)
     tell_story(connection, now_ms, ((id_, sentence) for id_ in sorted(moved)))
     changed(connection, now_ms, moved)
+    for row in rows:
+        if row.id in moved and not row.content:
+            _ask_a_person(connection, now_ms, row)
     return len(moved)
+
+
+def _ask_a_person(connection: sa.Connection, now_ms: int, row: Any) -> None:
+    """It cannot be looked for: its files were not here, and not even their kinds were known."""
+    reason = (
+        "it may have gone out before the ledger was restored, which knows nothing of its files: "
+        "a person must look"
+    )
+    move(connection, [row.id], State.UNRESOLVED, reason=reason, updated_ms=now_ms)
+    tell_story(connection, now_ms, [(row.id, reason)])
+    about, cases = str(row.account_key), [row.id]
+    incident(connection, now_ms, Trouble.UNRESOLVED, reason, actor=Actor.OPERATOR, about=about, cases=cases)
 
 
 def conclude(connection: sa.Connection, now_ms: int) -> list[str]:

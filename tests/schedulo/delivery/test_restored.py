@@ -87,6 +87,18 @@ def test_what_was_due_since_an_hour_before_the_loss_is_in_doubt(
     assert [write.lost for write in books.writes(id_)] == [True] * doubted
 
 
+def test_what_cannot_be_looked_for_since_its_files_are_not_known_is_a_persons(books: Books) -> None:
+    settled(books)
+    id_ = books.add(due_ms=books.now_ms - 1000, content={}, ready=False)
+    tick(books, 9, 8)
+    row = books.row(id_)
+    assert (row.state, row.holder) == (State.UNRESOLVED, None)
+    assert "a person must look" in row.reason
+    assert "unresolved" in books.incidents()
+    books.do(restored.weigh, [], complete=True)
+    assert books.claim("run-10") == []
+
+
 def test_what_may_be_late_for_longer_is_in_doubt_for_longer(books: Books) -> None:
     settled(books)
     due_ms = books.now_ms - 5 * HOUR_S * 1000
