@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from schedulo.delivery.amendments import Verb
 from schedulo.delivery.holds import held
+from schedulo.delivery.restored import silent
 from schedulo.delivery.rows import tell_story
 from schedulo.delivery.transitions import ON_AIR
 from schedulo.ledger.tables import deliveries, outcomes, writes
@@ -42,7 +43,7 @@ class Wish:
 
 def open_write(connection: sa.Connection, now_ms: int, wish: Wish) -> bool:
     """Open a write, or answer False: the post is not there to be changed, another is at it, a hold stops an
-    edit, or a lost edit may still arrive."""
+    edit, a lost edit may still arrive, or this may be an old ledger, which knows an older text."""
     mine = _W.delivery_id == _D.id
     others = sa.and_(mine, _W.position != Position.AFTER, _W.state.in_(_LIVE))
     busy = sa.and_(
@@ -61,7 +62,7 @@ def open_write(connection: sa.Connection, now_ms: int, wish: Wish) -> bool:
             _W.state.in_((*_LIVE, WriteState.REPEATED)),
             _W.opened_ms > now_ms - wish.quiet_ms,
         )
-        conditions += [~held(now_ms), ~sa.exists().where(lost)]
+        conditions += [~held(now_ms), ~silent(now_ms), ~sa.exists().where(lost)]
     fence = connection.execute(
         sa.update(deliveries)
         .where(_D.id == wish.delivery_id, *conditions)

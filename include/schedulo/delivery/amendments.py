@@ -242,6 +242,18 @@ def _note(connection: sa.Connection, now_ms: int, delivery_id: str, sentence: st
     )
 
 
+def give_up_edits(connection: sa.Connection, now_ms: int, why: str) -> None:
+    """End all open edits: newer ones may have been done since."""
+    query = sa.select(_A.id, _A.delivery_id).where(_A.verb == Verb.EDIT, _A.state == "open")
+    for row in connection.execute(query).all():
+        answer = f"it could not be {WORDS[Verb.EDIT]}: {why}"
+        values = {"state": "failed", "answer": answer, "settled_ms": now_ms, "holder": None}
+        connection.execute(sa.update(amendments).where(_A.id == row.id).values(**values))
+        _note(connection, now_ms, row.delivery_id, answer)
+        tell_story(connection, now_ms, [(row.delivery_id, answer)])
+        changed(connection, now_ms, [row.delivery_id])
+
+
 # --- carrying out -----------------------------------------------------------------------------------------
 
 

@@ -254,7 +254,7 @@ RULES: dict[Trouble, Rule] = {
     Trouble.MEDIA: Rule(
         "Media of posts are not ready",
         "They are tried again. A post goes out as soon as it is ready; when its time is over it is missed.",
-        "See in Deliveries which files; attach them anew. An operator looks at the runs of prepare_posts.",
+        "Look at the runs of prepare_posts and their logs; Deliveries say which files.",
         "none of its posts waits for media any more",
         _all_ready,
         patience_s=90.0,

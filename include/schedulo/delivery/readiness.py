@@ -130,7 +130,8 @@ def tell_late(connection: sa.Connection, now_ms: int) -> None:
     if found:
         sentence = "posts are due and their media are not here, or do not fit yet"
         cases = [row.id for row in found]
-        incident(connection, now_ms, Trouble.MEDIA, sentence, actor=Actor.AUTHOR, cases=cases)
+        # What an author can mend is a problem of the row: a host, a worker or time is wanting here.
+        incident(connection, now_ms, Trouble.MEDIA, sentence, actor=Actor.OPERATOR, cases=cases)
 
 
 def _lacking(now_ms: int, settings: Settings) -> sa.Select[Any]:

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 
 from schedulo.airtable.rows import Told
 from schedulo.clock import iso
+from schedulo.delivery.amendments import give_up_edits
 from schedulo.delivery.incidents import Trouble, incident, over
 from schedulo.delivery.news import changed
 from schedulo.delivery.rows import LOST, UNRESOLVED, tell_story
@@ -99,6 +100,7 @@ def begin(connection: sa.Connection, now_ms: int, from_ms: int, witness: str) ->
     """Restore mode begins: until Airtable was asked, nothing goes out."""
     span = Span(now_ms, from_ms, now_ms, witness)
     _keep(connection, span)
+    give_up_edits(connection, now_ms, "the ledger was restored; look at the post, and ask again")
     since = iso(from_ms) if from_ms else "it was lost"
     sentence = (
         f"The ledger was restored from a backup, or is a new one: {witness}. "

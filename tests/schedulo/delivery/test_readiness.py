@@ -182,7 +182,7 @@ def test_people_are_told_once_of_what_is_due_and_not_ready_until_it_is(books: Bo
     for _ in range(2):
         books.do(readiness.tell_late)
     (found,) = books.run(sa.select(incidents))
-    assert (found.kind, found.times) == ("media_not_ready", 1)
+    assert (found.kind, found.actor, found.times) == ("media_not_ready", "the operator", 1)
     assert [row.delivery_id for row in books.run(sa.select(incident_cases))] == [id_]
     put(books, with_media(books, PHOTO, due_s=200))
     books.do(readiness.tell_late)

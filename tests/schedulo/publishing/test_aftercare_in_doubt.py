@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from schedulo.delivery import amendments
+from schedulo.delivery import amendments, restored
 from schedulo.delivery.amendments import Verb
+from schedulo.ledger import marks
 from schedulo.ledger.tables import amendments as amendments_table
 from schedulo.ledger.tables import writes
 from schedulo.model import Content, Format
@@ -109,6 +110,22 @@ def test_another_text_is_not_called_asked_for_while_an_older_one_is_on_its_way(s
     assert ask(stage, id_, Verb.EDIT).sentence == "nothing to do, that was asked for already"
     newer(stage, id_, Content(Format.TEXT, "third"), "3")
     assert "ask again" in ask(stage, id_, Verb.EDIT).sentence
+
+
+def test_a_restored_ledger_gives_no_post_a_text_that_may_be_an_older_one(stage: Stage) -> None:
+    id_ = on_page(stage)
+    newer(stage, id_, Content(Format.TEXT, "second"), "2")
+    ask(stage, id_, Verb.EDIT)
+    with stage.ledger.begin() as connection:
+        marks.mark(connection, 1, restored.TICK, "long-ago")
+    assert "put off" in carry_out(stage)[0]
+    with stage.ledger.begin() as connection:
+        now_ms = stage.ledger.now_ms(connection)
+        restored.begin(connection, now_ms, now_ms - 60_000, "a test")
+    assert carry_out(stage) == []
+    assert amendment(stage, id_).state == "failed"
+    assert "the ledger was restored" in stage.row(id_).reason
+    assert stage.row(id_).content["text"] == "hello"
 
 
 def test_parts_whose_ids_a_restored_ledger_has_lost_are_named(stage: Stage) -> None:
