@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pillow_heif
-from PIL import Image, ImageCms, ImageOps
+from PIL import AvifImagePlugin, Image, ImageCms, ImageOps
 
 DAMAGED, TOO_LARGE = 3, 4
 """Exit codes: the file cannot be read to its end; no quality makes it small enough."""
@@ -34,7 +34,7 @@ SAVED: dict[str, tuple[str, dict[str, Any]]] = {
 def main() -> int:
     order = json.loads(sys.argv[1])
     pillow_heif.register_heif_opener()
-    pillow_heif.options.DECODE_THREADS = order["threads"]
+    pillow_heif.options.DECODE_THREADS = AvifImagePlugin.DEFAULT_MAX_THREADS = order["threads"]
     Image.MAX_IMAGE_PIXELS = order["max_pixels"]
     try:
         with Image.open(order["source"], formats=tuple(order["formats"])) as found:

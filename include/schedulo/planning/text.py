@@ -222,9 +222,7 @@ class _Fitting:
         while True:
             tail = (f"\n{' '.join(moved)}" if moved else "") + block
             cut = shorten(prose, partial(_fits, limit, _Frame(frame.before, tail + frame.after)))
-            lost = [
-                item for item in dict.fromkeys(keep) if item not in moved and not _has(f"{cut}{tail}", item)
-            ]
+            lost = [item for item in _lost(keep, f"{cut}{tail}") if item not in moved]
             if cut is None or not lost:
                 break
             moved += lost
@@ -274,11 +272,14 @@ def _fits(limit: TextRule, frame: _Frame, body: str) -> bool:
     return not limit.over(frame.around(body))
 
 
-def _has(text: str, item: str) -> bool:
-    """Whether a kept text still holds a link or a hashtag."""
-    if item.startswith("#"):
-        return not hashtags.missing([item[1:]], (text,))
-    return holds(text, item)
+def _lost(items: Iterable[str], text: str) -> list[str]:
+    """The links and hashtags that a cut text no longer holds."""
+    tags = {tag.casefold() for tag in hashtags.standing(text)}
+    return [
+        item
+        for item in dict.fromkeys(items)
+        if not (item[1:].casefold() in tags if item.startswith("#") else holds(text, item))
+    ]
 
 
 def _ending(body: str) -> tuple[str, str]:
