@@ -44,12 +44,16 @@ def command(
     :param quiet_ms: a request sent so long ago may still arrive
     :param why_not: why a platform cannot take down or change a post
     """
-    row = connection.execute(
-        sa.select(deliveries).where(_D.id == key, sa.func.coalesce(_D.commanded_ms, 0) < requested_ms)
-    ).first()
-    if row is None:
+    row = connection.execute(sa.select(deliveries).where(_D.id == key)).first()
+    if row is None or requested_ms < (row.commanded_ms or 0):
         return
-    connection.execute(sa.update(deliveries).where(_D.id == key).values(commanded_ms=requested_ms))
+    verbs = {verb}
+    if requested_ms == row.commanded_ms:  # Airtable shows minutes: two wishes may have the same
+        if not row.commanded or verb in row.commanded.split():
+            return
+        verbs |= set(row.commanded.split())
+    known = {"commanded_ms": requested_ms, "commanded": " ".join(sorted(verbs))}
+    connection.execute(sa.update(deliveries).where(_D.id == key).values(**known))
     if verb == "retry":
         again.ask(connection, now_ms, [key], again.Request(again.Ask.RETRY, BY, grace_ms))
         return

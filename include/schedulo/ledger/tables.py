@@ -165,6 +165,7 @@ deliveries = sa.Table(
         "trouble_since_ms", sa.BigInteger, comment="it has been failing since; empty while all is well"
     ),
     _instant("commanded_ms"),
+    _text("commanded", "", comment="the verbs that were asked for at that instant, a space between two"),
     sa.Column("asked_ms", sa.BigInteger, comment="a person asked to publish it then, whatever its row says"),
     _instant("seen_ms", nullable=False),
     _instant("updated_ms", nullable=False),

@@ -251,6 +251,16 @@ def test_a_command_is_done_once_for_each_time_it_is_given(books: Books) -> None:
     assert books.row(id_).state == S.SCHEDULED
 
 
+def test_two_wishes_of_one_minute_are_both_done_once(books: Books) -> None:
+    id_ = put(books, post(books))
+    for _ in range(2):
+        for verb in ("edit", "cancel"):
+            books.do(commands.command, id_, verb, books.now_ms, 0)
+    assert books.row(id_).state == S.CANCELLED
+    said = books.story(id_).splitlines()
+    assert len([line for line in said if "requested" in line]) == 2
+
+
 def test_retry_is_answered_as_wherever_else_it_is_asked(books: Books) -> None:
     id_ = put(books, post(books))
     books.pass_s(9000)

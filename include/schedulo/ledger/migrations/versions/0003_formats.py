@@ -224,6 +224,16 @@ def upgrade() -> None:
         ),
     )
     op.add_column(
+        "deliveries",
+        sa.Column(
+            "commanded",
+            sa.Text(),
+            server_default="",
+            nullable=False,
+            comment="the verbs that were asked for at that instant, a space between two",
+        ),
+    )
+    op.add_column(
         "accounts",
         sa.Column(
             "allowed",
