@@ -158,7 +158,8 @@ class Tick:
                 outbox.c.record_id.in_([item.record_id for item in asked])
             )
             ours = {row.record_id: row.key for row in connection.execute(rows)}
-            for item in sorted(asked, key=lambda item: item.requested_ms):  # whose row it is we know better than a key that people can type over
+            # Whose row it is we know better than a key that people can type over.
+            for item in sorted(asked, key=lambda item: item.requested_ms):
                 command(
                     connection,
                     now_ms,
