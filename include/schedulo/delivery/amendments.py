@@ -74,7 +74,7 @@ RULES: Mapping[Verb, Mapping[State, Rule]] = {
         **dict.fromkeys(_UNSENT, Rule(Deed.CANCELLED, "it was not out yet; cancelled")),
         **dict.fromkeys(_GOING, Rule(Deed.REQUESTED, "it is on its way, and is taken down when it is out")),
         **dict.fromkeys(_RESTING, Rule(Deed.REFUSED, "nothing to do, it is not out")),
-        **dict.fromkeys((*ON_AIR, S.REMOVED), Rule(Deed.REQUESTED, "it is being taken down")),
+        **dict.fromkeys((*ON_AIR, S.REMOVED), Rule(Deed.REQUESTED, "it is out, and is to be taken down")),
         S.WAITING_IN_APP: _IN_APP,
         S.UNRESOLVED: _DOUBTFUL,
         S.TAKEN_DOWN: _DOWN,
@@ -84,7 +84,7 @@ RULES: Mapping[Verb, Mapping[State, Rule]] = {
             (*_UNSENT, *_RESTING), Rule(Deed.REFUSED, "nothing to do, it is not out: its row is what counts")
         ),
         **dict.fromkeys(_GOING, Rule(Deed.REFUSED, "refused, it is on its way; ask again when it is out")),
-        **dict.fromkeys(ON_AIR, Rule(Deed.REQUESTED, "it is being changed")),
+        **dict.fromkeys(ON_AIR, Rule(Deed.REQUESTED, "it is out, and is to be changed")),
         S.WAITING_IN_APP: _IN_APP,
         S.UNRESOLVED: _DOUBTFUL,
         S.TAKEN_DOWN: _DOWN,

@@ -65,6 +65,10 @@ SOUND_BITS = 128_000
 """What Instagram names; enough for AAC in stereo."""
 
 
+def _called(content_type: str) -> str:
+    return content_type.rpartition("/")[2].upper()
+
+
 @dataclass(frozen=True, slots=True)
 class Box:
     left: int
@@ -93,6 +97,11 @@ class Shape:
             parts.append(f"pad={self.inner[0]}x{self.inner[1]}")
         return " ".join(parts)
 
+    @property
+    def words(self) -> str:
+        cut = ", cropped" if self.crop else ""
+        return f"{self.width}x{self.height}{cut}{', padded' if self.inner else ''}"
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:
@@ -105,6 +114,11 @@ class Picture:
     @property
     def key(self) -> str:
         return f"{VERSION} {self.content_type} {self.shape.key} {self.max_bytes}B"
+
+    @property
+    def words(self) -> str:
+        """What is made of it, for a log."""
+        return f"a {_called(self.content_type)} of {self.shape.words}"
 
     def expected(self, media: Media) -> Media:
         """What comes of `media`, at its largest."""
@@ -168,6 +182,14 @@ class Film:
         picture = self.encoding.key if self.encoding else "copied"
         sound = self.sound.key if self.sound else "sound=copied"
         return f"{VERSION} {self.content_type} {picture} {sound} {self.max_bytes}B x{self.plays}"
+
+    @property
+    def words(self) -> str:
+        """What is made of it, for a log."""
+        made = f"an {_called(self.content_type)}"
+        if self.encoding is None:
+            return f"{made}, its picture as it is"
+        return f"{made} of {self.encoding.shape.words}, {float(self.encoding.fps):g} frames a second"
 
     def expected(self, media: Media) -> Media:
         """What comes of `media`, at its largest."""

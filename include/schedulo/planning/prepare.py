@@ -286,7 +286,7 @@ class Preparer:
         if not row.status_ready:
             return []
         work = self.planner.work(row)
-        self.say(f"{len(work)} files to be made to fit" if work else "every file that is here fits as it is")
+        self.say(f"to be made to fit: {len(work)}" if work else "every file that is here fits as it is")
         return [trouble for item in work if (trouble := self._make(item))]
 
     def _make(self, item: Work) -> str:
@@ -300,7 +300,7 @@ class Preparer:
             now_ms = ledger.now_ms(connection)
         if tried and tried.trouble and tried.made_ms > now_ms - int(CONVERT_AGAIN_S * 1000):
             return f"{name}: {tried.trouble}"
-        self.say(f"{name}: {item.recipe.key}")
+        self.say(f"{name}: made {item.recipe.words}")
         values: dict[str, Any] = {"sha256": "", "problem": "", "trouble": ""}
         began = time.monotonic()
         try:

@@ -26,7 +26,7 @@ def test_a_take_down_is_asked_for_and_says_when_it_is_done(books: Books, capsys:
     assert requests(books) == []
     assert main(["take-down", "--delivery", id_]) == 0
     told = capsys.readouterr().out
-    assert "x @acme: hello: it is being taken down" in told
+    assert "x @acme: hello: it is out, and is to be taken down" in told
     assert "The next run of look_after_posts does it" in told
     assert requests(books) == [(id_, "take_down")]
     assert "by ann with `schedulo take-down`" in books.story(id_)

@@ -310,7 +310,7 @@ def test_the_new_text_of_a_post_that_is_out_is_kept_for_an_edit(books: Books) ->
     put(books, post(books, "better"))
     assert books.row(id_).newer["content"]["text"] == "better"
     ask(books, id_, "edit")
-    assert "it is being changed" in books.row(id_).reason
+    assert "it is out, and is to be changed" in books.row(id_).reason
 
 
 def test_a_text_that_its_row_no_longer_has_is_not_given_to_a_post_that_is_out(books: Books) -> None:
