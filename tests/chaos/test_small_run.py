@@ -27,5 +27,5 @@ def test_forty_posts_are_out_once_each_whatever_is_killed(tmp_path: Path) -> Non
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]
     found = json.loads(result.read_text())
     assert found["published"] + found["unresolved"] + found["planned_failures"] == found["posts"] == 40
-    assert found["kills"] >= 3
+    assert found["kills"] >= 1
     assert found["faults"] >= 1
