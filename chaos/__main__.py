@@ -106,10 +106,10 @@ class Run:
             began = time.time()
             stack.enter_context(self._released(began, rows))
             if self._hunt:
-                until = began + self._options.minutes * 60
+                until = began + posts_.CALM_S + self._options.minutes * 60
                 self._hunt.go(self._fist, until, self._weather, self._duplicates)
             else:
-                self._storm(began)
+                self._storm(began + posts_.CALM_S)
             self._weather.clear()
             self._fist.calm()
             say(f"calm: {_words(self._watch)}")
@@ -163,9 +163,10 @@ class Run:
             thread.join(30)
 
     def _storm(self, began: float) -> None:
-        """Weather and blows until the time is over."""
+        """Weather and blows from `began` on until the time is over."""
+        sleep_until(began)
         seconds = self._options.minutes * 60
-        due_s = (self._posts[0].due_s, self._posts[-1].due_s)
+        due_s = (self._posts[0].due_s - posts_.CALM_S, self._posts[-1].due_s - posts_.CALM_S)
         blows = agenda(self._dice, seconds, KILLS_A_MINUTE, due_s)
         changes_at = began
         while time.time() < began + seconds:

@@ -26,10 +26,12 @@ BURST_SHARE = 0.3
 LEAD_S = 150.0
 """The first post is due so long after the first is released: one tick reads it, its media are fetched, and a
 later tick claims it."""
+CALM_S = 75.0
+"""Nothing breaks in this first part, in which the first posts are only read and their media fetched."""
 RELEASED_S = (170.0, 240.0)
 """Each post is released so long before it is due."""
 DUE_SHARE = 0.7
-"""Posts are due in this first part of the time."""
+"""Posts are due in this first part of the time in which things break."""
 FAIL_SHARE = 0.03
 
 
@@ -167,7 +169,7 @@ def plan(number: int, seed: int, minutes: float) -> list[Planned]:
     dice = random.Random(seed)
     doomed = round(number * FAIL_SHARE) if number >= 20 else min(1, number - 1)
     crowd = _crowd(number)
-    span_s = max(1.0, minutes * 60 * DUE_SHARE - LEAD_S)
+    span_s = max(1.0, CALM_S + minutes * 60 * DUE_SHARE - LEAD_S)
     instants = _instants(dice, number, span_s)
     dooms = [DOOMS[n % len(DOOMS)] for n in range(doomed)] + [None] * (number - doomed)
     dice.shuffle(dooms)
