@@ -41,8 +41,8 @@ test: lint ## everything that must pass; the tests wait more than they work
 	$(BIN)/python -m pytest -n 4 -m "not slow and not whole"
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow and not whole"
 
-test-fast: $(READY) ## on SQLite, without real Airflow processes and long scripts; under 2 minutes
-	$(BIN)/python -m pytest -n 4 -m "not slow and not whole and not postgres"
+test-fast: $(READY) ## on SQLite, without real Airflow processes and long scripts; about 3 minutes
+	$(BIN)/python -m pytest -n 6 --dist worksteal -m "not slow and not whole and not postgres"
 
 test-all: test chaos ## all there is, chaos included; about an hour and a half
 	$(BIN)/python -m pytest -m whole
