@@ -34,6 +34,7 @@ def main() -> None:
     # Whatever ends the worker ends this too.
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    # A list of arguments and no shell.
     os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606
 
 

@@ -43,6 +43,7 @@ def main() -> int:
     except MemoryError:
         raise
     except Exception as error:  # Pillow's readers raise whatever a crooked file makes them trip over
+        # Who started this process keeps the last of what it says.
         print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
         return DAMAGED
     content = encoded(shaped(flat(srgb(image)), order), order["content_type"], order["max_bytes"])
