@@ -173,6 +173,11 @@ class Service:
         """Drafts that wait in people's apps: `[{platform, account_id, post_id, media, received_at}]`."""
         return []
 
+    def numbers(self, at: float) -> list[dict[str, Any]]:
+        """What is true at an instant of the world's clock, told or not: `[{platform, account_id, post_id,
+        metric, value}]`, metrics by the service's own names, `post_id` None for those of an account."""
+        return []
+
     def remove(self, post_id: str) -> bool:
         """Take a live post off the air, as the platform or a person in the app would; False: none."""
         return False
@@ -527,6 +532,11 @@ class Frame:
                             {"service": s, "method": m, "route": r, "count": n}
                             for (s, m, r), n in sorted(world.requests.items())
                         ]
+                    )
+                case ("GET", "numbers"):
+                    at = float(request.query.get("at", world.now()))
+                    return web.json_response(
+                        [row for one in world.services.values() for row in one.numbers(at)]
                     )
                 case ("GET", "recent"):
                     return web.json_response({name: list(calls) for name, calls in world.recent.items()})

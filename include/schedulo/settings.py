@@ -97,6 +97,18 @@ class Settings:
     still_there_days: int = 30
     """For how many days after it went out."""
 
+    # Analytics
+    analytics_days: int = 90
+    """A post's numbers are read for so many days after it went out."""
+    analytics_still_days: int = 14
+    """After so many days without any change of its numbers, a post is read once a week only."""
+    analytics_young: str = "24h:1h, 7d:6h"
+    """How often numbers are read between the ends of two days, by a post's age: `until age:every`."""
+    analytics_platforms: str = "instagram, facebook, x, tiktok"
+    """The platforms whose numbers are read, separated by commas; X charges for it."""
+    analytics_parallel: int = 8
+    """Requests for numbers at once, of one account, at the most."""
+
     # Airtable
     airtable_budget_s: float = 10.0
     """How long one tick may spend on reading Airtable; then it goes on without."""

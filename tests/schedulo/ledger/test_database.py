@@ -15,6 +15,7 @@ from alembic.runtime.migration import MigrationContext
 
 from schedulo.ledger.database import Ledger, LedgerError
 from schedulo.ledger.tables import metadata, writes
+from schedulo.ledger.warehouse import warehouse_of
 
 
 def test_sqlite_never_loses_an_intent_to_a_power_cut_and_waits_for_its_turn(tmp_path: Path) -> None:
@@ -56,9 +57,10 @@ def test_a_postgresql_that_went_away_without_a_word_is_given_up_soon(fresh_postg
 def test_the_migrations_lead_to_the_schema_that_the_program_knows(ledger: Ledger) -> None:
     with ledger.engine.connect() as connection:
         context = MigrationContext.configure(
-            connection, opts={"compare_type": True, "compare_server_default": False}
+            connection,
+            opts={"compare_type": True, "compare_server_default": False, "include_schemas": True},
         )
-        assert compare_metadata(context, metadata) == []
+        assert compare_metadata(context, [metadata, warehouse_of(connection).metadata]) == []
 
 
 def test_the_index_that_keeps_a_second_write_out_is_partial_and_unique(ledger: Ledger) -> None:

@@ -1,0 +1,18 @@
+"""The warehouse."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from schedulo.ledger.warehouse import SCHEMA, warehouse_of
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    connection = op.get_bind()
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.schema.CreateSchema(SCHEMA, if_not_exists=True))
+    warehouse_of(connection).metadata.create_all(connection)
