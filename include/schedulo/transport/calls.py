@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import aiohttp
 
 from schedulo.errors import Diagnosis, Kind, PlatformError
@@ -13,6 +15,8 @@ class Caller:
     """One aiohttp session for safe requests. Belongs to one event loop."""
 
     def __init__(self, wire: Wire, connections: int) -> None:
+        self.counts: Counter[str] = Counter()
+        """Requests by account key, also those without an answer: a platform may charge for them."""
         self._wire = wire
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=connections), cookie_jar=aiohttp.DummyCookieJar()
@@ -32,6 +36,7 @@ class Caller:
             data = body.stream(self._wire.open_slice)
         elif request.method in ("POST", "PUT", "PATCH"):
             headers["Content-Length"] = "0"
+        self.counts[account_key] += 1
         try:
             async with self._session.request(
                 request.method,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from urllib.parse import parse_qsl
 
 import pytest
@@ -121,3 +122,14 @@ async def test_a_call_without_an_answer_is_a_network_error_that_names_no_address
     assert caught.value.kind is Kind.NETWORK
     assert "SECRET" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("mode", ["ok", "cut"])
+async def test_requests_are_counted_by_account_also_those_without_an_answer(mode: str) -> None:
+    async with cutting_server(mode) as server:
+        caller = Caller(wire(server.url), 2)
+        for account_key in ("x:1", "x:2", "x:1"):
+            with suppress(PlatformError):
+                await caller.call(Request("x", "GET", "/p"), account_key)
+        await caller.close()
+    assert caller.counts == {"x:1": 2, "x:2": 1}
