@@ -17,6 +17,7 @@ from sandbox.running import RunningSandbox
 from schedulo.airtable.base import create_base
 from schedulo.errors.airtable import AirtableSetupError
 from schedulo.settings import settings
+from tests.skipping import calls_at_once
 
 TOKEN = "patHOOK.very-secret"
 
@@ -32,7 +33,7 @@ def base_id(sandbox: RunningSandbox) -> str:
     sandbox.switch(airtable_requests_per_s="0")
     sandbox.seed({"airtable": {"tokens": [{"token": TOKEN}]}})
     api = Api(TOKEN, endpoint_url=sandbox.service("airtable"))
-    return create_base(api, workspace_id="wspTEST0000000000").base_id
+    return create_base(api, workspace_id="wspTEST0000000000", calls=calls_at_once(api)).base_id
 
 
 def connect(monkeypatch: pytest.MonkeyPatch, sandbox: RunningSandbox, **parts: Any) -> AirtableHook:

@@ -185,7 +185,7 @@ def test_a_service_that_repeats_the_token_in_its_error_does_not_show_it(
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Repeats) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         host = f"http://127.0.0.1:{server.server_port}"
         hook = connect(monkeypatch, "facebook", host=host, extra={"token": "one-geheim"})
         _, message = hook.test_connection()

@@ -22,6 +22,7 @@ from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import accounts, deliveries, notices, outbox
 from schedulo.settings import settings
 from tests.receivers import Web, running_web
+from tests.skipping import calls_at_once
 
 
 @pytest.fixture
@@ -107,7 +108,7 @@ def test_links_lead_to_the_rows_of_the_base_and_airtable_is_asked_once(
     sandbox.switch(airtable_requests_per_s="0")
     sandbox.seed({"airtable": {"tokens": [{"token": "patT"}]}})
     api = Api("patT", endpoint_url=sandbox.service("airtable"))
-    base_id = create_base(api, workspace_id="wspTEST0000000000").base_id
+    base_id = create_base(api, workspace_id="wspTEST0000000000", calls=calls_at_once(api)).base_id
     tables = {table["name"]: table["id"] for table in api.get(api.base(base_id).urls.tables)["tables"]}
     parts = {"host": sandbox.service("airtable"), "password": "patT", "extra": {"base_id": base_id}}
     monkeypatch.setenv("AIRFLOW_CONN_AIRTABLE_DEFAULT", json.dumps({"conn_type": "airtable", **parts}))

@@ -30,6 +30,7 @@ from schedulo.platforms import CONVERSATIONS
 from schedulo.platforms.base import Conversation
 from schedulo.settings import Settings
 from tests.schedulo.publishing.stage import QUICK, Stage
+from tests.skipping import SkippingClock, calls_at_once
 
 TOKEN = "patPlanning"
 BASE = "appPlanning000001"
@@ -61,7 +62,8 @@ class Office:
         return Planner(self.ledger, self.store, self.settings, self.conversations)
 
     def plain_client(self) -> AirtableClient:
-        return AirtableClient(self.api(), BASE)
+        clock = SkippingClock()
+        return AirtableClient(self.api(), BASE, clock=clock, sleep=clock.sleep)
 
     def prepare(self, run_id: str = "prepare-1") -> list[Prepared]:
         """One run of prepare_posts."""
@@ -171,7 +173,7 @@ def office(sandbox: RunningSandbox, ledger: Ledger, tmp_path: Path) -> Office:
     sandbox.switch(airtable_requests_per_s="0")
     settings = replace(QUICK, airtable_poll_s=0.0, airtable_budget_s=20.0)
     office = Office(sandbox, ledger, MediaStore(tmp_path / "media"), settings)
-    create_base(office.api(), BASE)
+    create_base(office.api(), BASE, calls=calls_at_once(office.api()))
     return office
 
 
