@@ -322,6 +322,7 @@ class World:
         self.leave: Callable[[float], None] | None = None
         """Makes the server go away for so many seconds; None where it cannot."""
         self._shift_s = 0.0
+        self._stopped_at: float | None = None
         self._background: set[asyncio.Task[None]] = set()
 
     def add(self, service: Service) -> None:
@@ -330,10 +331,17 @@ class World:
     # The world's clock ages tokens, links and windows, and can be moved; `received_at` is always real time.
     def now(self) -> float:
         """Epoch seconds on the world's clock."""
-        return time.time() + self._shift_s
+        return time.time() + self._shift_s if self._stopped_at is None else self._stopped_at
 
     def advance(self, seconds: float) -> None:
-        self._shift_s += seconds
+        if self._stopped_at is None:
+            self._shift_s += seconds
+        else:
+            self._stopped_at += seconds
+
+    def stop_at(self, instant: float) -> None:
+        """Set the clock to an instant (epoch seconds), where it stands until it is moved."""
+        self._stopped_at = instant
 
     def switch(self, name: str, default: str) -> str:
         """Which side of a fact on which sources disagree is in force."""
@@ -355,6 +363,7 @@ class World:
         self.requests.clear()
         self.recent.clear()
         self._shift_s = 0.0
+        self._stopped_at = None
         for service in self.services.values():
             service.reset()
 
@@ -561,6 +570,8 @@ class Frame:
                     if world.leave is None:
                         raise ValueError("only `python -m sandbox` can go away")
                     world.leave(float(data["seconds"]))
+                case ("POST", "clock") if "stop_at" in data:
+                    world.stop_at(float(data["stop_at"]))
                 case ("POST", "clock"):
                     world.advance(float(data["advance_s"]))
                 case _:

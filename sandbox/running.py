@@ -65,6 +65,14 @@ class RunningSandbox:
         """Move the world's clock; `received_at` stays real."""
         self._control("POST", "clock", {"advance_s": seconds})
 
+    def stop_clock(self, instant: float) -> None:
+        """Set the world's clock to an instant (epoch seconds), where it stands until it is moved."""
+        self._control("POST", "clock", {"stop_at": instant})
+
+    def numbers(self, at: float) -> list[dict[str, Any]]:
+        """What is true of all that is out at an instant (epoch seconds) of the world's clock, told or not."""
+        return self._control("GET", f"numbers?at={at}")
+
     def reset(self) -> None:
         self._control("POST", "reset")
 

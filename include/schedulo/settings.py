@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
@@ -18,6 +19,14 @@ from schedulo.model import Platform
 
 class SettingsError(ValueError):
     """A setting that cannot be used; the message names it, its value, the rule and who can mend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Posts younger than `until_ms` (and older than the band before says) are read every `every_ms`."""
+
+    until_ms: int
+    every_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +205,25 @@ class Settings:
                 f"({self.window_s:g}), or nothing could ever be sent."
             )
 
+        for name, least in (("analytics_days", 1), ("analytics_still_days", 1), ("analytics_parallel", 1)):
+            if getattr(self, name) < least:
+                raise SettingsError(
+                    f"SCHEDULO_{name.upper()} is {getattr(self, name)}: it must be at least {least}. "
+                    "The operator sets it."
+                )
+        _bands(self.analytics_young)
+        _platforms(self.analytics_platforms)
+
+    @property
+    def young_bands(self) -> tuple[Band, ...]:
+        """`analytics_young`, youngest first."""
+        return _bands(self.analytics_young)
+
+    @property
+    def measured_platforms(self) -> frozenset[Platform]:
+        """`analytics_platforms`."""
+        return _platforms(self.analytics_platforms)
+
     @property
     def ledger(self) -> str:
         return self.ledger_url or f"sqlite:///{Path(self.home) / 'ledger.db'}"
@@ -222,6 +250,50 @@ class Settings:
             if raw is not None:
                 values[item.name] = _parse(item.name, raw, str(item.type))
         return cls(**values)
+
+
+_BAND = re.compile(r"(\d+)([mhd]):(\d+)([mhd])")
+_UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
+LEAST_EVERY_MS = 10 * 60_000
+"""Numbers are not read more often than this: platforms count requests."""
+
+
+@cache
+def _bands(text: str) -> tuple[Band, ...]:
+    """What `analytics_young` says. Raises `SettingsError`."""
+
+    def wrong(part: str, rule: str) -> SettingsError:
+        return SettingsError(
+            f"SCHEDULO_ANALYTICS_YOUNG is {text!r}: {part!r} {rule}. "
+            "The operator sets it; empty: numbers are read at the end of each day only."
+        )
+
+    bands: list[Band] = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        match = _BAND.fullmatch(part)
+        if match is None:
+            raise wrong(part, "must be an age and a time between two readings, such as 24h:1h (m, h or d)")
+        until, until_unit, every, every_unit = match.groups()
+        band = Band(int(until) * _UNITS_MS[until_unit], int(every) * _UNITS_MS[every_unit])
+        if not LEAST_EVERY_MS <= band.every_ms <= band.until_ms:
+            raise wrong(part, "must read no more often than every 10m, and once at least until its age")
+        if bands and band.until_ms <= bands[-1].until_ms:
+            raise wrong(part, "must end at a greater age than the one before it")
+        bands.append(band)
+    return tuple(bands)
+
+
+@cache
+def _platforms(text: str) -> frozenset[Platform]:
+    """What `analytics_platforms` says. Raises `SettingsError`."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in set(Platform):
+            raise SettingsError(
+                f"SCHEDULO_ANALYTICS_PLATFORMS is {text!r}: {name!r} must be one of "
+                f"{', '.join(Platform)}. The operator sets it."
+            )
+    return frozenset(Platform(name) for name in names)
 
 
 def _parse(name: str, raw: str, kind: str) -> Any:

@@ -291,6 +291,15 @@ def test_the_clock_moves_but_arrivals_stay_real(echo: RunningSandbox) -> None:
     assert echo.posts()[0]["received_at"] == pytest.approx(time.time(), abs=5)
 
 
+def test_a_stopped_clock_stands_until_it_is_moved(echo: RunningSandbox) -> None:
+    echo.stop_clock(1_800_000_000.5)
+    assert echo.world.now() == 1_800_000_000.5
+    echo.advance(60)
+    assert echo.world.now() == 1_800_000_060.5
+    echo.reset()
+    assert echo.world.now() == pytest.approx(time.time(), abs=1)
+
+
 def test_a_switch_holds_until_the_reset(echo: RunningSandbox) -> None:
     echo.switch(side="left")
     assert echo.world.switch("side", "right") == "left"

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schedulo.model import Platform
 from schedulo.settings import Settings, SettingsError
 
 SECONDS = st.floats(0.01, 1000)
@@ -44,6 +45,15 @@ def test_absence_is_never_concluded_while_a_request_may_still_be_done(
         ("convert_threads", 0),
         ("x_videos", "newest"),
         ("facebook_photo_mb", 11),
+        ("analytics_days", 0),
+        ("analytics_still_days", 0),
+        ("analytics_parallel", 0),
+        ("analytics_platforms", "x, myspace"),
+        ("analytics_young", "24h"),
+        ("analytics_young", "24h:1h, 7d:6 hours"),
+        ("analytics_young", "24h:5m"),
+        ("analytics_young", "1h:2h"),
+        ("analytics_young", "7d:6h, 24h:1h"),
     ],
 )
 def test_a_setting_that_breaks_a_rule_is_named_with_who_can_mend_it(name: str, value: float | str) -> None:
@@ -88,3 +98,15 @@ def test_without_settings_everything_is_in_one_folder() -> None:
     ours = Settings(home="/somewhere")
     assert ours.ledger == "sqlite:////somewhere/ledger.db"
     assert str(ours.media) == "/somewhere/media"
+
+
+def test_how_often_young_posts_are_read_is_given_in_bands_of_age() -> None:
+    hour_ms = 3_600_000
+    bands = [(band.until_ms, band.every_ms) for band in Settings().young_bands]
+    assert bands == [(24 * hour_ms, hour_ms), (7 * 24 * hour_ms, 6 * hour_ms)]
+    assert replace(Settings(), analytics_young=" ").young_bands == ()
+
+
+def test_the_platforms_whose_numbers_are_read_are_a_choice() -> None:
+    assert Settings().measured_platforms == set(Platform)
+    assert replace(Settings(), analytics_platforms="tiktok,x").measured_platforms == {"tiktok", "x"}
