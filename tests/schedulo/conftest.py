@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sandbox.postgres import find_binaries, running_postgres
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import metadata
+from schedulo.ledger.warehouse import ON_POSTGRESQL
 
 
 @pytest.fixture(scope="session")
@@ -83,7 +84,8 @@ def _empty(url: str) -> None:
     ledger = Ledger(url)
     with ledger.begin() as connection:
         connection.exec_driver_sql(others + "current_database()")
-        names = ", ".join(table.name for table in metadata.sorted_tables)
+        tables = [*metadata.sorted_tables, *ON_POSTGRESQL.metadata.sorted_tables]
+        names = ", ".join(table.fullname for table in tables)
         connection.exec_driver_sql(f"TRUNCATE {names} RESTART IDENTITY")
         for table in metadata.sorted_tables:
             for index in table.indexes:

@@ -129,35 +129,45 @@ def _named(schema: str | None, prefix: str) -> Warehouse:
             "account_key", sa.Text, to("accounts.account_key"), nullable=False, comment="where it went out"
         ),
         sa.Column("post_record_id", sa.Text, nullable=False, comment="the row in Posts in Airtable"),
-        sa.Column("remote_id", sa.Text, nullable=False, comment="the platform's id of the post"),
+        sa.Column(
+            "remote_id",
+            sa.Text,
+            nullable=False,
+            comment="the platform's id of the post; empty: not known, nothing is measured",
+        ),
         sa.Column(
             "permalink", sa.Text, nullable=False, comment="where it can be seen; empty: no link is known"
         ),
         sa.Column("title", sa.Text, nullable=False, comment="what people call it in Airtable"),
-        sa.Column("text", sa.Text, nullable=False, comment="the text that went out"),
+        sa.Column(
+            "text", sa.Text, nullable=False, comment="the text that went out, with the parts of a thread"
+        ),
         sa.Column("text_length", sa.Integer, nullable=False, comment="characters of the text"),
         sa.Column("format", sa.Text, nullable=False, comment="text, image, carousel, reel, story, ..."),
         sa.Column("media_kind", sa.Text, nullable=False, comment="none, image, gif, video or mixed"),
         sa.Column("media_count", sa.Integer, nullable=False, comment="pictures and videos"),
-        sa.Column("video_s", Number, comment="length of its video in seconds; empty without one"),
+        sa.Column("video_s", Number, comment="length of its videos in seconds; empty without one"),
         sa.Column("hashtag_count", sa.Integer, nullable=False, comment="hashtags in text and first comment"),
         sa.Column("due_at", Timestamp, nullable=False, comment="when it should go out"),
-        sa.Column("published_at", Timestamp, nullable=False, comment="when its platform took it"),
-        sa.Column("lateness_s", Number, nullable=False, comment="published_at minus due_at, seconds"),
         sa.Column(
-            "published_on", sa.Date, nullable=False, comment="the day it went out, in the account's time zone"
+            "published_at",
+            Timestamp,
+            comment="when its platform took it; empty: it is out, since when is not known",
         ),
+        sa.Column("lateness_s", Number, comment="published_at minus due_at, seconds"),
+        sa.Column("published_on", sa.Date, comment="the day it went out, in the account's time zone"),
         sa.Column(
-            "published_weekday",
-            sa.Integer,
-            nullable=False,
-            comment="1 Monday to 7 Sunday, in the account's time zone",
+            "published_weekday", sa.Integer, comment="1 Monday to 7 Sunday, in the account's time zone"
         ),
-        sa.Column(
-            "published_hour", sa.Integer, nullable=False, comment="0 to 23, in the account's time zone"
-        ),
+        sa.Column("published_hour", sa.Integer, comment="0 to 23, in the account's time zone"),
         sa.Column("state", sa.Text, nullable=False, comment="published, taken_down, removed, ..."),
         sa.Column("gone_at", Timestamp, comment="when it was taken down or found gone; empty: it is there"),
+        sa.Column(
+            "updated_at",
+            Timestamp,
+            nullable=False,
+            comment="when anything about it changed in the ledger last",
+        ),
         sa.Index(f"ix_{prefix}posts_account", "account_key", "published_at"),
     )
     post_hashtags = table(

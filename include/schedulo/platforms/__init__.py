@@ -1,5 +1,5 @@
-"""The platforms: no I/O in any of them. `CONVERSATIONS`, `AFTER` for posts that are out, and `INQUIRIES`
-about accounts are all that others need."""
+"""The platforms: no I/O in any of them. `CONVERSATIONS`, `AFTER` for posts that are out, `MEASURES` for
+their numbers, and `INQUIRIES` about accounts are all that others need."""
 
 from collections.abc import Mapping
 
@@ -16,6 +16,7 @@ from schedulo.platforms import (
 )
 from schedulo.platforms.after import After
 from schedulo.platforms.base import Conversation, Inquiry
+from schedulo.platforms.measure import Measure
 
 CONVERSATIONS: Mapping[Platform, Conversation] = {
     Platform.INSTAGRAM: instagram.CONVERSATION,
@@ -29,5 +30,6 @@ AFTER: Mapping[Platform, After] = {
     Platform.X: x_after.AFTER,
     Platform.FACEBOOK: facebook_after.AFTER,
 }
+MEASURES: Mapping[Platform, Measure] = {}
 INQUIRIES: Mapping[Platform, Inquiry] = {Platform.TIKTOK: tiktok.INQUIRY}
 """Where a platform can be asked ahead what an account may do."""

@@ -16,3 +16,11 @@ def upgrade() -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(sa.schema.CreateSchema(SCHEMA, if_not_exists=True))
     warehouse_of(connection).metadata.create_all(connection)
+    is_out = sa.text("coalesce(state, '') IN ('published', 'published_incomplete', 'taken_down', 'removed')")
+    op.create_index(
+        "ix_deliveries_out",
+        "deliveries",
+        ["updated_ms", "id"],
+        sqlite_where=is_out,
+        postgresql_where=is_out,
+    )
