@@ -178,6 +178,10 @@ class Service:
         metric, value}]`, metrics by the service's own names, `post_id` None for those of an account."""
         return []
 
+    def costs(self) -> list[dict[str, Any]]:
+        """What reads would have cost: `[{service, what, count, usd}]`."""
+        return []
+
     def remove(self, post_id: str) -> bool:
         """Take a live post off the air, as the platform or a person in the app would; False: none."""
         return False
@@ -547,6 +551,8 @@ class Frame:
                     return web.json_response(
                         [row for one in world.services.values() for row in one.numbers(at)]
                     )
+                case ("GET", "costs"):
+                    return web.json_response([row for one in world.services.values() for row in one.costs()])
                 case ("GET", "recent"):
                     return web.json_response({name: list(calls) for name, calls in world.recent.items()})
                 case ("GET", "faults"):

@@ -45,6 +45,8 @@ class Account:
     username: str
     premium: bool
     unlimited: bool
+    followers: int | None = None
+    """None: they come and go by themselves."""
     posts: list[Any] = field(default_factory=list)
     """Its posts, oldest first."""
     said: dict[str, float] = field(default_factory=dict)
@@ -117,7 +119,11 @@ class Access:
                 self._consumers[one["consumer_key"]] = one["consumer_secret"]
         for one in data.get("accounts", []):
             account = Account(
-                str(one["account_id"]), one["username"], bool(one.get("premium")), one.get("limits") == "off"
+                str(one["account_id"]),
+                one["username"],
+                bool(one.get("premium")),
+                one.get("limits") == "off",
+                one.get("followers"),
             )
             self.accounts[account.account_id] = account
             client_id = one.get("client_id") or next(iter(self.apps), "")

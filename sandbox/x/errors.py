@@ -96,17 +96,18 @@ def unsupported_authentication() -> Refused:
     )
 
 
-def field_not_authorized(field: str, post_id: str) -> dict[str, Any]:
+def field_not_authorized(field: str, resource_id: str, kind: str = "tweet") -> dict[str, Any]:
     """Beside `data`: a metric that this caller may not read."""
+    what = "Tweet" if kind == "tweet" else "Media"
     return {
-        "resource_id": post_id,
-        "resource_type": "tweet",
+        "resource_id": resource_id,
+        "resource_type": kind,
         "parameter": field,
         "field": field,
-        "value": post_id,
-        "section": "data",
+        "value": resource_id,
+        "section": "data" if kind == "tweet" else "includes",
         "title": "Field Authorization Error",
-        "detail": f"Sorry, you are not authorized to access '{field}' on the Tweet with id : [{post_id}].",
+        "detail": f"Sorry, you are not authorized to access '{field}' on the {what} with id : [{resource_id}].",
         "type": PROBLEMS + "not-authorized-for-field",
     }
 

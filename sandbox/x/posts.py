@@ -20,7 +20,6 @@ from sandbox.x.access import Account
 from sandbox.x.media import Medium
 from schedulo.text import urls
 
-PRIVATE_METRICS_SECONDS = 30 * 24 * 3600
 SHORT_POST = 280
 
 NEW_NAMES = {
@@ -30,6 +29,8 @@ NEW_NAMES = {
     "note_tweet": "note_post",
     "retweet_count": "repost_count",
     "tweet_count": "post_count",
+    "pinned_tweet_id": "pinned_post_id",
+    "most_recent_tweet_id": "most_recent_post_id",
     "tweets": "posts",
 }
 OLD_NAMES = {new: old for old, new in NEW_NAMES.items()}
@@ -57,18 +58,12 @@ MEDIA_FIELDS = _words(
     "promoted_metrics alt_text preview_image_url variants"
 )
 POLL_FIELDS = _words("id options duration_minutes end_datetime voting_status")
-COUNTS = (
-    "retweet_count",
-    "reply_count",
-    "like_count",
-    "quote_count",
-    "bookmark_count",
-    "impression_count",
+USER_FIELDS = _words(
+    "id name username affiliation confirmed_email connection_status created_at description entities "
+    "is_identity_verified location most_recent_tweet_id parody pinned_tweet_id profile_banner_url "
+    "profile_image_url protected public_metrics receives_your_dm subscription subscription_type url verified "
+    "verified_followers_count verified_type withheld"
 )
-PRIVATE_COUNTS = {
-    "non_public_metrics": ("impression_count", "url_link_clicks", "user_profile_clicks", "engagements"),
-    "organic_metrics": ("impression_count", "retweet_count", "reply_count", "like_count"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +105,30 @@ class Post:
     reply_settings: str
     long: bool
     """Longer than a plain account may write: reads cut the text and have the whole in a note."""
+    published_at: float
+    """On the world's clock."""
+    seeded: bool = False
     conversation: int = 0
     counts: dict[str, int] = field(default_factory=dict)
-    deleted: bool = False
+    """Numbers that were seeded, by their old names; they do not grow."""
+    gone_at: float | None = None
+    """When it was deleted, or is to be, on the world's clock."""
 
     @property
     def post_id(self) -> str:
         return str(self.number)
+
+    @property
+    def deleted(self) -> bool:
+        return self.gone_at is not None
+
+    @property
+    def is_video(self) -> bool:
+        return bool(self.media) and self.media[0].family == "video"
+
+    def out_at(self, at: float) -> bool:
+        """Whether it is on the air at an instant of the world's clock."""
+        return self.published_at <= at and (self.gone_at is None or at < self.gone_at)
 
     @property
     def created_at(self) -> str:
@@ -212,7 +224,7 @@ def spelt(value: Any, spelling: str) -> Any:
 
 
 def shown_post(post: Post, fields: frozenset[str], mangled: bool) -> dict[str, Any]:
-    """A post in a read, in the old spelling; metrics that need the author are left to the caller."""
+    """A post in a read, in the old spelling, without its numbers."""
     text = post.shown if not post.long else post.shown[: SHORT_POST - 3] + "…"
     if mangled:
         text = re.sub(r"[ \t]+", " ", html.escape(text, quote=False))
@@ -231,7 +243,6 @@ def shown_post(post: Post, fields: frozenset[str], mangled: bool) -> dict[str, A
         "lang": "und",
         "possibly_sensitive": False,
         "reply_settings": post.reply_settings,
-        "public_metrics": {name: post.counts.get(name, 0) for name in COUNTS},
         "edit_controls": {"edits_remaining": 5, "is_edit_eligible": False, "editable_until": post.created_at},
         "entities": {"urls": post.links} if post.links else None,
         "attachments": attachments or None,
@@ -244,7 +255,7 @@ def shown_post(post: Post, fields: frozenset[str], mangled: bool) -> dict[str, A
 
 
 def shown_medium(medium: Medium, fields: frozenset[str]) -> dict[str, Any]:
-    """An element of `includes.media`."""
+    """An element of `includes.media`, without its numbers."""
     what = medium.what
     everything = {
         "media_key": medium.media_key,
@@ -256,7 +267,6 @@ def shown_medium(medium: Medium, fields: frozenset[str]) -> dict[str, Any]:
         else None,
         "url": f"https://pbs.twimg.com/media/{medium.digest[:15]}.jpg" if medium.family == "image" else None,
         "alt_text": medium.alt_text,
-        "public_metrics": {"view_count": 0} if medium.family == "video" else None,
     }
     wanted = fields | {"media_key", "type"}
     return {name: value for name, value in everything.items() if name in wanted and value is not None}

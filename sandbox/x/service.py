@@ -2,63 +2,40 @@
 
 Seed: `{"apps": [{client_id, client_secret?, bearer_token?, consumer_key?, consumer_secret?}], "accounts":
 [{account_id, username, token, refresh_token?, scopes?, premium?, token_expires_at?, limits?, client_id?,
-oauth1?: {token, token_secret}}], "metrics": {post id: {name: number}}}`; `limits: "off"` lifts the windows.
-Switches here: `x_429_shape` title|errors88, `x_402_shape` problem|legacy, `x_spelling` old|new|blank,
-`x_duplicate_hours` (24); those of uploads are in `media`.
+followers?, oauth1?: {token, token_secret}}], "posts": [{account_id, post_id, kind, text?, published_at,
+gone_at?}], "metrics": {post id: {name: number}}}`; `limits: "off"` lifts the windows, `followers` stay as
+given, a post's kind is text, photo, gif, video or poll, and metrics go by their old names.
+Switches here: `x_429_shape` title|errors88, `x_402_shape` problem|legacy, `x_duplicate_hours` (24); others
+are in `reads` and `media`.
 Source: X API documentation (docs.x.com) and openapi.json 2.167.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
+from bisect import insort
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from sandbox.core import Call, Refused, Reply, Service, World, route
-from sandbox.x import errors, schema
+from sandbox.core import Call, Refused, Reply, Service, World, route, sha256
+from sandbox.x import errors, numbers, schema
 from sandbox.x.access import DAY_SECONDS, WINDOW_SECONDS, Access, Account, Token, oauth_error, user_of
 from sandbox.x.errors import forbidden, invalid
-from sandbox.x.posts import (
-    EXPANSIONS,
-    MEDIA_FIELDS,
-    POLL_FIELDS,
-    POST_FIELDS,
-    PRIVATE_COUNTS,
-    PRIVATE_METRICS_SECONDS,
-    SHORT_POST,
-    Poll,
-    Post,
-    normalised,
-    old_spelling,
-    rewritten,
-    shown_medium,
-    shown_post,
-    spelt,
-)
+from sandbox.x.media import Medium
+from sandbox.x.posts import SHORT_POST, Poll, Post, normalised, rewritten, spelt
+from sandbox.x.reads import Reads, number
 from sandbox.x.snowflakes import Snowflakes
 from sandbox.x.uploads import Uploads
 from schedulo.text import X_INVALID_CHARACTERS, x_weighted_length
 
 LONG_POST = 25_000
-TIMELINE_DEPTH = 3200
-READ_PARAMETERS = frozenset(
-    (
-        "tweet.fields",
-        "post.fields",
-        "expansions",
-        "media.fields",
-        "poll.fields",
-        "user.fields",
-        "place.fields",
-    )
-)
-TIMELINE_PARAMETERS = frozenset(
-    ("max_results", "pagination_token", "since_id", "until_id", "start_time", "end_time", "exclude")
-)
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z")
+SEEDED_MEDIA = {
+    "photo": ("image/jpeg", "tweet_image"),
+    "gif": ("image/gif", "tweet_gif"),
+    "video": ("video/mp4", "tweet_video"),
+}
+SEEDED_KINDS = ("text", "poll", *SEEDED_MEDIA)
 _CASHTAG = re.compile(r"(?<![\w$])\$[A-Za-z]{1,6}(?:[._][A-Za-z]{1,2})?(?!\w)")
 
 Work = Callable[[Call, Token], Awaitable[Reply]]
@@ -104,17 +81,16 @@ class X(Service):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.access = Access()
-        self.posts: dict[str, Post] = {}
+        self.reads = Reads(world, self.access)
         self._ids = Snowflakes()
         self.uploads = Uploads(world)
-        self._reads = 0
         self.routes = [
             self._route("POST", "/2/tweets", "create_post", self.create_post),
             self._route("DELETE", "/2/tweets/{id}", "delete_post", self.delete_post),
-            self._route("GET", "/2/tweets", "posts", self.read_posts),
-            self._route("GET", "/2/users/me", "me", self.me),
-            self._route("GET", "/2/users/{id}/tweets", "timeline", self.timeline),
-            self._route("GET", "/2/usage/tweets", "usage", self.usage),
+            self._route("GET", "/2/tweets", "posts", self._posts_by_id),
+            self._route("GET", "/2/users/me", "me", self._me),
+            self._route("GET", "/2/users/{id}/tweets", "timeline", self._timeline),
+            self._route("GET", "/2/usage/tweets", "usage", self._usage),
             self._route("POST", "/2/media/upload", "upload", self.uploads.upload_at_once),
             self._route("GET", "/2/media/upload", "upload_status", self.uploads.upload_status),
             self._route("POST", "/2/media/upload/initialize", "upload_initialize", self.uploads.initialize),
@@ -129,21 +105,82 @@ class X(Service):
 
     def reset(self) -> None:
         self.access = Access()
+        self.reads = Reads(self.world, self.access)
         self.uploads.media.clear()
-        self.posts.clear()
-        self._reads = 0
+
+    @property
+    def posts(self) -> dict[str, Post]:
+        return self.reads.posts
 
     def seed(self, data: dict[str, Any]) -> None:
         self.access.seed(data)
+        for one in data.get("posts", []):
+            self._seed_post(**one)
         for post_id, counts in data.get("metrics", {}).items():
             self.posts[post_id].counts.update(counts)
 
+    def _seed_post(
+        self,
+        account_id: str,
+        post_id: str,
+        kind: str,
+        published_at: float,
+        text: str = "",
+        gone_at: float | None = None,
+    ) -> None:
+        """A post that went on the air, or will, without having been sent."""
+        author = self.access.accounts.get(account_id)
+        if author is None or not post_id.isdecimal() or post_id in self.posts or kind not in SEEDED_KINDS:
+            kinds = ", ".join(SEEDED_KINDS)
+            raise ValueError(
+                f"post {post_id!r}, account {account_id!r}, kind {kind!r}: the id must be new and a number, "
+                f"the account known, the kind one of {kinds}"
+            )
+        media = []
+        if kind in SEEDED_MEDIA:
+            medium = Medium(post_id, frozenset([account_id]), *SEEDED_MEDIA[kind], 0, 0.0)
+            medium.state, medium.digest = "succeeded", sha256(post_id.encode())
+            media.append(medium)
+        shown, links = rewritten(text, int(post_id), author, media)
+        poll = Poll(post_id, ("yes", "no"), 1440, published_at) if kind == "poll" else None
+        post = Post(
+            number=int(post_id),
+            author=author,
+            sent=text,
+            shown=shown,
+            links=links,
+            received_at=published_at,
+            media=media,
+            poll=poll,
+            parent=None,
+            reply_settings="everyone",
+            long=x_weighted_length(text) > SHORT_POST,
+            published_at=published_at,
+            seeded=True,
+            conversation=int(post_id),
+            gone_at=gone_at,
+        )
+        self.posts[post_id] = post
+        insort(author.posts, post, key=number)
+        self.world.publish(post.live())
+
     def remove(self, post_id: str) -> bool:
-        post = self.posts.get(post_id)
-        if post is None or post.deleted:
+        post = self._out(post_id)
+        if post is None:
             return False
-        post.deleted = True
+        post.gone_at = self.world.now()
         return True
+
+    def _out(self, post_id: str) -> Post | None:
+        """The post, if it is on the air."""
+        post = self.posts.get(post_id)
+        return post if post is not None and post.out_at(self.world.now()) else None
+
+    def numbers(self, at: float) -> list[dict[str, Any]]:
+        return numbers.rows(self.access.accounts.values(), at)
+
+    def costs(self) -> list[dict[str, Any]]:
+        return self.reads.bill.rows()
 
     def account_of(self, call: Call) -> str | None:
         token = self.access.named(call)
@@ -245,9 +282,6 @@ class X(Service):
                 raise Refused(reply)
         return shown
 
-    def _spelling(self) -> str:
-        return self.world.switch("x_spelling", "old")
-
     # --- posts ---
 
     async def create_post(self, call: Call, token: Token) -> Reply:
@@ -290,6 +324,7 @@ class X(Service):
             parent=parent,
             reply_settings=body.get("reply_settings", "everyone"),
             long=length > SHORT_POST,
+            published_at=now,
             conversation=parent.conversation if parent else number,
         )
         self.posts[post.post_id] = post
@@ -299,15 +334,15 @@ class X(Service):
         self.world.publish(post.live())
         data = {"id": post.post_id, "text": shown, "edit_history_tweet_ids": [post.post_id]}
         location = f"https://api.twitter.com/2/tweets/{post.post_id}"
-        return Reply(201, spelt({"data": data}, self._spelling()), {"location": location})
+        return Reply(201, spelt({"data": data}, self.reads.spelling()), {"location": location})
 
     def _parent(self, body: dict[str, Any], account: Account) -> Post | None:
         """The post that is replied to; others' posts only if they name the caller (rule of 2026-02-23)."""
         if "reply" not in body:
             return None
         parent_id = body["reply"]["in_reply_to_tweet_id"]
-        parent = self.posts.get(parent_id)
-        if parent is None or parent.deleted:
+        parent = self._out(parent_id)
+        if parent is None:
             raise Refused(Reply(404, errors.not_found("tweet", "in_reply_to_tweet_id", parent_id)))
         own = parent.author.account_id == account.account_id
         if not own and f"@{account.username}".lower() not in parent.sent.lower():
@@ -315,171 +350,28 @@ class X(Service):
         return parent
 
     async def delete_post(self, call: Call, token: Token) -> Reply:
-        post = self.posts.get(call.args["id"])
-        if post is None or post.deleted:
+        post = self._out(call.args["id"])
+        if post is None:
             raise Refused(Reply(404, errors.not_found("tweet", "id", call.args["id"])))
         if post.author.account_id != user_of(token).account_id:
             raise forbidden()
-        post.deleted = True
+        post.gone_at = self.world.now()
         post.author.said.pop(normalised(post.sent), None)
         return Reply(200, {"data": {"deleted": True}})
 
-    # --- reads ---
+    # --- reads; a reset makes them anew ---
 
-    def _wanted(self, call: Call, allowed: frozenset[str]) -> dict[str, frozenset[str]]:
-        """The lists in the query, checked, in the old spelling."""
-        for name, value in call.query:
-            if name not in READ_PARAMETERS | allowed:
-                raise invalid(name, value, f"The query parameter [{name}] is not known")
-        lists = {
-            "fields": (("tweet.fields", "post.fields"), POST_FIELDS),
-            "expansions": (("expansions",), EXPANSIONS),
-            "media": (("media.fields",), MEDIA_FIELDS),
-            "polls": (("poll.fields",), POLL_FIELDS),
-        }
-        wanted = {}
-        for key, (parameters, known) in lists.items():
-            given = [v for p in parameters if (text := call.query_value(p)) for v in text.split(",")]
-            names = old_spelling(given)
-            for name in names:
-                if name not in known:
-                    raise invalid(parameters[0], name, f"[{name}] is not one of {parameters[0]}")
-            wanted[key] = frozenset(names)
-        return wanted
+    async def _posts_by_id(self, call: Call, token: Token) -> Reply:
+        return await self.reads.posts_by_id(call, token)
 
-    def _answer(
-        self, posts: list[Post], wanted: dict[str, frozenset[str]], token: Token, more: dict[str, Any]
-    ) -> Reply:
-        """`data`, `includes` and partial `errors` for these posts."""
-        mangled = self.world.faults.argument("mangle_text", self.name) is not None
-        problems: list[dict[str, Any]] = more.pop("errors", [])
-        data = []
-        for post in posts:
-            shown = shown_post(post, wanted["fields"], mangled)
-            for name, counts in PRIVATE_COUNTS.items():
-                if name not in wanted["fields"]:
-                    continue
-                fresh = self.world.now() - post.received_at < PRIVATE_METRICS_SECONDS
-                if token.account is post.author and fresh:
-                    shown[name] = {count: post.counts.get(count, 0) for count in counts}
-                else:
-                    problems.append(errors.field_not_authorized(name, post.post_id))
-            data.append(shown)
-        self._reads += len(posts)
-        includes: dict[str, list[Any]] = {}
-        if "attachments.media_keys" in wanted["expansions"]:
-            media = {medium.media_id: medium for post in posts for medium in post.media}
-            includes["media"] = [shown_medium(medium, wanted["media"]) for medium in media.values()]
-        if "attachments.poll_ids" in wanted["expansions"]:
-            now = self.world.now()
-            includes["polls"] = [post.poll.shown(wanted["polls"], now) for post in posts if post.poll]
-        if "author_id" in wanted["expansions"]:
-            authors = {post.author.account_id: post.author for post in posts}
-            includes["users"] = [_shown_account(author) for author in authors.values()]
-        if "referenced_tweets.id" in wanted["expansions"]:
-            parents = {post.parent.number: post.parent for post in posts if post.parent}
-            includes["tweets"] = [shown_post(post, wanted["fields"], mangled) for post in parents.values()]
-        body: dict[str, Any] = {"data": data} if data else {}
-        if included := {name: values for name, values in includes.items() if values}:
-            body["includes"] = included
-        if problems:
-            body["errors"] = problems
-        return Reply(200, spelt(body | more, self._spelling()))
+    async def _timeline(self, call: Call, token: Token) -> Reply:
+        return await self.reads.timeline(call, token)
 
-    def _refuse_if_unreadable(self) -> None:
-        if self.world.faults.argument("unreadable", self.name) is not None:
-            raise forbidden()
+    async def _me(self, call: Call, token: Token) -> Reply:
+        return await self.reads.me(call, token)
 
-    async def read_posts(self, call: Call, token: Token) -> Reply:
-        self._refuse_if_unreadable()
-        wanted = self._wanted(call, frozenset(["ids"]))
-        ids = (call.query_value("ids") or "").split(",")
-        if len(ids) > 100:
-            raise invalid(
-                "ids", len(ids), "The number of values in the `ids` query parameter must be 1 to 100"
-            )
-        for post_id in ids:
-            schema.identifier("ids", post_id)
-        before = self.world.visible_before(self.name)
-        found = [
-            post
-            for i in ids
-            if (post := self.posts.get(i)) and not post.deleted and post.received_at < before
-        ]
-        there = {post.post_id for post in found}
-        missing = [errors.not_found("tweet", "ids", i) for i in ids if i not in there]
-        return self._answer(found, wanted, token, {"errors": missing})
-
-    async def timeline(self, call: Call, token: Token) -> Reply:
-        self._refuse_if_unreadable()
-        wanted = self._wanted(call, TIMELINE_PARAMETERS)
-        account = self.access.accounts.get(call.args["id"])
-        if account is None:
-            return Reply(200, {"errors": [errors.not_found("user", "id", call.args["id"])]})
-        asked = call.query_value("max_results") or "10"
-        if not asked.isdecimal() or not 5 <= int(asked) <= 100:
-            raise invalid("max_results", asked, "The `max_results` query parameter must be from 5 to 100")
-        excluded = set(filter(None, (call.query_value("exclude") or "").split(",")))
-        if not excluded <= {"replies", "retweets"}:
-            raise invalid("exclude", ",".join(sorted(excluded)), "exclude takes replies and retweets")
-        start, end = self._time(call, "start_time"), self._time(call, "end_time")
-        before = self.world.visible_before(self.name)
-
-        posts = account.posts
-        low = max(0, len(posts) - (800 if "replies" in excluded else TIMELINE_DEPTH))
-        high = len(posts)
-        if since := call.query_value("since_id"):
-            schema.identifier("since_id", since)
-            low = max(low, bisect_right(posts, int(since), key=_number))
-        for name in ("until_id", "pagination_token"):
-            if bound := call.query_value(name):
-                schema.identifier(name, bound)
-                high = min(high, bisect_left(posts, int(bound), key=_number))
-        page: list[Post] = []
-        following = False
-        for index in range(high - 1, low - 1, -1):
-            post = posts[index]
-            second = int(post.received_at)
-            if start is not None and second < start:
-                break
-            if post.deleted or post.received_at >= before or (end is not None and second >= end):
-                continue
-            if "replies" in excluded and post.parent is not None:
-                continue
-            if len(page) == int(asked):
-                following = True
-                break
-            page.append(post)
-        meta: dict[str, Any] = {"result_count": len(page)}
-        if page:
-            meta |= {"newest_id": page[0].post_id, "oldest_id": page[-1].post_id}
-        if following:
-            meta["next_token"] = page[-1].post_id
-        return self._answer(page, wanted, token, {"meta": meta})
-
-    @staticmethod
-    def _time(call: Call, name: str) -> float | None:
-        value = call.query_value(name)
-        if value is None:
-            return None
-        if not _TIME.fullmatch(value):
-            raise invalid(name, value, f"[{name}] must be a time such as 2026-01-31T12:00:00Z")
-        return datetime.fromisoformat(value).timestamp()
-
-    async def me(self, call: Call, token: Token) -> Reply:
-        return Reply(200, spelt({"data": _shown_account(user_of(token))}, self._spelling()))
-
-    async def usage(self, call: Call, token: Token) -> Reply:
-        days = call.query_value("days") or "7"
-        if not days.isdecimal() or not 1 <= int(days) <= 90:
-            raise invalid("days", days, "The `days` query parameter must be from 1 to 90")
-        data = {
-            "project_id": "1",
-            "project_cap": "3000000",
-            "project_usage": str(self._reads),
-            "cap_reset_day": 1,
-        }
-        return Reply(200, {"data": data})
+    async def _usage(self, call: Call, token: Token) -> Reply:
+        return await self.reads.usage(call, token)
 
     # --- tokens ---
 
@@ -500,23 +392,3 @@ class X(Service):
             return oauth_error(401, "unauthorized_client", "Missing valid authorization header")
         self.access.revoke(form.get("token", ""))
         return Reply(200, {"revoked": True})
-
-
-def _number(post: Post) -> int:
-    return post.number
-
-
-def _shown_account(account: Account) -> dict[str, Any]:
-    return {
-        "id": account.account_id,
-        "name": account.username,
-        "username": account.username,
-        "verified_type": "blue" if account.premium else "none",
-        "subscription_type": "Premium" if account.premium else "None",
-        "public_metrics": {
-            "followers_count": 0,
-            "following_count": 0,
-            "tweet_count": len(account.posts),
-            "listed_count": 0,
-        },
-    }

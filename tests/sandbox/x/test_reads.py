@@ -181,7 +181,8 @@ def test_a_long_post_is_cut_and_whole_in_its_note(x: Client) -> None:
 
 def test_me_tells_who_and_which_class(x: Client) -> None:
     assert x.get("/2/users/me").json()["data"]["id"] == "11"
-    assert x.as_("bob-token").get("/2/users/me").json()["data"]["subscription_type"] == "Premium"
+    me = x.as_("bob-token").get("/2/users/me", **{"user.fields": "subscription_type"}).json()["data"]
+    assert me == {"id": "22", "name": "bob", "username": "bob", "subscription_type": "Premium"}
 
 
 def test_usage_counts_reads_and_is_for_apps(x: Client) -> None:

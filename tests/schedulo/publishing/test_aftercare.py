@@ -510,12 +510,12 @@ def test_a_post_that_this_token_cannot_read_and_the_list_shows_is_there(stage: S
 def test_a_post_that_comes_back_is_published_again(stage: Stage) -> None:
     id_ = on_x(stage)
     post = stage.sandbox.world.services["x"].posts[stage.row(id_).remote_id]
-    post.deleted = True
+    post.gone_at = 0.0
     for _ in range(2):
         age(stage, id_)
         look(stage)
     assert stage.row(id_).state == "removed"
-    post.deleted = False
+    post.gone_at = None
     age(stage, id_, 25)
     [line] = look(stage)
     assert line.endswith("x shows it again")
