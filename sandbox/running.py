@@ -47,10 +47,6 @@ class RunningSandbox:
         """Counts: `[{service, method, route, count}]`."""
         return self._control("GET", "requests")
 
-    def numbers(self, at: float | None = None) -> list[dict[str, Any]]:
-        """What is true of all that is out at an instant of the world's clock; None: now."""
-        return self._control("GET", "numbers" if at is None else f"numbers?at={at}")
-
     def costs(self) -> list[dict[str, Any]]:
         """What reads would have cost: `[{service, what, count, usd}]`."""
         return self._control("GET", "costs")

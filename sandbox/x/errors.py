@@ -98,7 +98,7 @@ def unsupported_authentication() -> Refused:
 
 def field_not_authorized(field: str, resource_id: str, kind: str = "tweet") -> dict[str, Any]:
     """Beside `data`: a metric that this caller may not read."""
-    what = "Tweet" if kind == "tweet" else "Media"
+    about = f"the {'Tweet' if kind == 'tweet' else 'Media'} with id : [{resource_id}]"
     return {
         "resource_id": resource_id,
         "resource_type": kind,
@@ -107,7 +107,7 @@ def field_not_authorized(field: str, resource_id: str, kind: str = "tweet") -> d
         "value": resource_id,
         "section": "data" if kind == "tweet" else "includes",
         "title": "Field Authorization Error",
-        "detail": f"Sorry, you are not authorized to access '{field}' on the {what} with id : [{resource_id}].",
+        "detail": f"Sorry, you are not authorized to access '{field}' on {about}.",
         "type": PROBLEMS + "not-authorized-for-field",
     }
 
