@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 
+from operators.deadline import ScheduledRun
+
 Message = MutableMapping[str, Any]
 
 
@@ -27,3 +29,4 @@ class ScheduloPlugin(AirflowPlugin):
     fastapi_apps: ClassVar[list[dict[str, Any]]] = [
         {"app": media, "url_prefix": "/schedulo/media", "name": "Schedulo media"}
     ]
+    deadline_references: ClassVar[list[Any]] = [ScheduledRun]

@@ -20,6 +20,7 @@ from hooks.ledger import LedgerHook
 from hooks.platform import PlatformHook
 from hooks.tiktok import TikTokHook
 from hooks.x import XHook
+from schedulo.analytics.collect import Means as MeasureMeans
 from schedulo.delivery.incidents import Trouble, incident, over
 from schedulo.errors.airtable import AirtableSetupError
 from schedulo.errors.kinds import Actor
@@ -28,7 +29,7 @@ from schedulo.media import MediaLinks, MediaStore, look_apart
 from schedulo.planning.prepare import Preparer
 from schedulo.planning.rows import Planner
 from schedulo.planning.tick import Tick
-from schedulo.platforms import AFTER, CONVERSATIONS
+from schedulo.platforms import AFTER, CONVERSATIONS, MEASURES
 from schedulo.publishing.aftercare import Means
 from schedulo.publishing.publisher import Publisher
 from schedulo.publishing.rehearsal import Rehearsed, rehearse
@@ -96,6 +97,14 @@ def after_means(ledger: Ledger) -> Means:
         _links().url,
         Logins(tokens, dict(endpoints)),
     )
+
+
+def measure_means(ledger: Ledger) -> MeasureMeans:
+    """What a worker needs to read numbers."""
+    endpoints = [(hook.conn_type, _endpoint(hook)) for hook in HOOKS]
+    tokens = tokens_of(endpoints, ledger)
+    logins = Logins(tokens, dict(endpoints))
+    return MeasureMeans(ledger, wire_of(endpoints, tokens), settings(), MEASURES, CONVERSATIONS, logins)
 
 
 async def _aendpoint(hook: type[PlatformHook]) -> Endpoint:

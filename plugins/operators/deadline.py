@@ -2,7 +2,34 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
+
+from airflow.sdk import BaseDeadlineReference
+
+
+class ScheduledRun(BaseDeadlineReference):
+    """
+    When a scheduled run should begin; none for a backfill, or one that a person started.
+
+    For Dags with partitions: their runs have no logical date, and with `DAGRUN_QUEUED_AT` Airflow 3.3.2 cannot
+    clear a task any more. Registered by the plugin; the scheduler asks it when it makes a run.
+    """
+
+    required_kwargs = frozenset({"dag_id", "run_id"})
+
+    def _evaluate_with(self, *, session: Any, dag_id: str, run_id: str) -> datetime | None:
+        from airflow.models.dagrun import DagRun
+        from sqlalchemy import select
+
+        query = select(DagRun.run_after).where(
+            DagRun.dag_id == dag_id, DagRun.run_id == run_id, DagRun.run_type == "scheduled"
+        )
+        moment: datetime | None = session.scalar(query)
+        return moment
+
+
+SCHEDULED_RUN = ScheduledRun()
 
 
 def run_is_late(minutes: int, context: dict[str, Any]) -> None:

@@ -57,6 +57,8 @@ class Trouble(StrEnum):
     """Something is wrong with the deployment. About: what."""
     CHANNEL = "channel"
     """People cannot be told on a channel. About: the channel."""
+    NUMBERS = "numbers"
+    """The numbers of an account cannot be read, and a person must act. About: the account."""
 
 
 Condition = Callable[[int], sa.ColumnElement[bool]]
@@ -289,6 +291,15 @@ RULES: dict[Trouble, Rule] = {
         _when_told,
         patience_s=90.0,
         calm_s=60.0,
+    ),
+    Trouble.NUMBERS: Rule(
+        "Numbers of an account cannot be read",
+        "They are asked for again every hour. Days that pass meanwhile stay without what the platform keeps "
+        "no history of. Publishing has nothing to do with it.",
+        "Do what is named; most often the account is to be connected again.",
+        "the account was read",
+        _when_told,
+        sends=False,
     ),
 }
 
