@@ -59,7 +59,8 @@ with DAG(
     ),
 ) as dag:
     find = FindAccountsOperator(task_id="find_accounts", **in_the_background())
-    collect = CollectOperator.partial(task_id="collect", max_active_tis_per_dag=1, **collect_options()).expand(
+    options = collect_options()
+    collect = CollectOperator.partial(task_id="collect", max_active_tis_per_dag=1, **options).expand(
         part=find.output
     )
     close = CloseDayOperator(
@@ -69,4 +70,4 @@ with DAG(
         outlets=[DAILY],
         **in_the_background(),
     )
-    collect >> close
+    collect >> close  # who tells people of the numbers comes after it

@@ -12,8 +12,8 @@ class ScheduledRun(BaseDeadlineReference):
     """
     When a scheduled run should begin; none for a backfill, or one that a person started.
 
-    For Dags with partitions: their runs have no logical date, and with `DAGRUN_QUEUED_AT` Airflow 3.3.2 cannot
-    clear a task any more. Registered by the plugin; the scheduler asks it when it makes a run.
+    For Dags with partitions: their runs have no logical date, and with `DAGRUN_QUEUED_AT` Airflow 3.3.2
+    cannot clear a task any more. Registered by the plugin; the scheduler asks it when it makes a run.
     """
 
     required_kwargs = frozenset({"dag_id", "run_id"})

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import time_machine
 
 from schedulo.errors import KINDS, Strategy
 from schedulo.publishing.session import HERE_S, TASK_S
@@ -252,3 +253,89 @@ def test_a_preparing_task_is_retried_by_its_own_policy_and_named_after_its_post(
 
 def test_people_are_told_by_one_run_at_a_time(bag: DagBag) -> None:
     assert bag.dags["handle_incidents"].max_active_runs == 1
+
+
+# --- numbers --------------------------------------------------------------------------------------------
+
+COLLECTING = {"collect_analytics": "collect", "read_numbers": "read"}
+
+
+def test_a_day_is_collected_half_an_hour_after_it_has_ended_everywhere(bag: DagBag) -> None:
+    """And its partition is that day, as a plain date."""
+    from airflow.timetables.base import TimeRestriction
+    from pendulum import datetime
+
+    timetable = scheduled(bag.dags["collect_analytics"])
+    with time_machine.travel(datetime(2026, 11, 25, 20), tick=False):
+        run = timetable.next_dagrun_info_v2(
+            last_dagrun_info=None, restriction=TimeRestriction(None, None, catchup=False)
+        )
+    assert run.run_after == datetime(2026, 11, 26, 12, 30)
+    assert run.partition_key == "2026-11-25"
+    assert run.partition_date == timetable.resolve_partition_date("2026-11-25")
+
+
+def test_a_backfill_of_days_includes_the_first_and_the_last(bag: DagBag) -> None:
+    from pendulum import datetime
+
+    runs = scheduled(bag.dags["collect_analytics"]).iter_partition_dagrun_infos(
+        earliest=datetime(2026, 11, 20), latest=datetime(2026, 11, 22)
+    )
+    assert [run.partition_key for run in runs] == ["2026-11-20", "2026-11-21", "2026-11-22"]
+
+
+def scheduled(dag: DAG) -> Any:
+    """The timetable as the scheduler has it."""
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    return DagSerialization.from_dict(DagSerialization.to_dict(dag)).timetable
+
+
+def test_the_day_is_closed_whatever_became_of_its_accounts_and_then_told(bag: DagBag) -> None:
+    dag = bag.dags["collect_analytics"]
+    close = dag.get_task("close_day")
+    assert close.trigger_rule == "all_done"
+    assert close.upstream_task_ids == {"collect"}
+    assert [outlet.uri for outlet in close.outlets] == ["schedulo://analytics/daily"]
+
+
+def test_young_posts_are_read_by_one_run_at_a_time_every_hour(bag: DagBag) -> None:
+    dag = bag.dags["read_numbers"]
+    assert dag.max_active_runs == 1
+    assert scheduled(dag).serialize()["expression"] == "7 * * * *"
+
+
+@pytest.mark.parametrize("dag_id", COLLECTING)
+def test_numbers_wait_for_a_worker_behind_all_else_and_take_one_at_a_time(bag: DagBag, dag_id: str) -> None:
+    """What is about posts weighs 1 at least."""
+    dag = bag.dags[dag_id]
+    assert {(task.priority_weight, str(task.weight_rule)) for task in dag.tasks} == {(0, "absolute")}
+    assert dag.get_task(COLLECTING[dag_id]).max_active_tis_per_dag == 1
+
+
+@pytest.mark.parametrize("dag_id", COLLECTING)
+def test_an_account_is_retried_by_its_own_policy_and_shown_by_its_name(bag: DagBag, dag_id: str) -> None:
+    task = as_the_scheduler_sees(bag.dags[dag_id], COLLECTING[dag_id])
+    assert task["partial_kwargs"]["has_retry_policy"] is True
+    assert task["partial_kwargs"]["map_index_template"] == "{{ label }}"
+
+
+def test_the_form_of_a_day_takes_a_date_or_nothing(bag: DagBag) -> None:
+    from airflow.sdk.exceptions import ParamValidationError
+
+    date = bag.dags["collect_analytics"].params.get_param("date")
+    assert [date.resolve(value) for value in ("", None, "2026-11-25")] == ["", None, "2026-11-25"]
+    with pytest.raises(ParamValidationError):
+        date.resolve("yesterday")
+
+
+def test_the_scheduler_knows_when_a_partitioned_run_should_have_begun(bag: DagBag) -> None:
+    """The Dag names a class that the plugin has to register."""
+    from airflow.serialization.encoders import encode_deadline_reference
+
+    from schedulo_plugin import ScheduloPlugin
+
+    [alert] = bag.dags["collect_analytics"].deadline
+    named = encode_deadline_reference(alert.reference)["__class_path"]
+    registered = {f"{found.__module__}.{found.__qualname__}" for found in ScheduloPlugin.deadline_references}
+    assert registered == {named}
