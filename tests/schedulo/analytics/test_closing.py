@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from schedulo.analytics.closing import Closed, closed
 from schedulo.ledger.database import Ledger
-from schedulo.ledger.warehouse import Warehouse, warehouse_of
+from schedulo.ledger.warehouse import Timestamp, Warehouse, warehouse_of
 
 DAY = date(2026, 11, 25)
 NOON = datetime(2026, 11, 26, 12, 30, tzinfo=UTC)
@@ -23,30 +23,25 @@ class Day:
         self.ledger = ledger
         self.w: Warehouse = warehouse_of(ledger.engine)
         self.tries = 0
-        self.add(self.w.dates, self._date())
-
-    def _date(self) -> dict[str, Any]:
-        named = {"date": DAY, "day_number": 20782, "year": 2026, "quarter": 4, "month": 11}
-        week = {"iso_year": 2026, "iso_week": 48, "weekday": 3, "weekday_name": "Wednesday"}
-        return named | week | {"weekend": False}
+        self.add(self.w.dates, {"date": DAY})
 
     def add(self, table: sa.Table, row: dict[str, Any]) -> None:
+        """Add a row; of what it does not name, any value will do."""
+        any_value = {sa.Text: "-", sa.Date: DAY, Timestamp: NOON, sa.Boolean: False}
+        needed = {
+            column.name: any_value.get(type(column.type), 0)
+            for column in table.columns
+            if not column.nullable and column.server_default is None
+        }
         with self.ledger.begin() as connection:
-            connection.execute(sa.insert(table).values(**row))
+            connection.execute(sa.insert(table).values(needed | row))
 
     def account(self, key: str) -> str:
-        platform, _, account_id = key.partition(":")
-        row = {"account_key": key, "platform": platform, "account_id": account_id, "name": account_id}
-        self.add(self.w.accounts, row | {"timezone": "UTC", "active": True})
+        self.add(self.w.accounts, {"account_key": key, "platform": key.partition(":")[0]})
         return key
 
     def post(self, key: str, account: str) -> str:
-        texts = ("post_record_id", "remote_id", "permalink", "title", "text", "format", "media_kind", "state")
-        row: dict[str, Any] = dict.fromkeys(texts, "-")
-        row |= dict.fromkeys(("text_length", "media_count", "hashtag_count", "lateness_s"), 0)
-        row |= {"due_at": NOON, "published_at": NOON, "published_on": DAY}
-        row |= {"published_weekday": 3, "published_hour": 12}
-        self.add(self.w.posts, row | {"post_key": key, "account_key": account})
+        self.add(self.w.posts, {"post_key": key, "account_key": account})
         return key
 
     def number(self, subject: str, metric: str, value: float | None, availability: str = "measured") -> None:
