@@ -115,6 +115,9 @@ class Settings:
     """How often numbers are read between the ends of two days, by a post's age: `until age:every`."""
     analytics_platforms: str = "instagram, facebook, x, tiktok"
     """The platforms whose numbers are read, separated by commas; X charges for it."""
+    x_owned_reads: bool = True
+    """Costs are counted with X's lower price for reading one's own posts. X's price list names timelines
+    there, and not posts by their ids: false where the bill says otherwise."""
     analytics_parallel: int = 8
     """Requests for numbers at once, of one account, at the most."""
 

@@ -81,7 +81,7 @@ X_RULES: tuple[Rule, ...] = (
     Rule(Kind.RATE_LIMITED, LIMITS, status=429, refusal=True),
     Rule(Kind.RATE_LIMITED, LIMITS, status=429, code="88", refusal=True),
     Rule(Kind.RATE_LIMITED, STATUSES, status=429, code="rate-limit-exceeded", refusal=True),
-    Rule(Kind.QUOTA_EXHAUSTED, BILLING, status=429, code="usage-capped", refusal=True, scope=Scope.PLATFORM),
+    Rule(Kind.QUOTA_EXHAUSTED, BILLING, code="usage-capped", refusal=True, scope=Scope.PLATFORM),
     Rule(
         Kind.QUOTA_EXHAUSTED, BILLING, status=429, text="usagecapexceeded", refusal=True, scope=Scope.PLATFORM
     ),

@@ -13,6 +13,7 @@ from schedulo.platforms import (
     tiktok_after,
     x,
     x_after,
+    x_measure,
 )
 from schedulo.platforms.after import After
 from schedulo.platforms.base import Conversation, Inquiry
@@ -30,6 +31,8 @@ AFTER: Mapping[Platform, After] = {
     Platform.X: x_after.AFTER,
     Platform.FACEBOOK: facebook_after.AFTER,
 }
-MEASURES: Mapping[Platform, Measure] = {}
+MEASURES: Mapping[Platform, Measure] = {
+    Platform.X: x_measure.MEASURE,
+}
 INQUIRIES: Mapping[Platform, Inquiry] = {Platform.TIKTOK: tiktok.INQUIRY}
 """Where a platform can be asked ahead what an account may do."""

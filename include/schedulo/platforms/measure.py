@@ -5,12 +5,12 @@ For the same driver: flows of steps that are never kept (`keep_s=0`). Nothing he
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from schedulo.flow import Flow, Job
-from schedulo.measures import Metric, Reading
+from schedulo.measures import Availability, Metric, Reading
 from schedulo.model import Format
 from schedulo.platforms.after import Out
 
@@ -38,7 +38,8 @@ class Told:
     `Availability.GONE` in all of them."""
     account: Sequence[Reading] = ()
     billed: Mapping[str, int] = field(default_factory=dict)
-    """What the platform charges for, by its own words (`post read`), and how often."""
+    """What the platform charges for, by its own words (`post read`), and how often. Each thing once, though X
+    charges for the same thing once a UTC day only: who asks again on that day pays less than this."""
 
 
 class Measure(Protocol):
@@ -64,3 +65,32 @@ class Measure(Protocol):
         else as they stand; ends with `Told`. Where the day is long over (`now_ms`), what only stands is not
         asked for."""
         ...
+
+
+SETTLES_MS = 3_600_000
+"""A post that is younger and not shown may just not be listed yet: nothing follows from that. Looks whether
+posts are still there keep to the same."""
+LONG_OVER_MS = 26 * 3_600_000
+"""What stands only is asked for until the end of the next day, and no day lasts longer."""
+
+
+def long_over(day: Day, now_ms: int) -> bool:
+    """Whether what an account only stands at cannot be a number of that day any more."""
+    return now_ms >= day.end_ms + LONG_OVER_MS
+
+
+def of_format(metrics: Iterable[Metric], format_: Format) -> list[Metric]:
+    """Those that posts of a format have."""
+    return [metric for metric in metrics if not metric.formats or format_ in metric.formats]
+
+
+def untold(metrics: Iterable[Metric], availability: Availability, reason: str) -> list[Reading]:
+    """Readings without a value, all for one reason."""
+    return [Reading(metric.name, None, availability, reason) for metric in metrics]
+
+
+def count(value: Any) -> int | None:
+    """A number of an answer, also where it came as text; None for what is none."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

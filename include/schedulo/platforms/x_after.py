@@ -56,7 +56,7 @@ class XAfter:
         shown = yield from step("look-posts", request, _shown, keep_s=0.0)
         found = {out.key: Presence(shown.get(out.post_id, Presence.UNSEEN)) for out in posts}
         if Presence.ABSENT in found.values():
-            yield from step("look-account", Request("x", "GET", "/2/users/me"), _ourselves, keep_s=0.0)
+            yield from step("look-account", Request("x", "GET", "/2/users/me"), ourselves, keep_s=0.0)
         return found
 
 
@@ -91,7 +91,8 @@ def _shown(response: Response) -> dict[str, str]:
     return found
 
 
-def _ourselves(response: Response) -> bool:
+def ourselves(response: Response) -> bool:
+    """That X knows the account whose login is used; a suspended one it refuses."""
     body = response.json() if response.ok else None
     if not isinstance(body, dict) or not isinstance(body.get("data"), dict):
         raise raise_for(response, Phase.READ)

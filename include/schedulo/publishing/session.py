@@ -632,4 +632,5 @@ def platform_options(settings: Settings) -> dict[str, Any]:
         "tiktok_chunk_bytes": settings.tiktok_chunk_bytes,
         "tiktok_source": settings.tiktok_source,
         "ig_upload": settings.ig_upload,
+        "x_owned_reads": settings.x_owned_reads,
     }
