@@ -18,8 +18,8 @@ from airflow.triggers.base import BaseTrigger, TaskSkippedEvent, TaskSuccessEven
 from triggers.channel import tell
 
 if TYPE_CHECKING:
+    from schedulo.publishing.ending import Ending
     from schedulo.publishing.publisher import Publisher
-    from schedulo.publishing.session import Ending
 
 BATCH_S = 5.0
 BATCH_SIZE = 100
@@ -88,7 +88,7 @@ class PublishTrigger(BaseTrigger):
         return instance.run_id, instance.map_index, str(instance.id)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        from schedulo.publishing.session import End
+        from schedulo.publishing.ending import End
 
         publisher = await publisher_here()
         ending = await asyncio.wrap_future(publisher.work_on(*self._place))

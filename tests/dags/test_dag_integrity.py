@@ -13,7 +13,7 @@ import pytest
 import time_machine
 
 from schedulo.errors import KINDS, Strategy
-from schedulo.publishing.session import HERE_S, TASK_S
+from schedulo.publishing.rest import HERE_S, TASK_S
 
 if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag

@@ -29,9 +29,10 @@ from schedulo.model import Media, Platform, State
 from schedulo.platforms.base import Conversation
 from schedulo.publishing.desk import Desk, glances
 from schedulo.publishing.driver import Driver
+from schedulo.publishing.ending import End, Ending, ending_of
 from schedulo.publishing.renewal import Logins, Renewal
 from schedulo.publishing.sender import Sender
-from schedulo.publishing.session import End, Ending, Session, ending_of
+from schedulo.publishing.session import Session
 from schedulo.settings import Settings
 from schedulo.transport.calls import Caller
 from schedulo.transport.wire import Wire

@@ -1,19 +1,15 @@
 """One delivery's session of work: arm, wait, fire, find out, and say how it ended.
 
 A session begins with what the ledger says and looks there again whenever something was lost; it never trusts
-its own memory about what may be sent. Short waits happen here; longer ones go back to the ledger, where they
-are visible and hold nobody up.
+its own memory about what may be sent. What cannot go on now is brought to `rest`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -23,54 +19,25 @@ from schedulo.delivery.endings import Armed
 from schedulo.delivery.holds import Hold
 from schedulo.delivery.rows import Delivery, Write, note_in_story, owned
 from schedulo.delivery.transitions import OUT
-from schedulo.errors import Diagnosis, Kind, KindInfo, PlatformError, Scope, Strategy
+from schedulo.errors import Diagnosis, Kind, PlatformError, Scope, Strategy
 from schedulo.flow import Commit, Finding, Job, Look, Lost, Sent
 from schedulo.flow import Request as FlowRequest
 from schedulo.model import Content, Media, Platform, Position, Published, State, WriteState
 from schedulo.platforms.base import Conversation
 from schedulo.publishing.desk import Case, Desk
 from schedulo.publishing.driver import Driver, NotOurs, OutcomeUnknown, StillWorking, Work
+from schedulo.publishing.ending import End, Ending, ending_of
 from schedulo.publishing.renewal import Renewal
+from schedulo.publishing.rest import HERE_S, LIMITS, LOOK_AGAIN_S, Rest, exhausted, pause_s
 from schedulo.publishing.sender import Order, Result, Sender
 from schedulo.settings import Settings
 
-HERE_S = 60.0
-"""Waits up to this long happen in the session."""
-TASK_S = 600.0
-"""Waits up to this long are a retry of the same task; longer ones go back to the ledger."""
 _NETWORK = Diagnosis(Kind.NETWORK, refusal=True)
-_LIMITS = (Kind.RATE_LIMITED, Kind.QUOTA_EXHAUSTED)
 _BUG = Diagnosis(Kind.BUG, refusal=False)
 ROUNDS = 60
 """A session that has not come to an end after so many looks at the ledger gives the delivery back."""
-LONGEST_BLIND_S = 3600.0
-"""A limit on reading is asked about again after this time at the latest."""
-RECONNECTING_S = 300.0
-"""How often what the platform works on is looked at while its account waits to be connected again."""
-LOOK_AGAIN_S = 5.0
-"""How often a session that waits for the end of a limit looks at the ledger."""
 FAR_S = 60.0
 """What is due later than the horizon and this is left to a later run."""
-
-
-class End(StrEnum):
-    SUCCESS = "success"
-    SKIPPED = "skipped"
-    """Nothing for this instance to do, or it goes on later in another."""
-    RETRY = "retry"
-    """The same task is to try again after `wait_s`."""
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    end: End
-    sentence: str
-    delivery_id: str | None = None
-    label: str = ""
-    kind: str = ""
-    """The error's kind, for RETRY and FAILED, and for SKIPPED where an error holds it."""
-    wait_s: float = 0.0
 
 
 class _Changed(Exception):
@@ -100,6 +67,7 @@ class Session:
         renewal: Renewal | None = None,
     ) -> None:
         self._desk = desk
+        self._rest = Rest(desk, settings)
         self._driver = driver
         self._sender = sender
         self._settings = settings
@@ -137,7 +105,8 @@ class Session:
         if case is None:
             return Ending(End.SKIPPED, "the ledger could not be reached; a later run takes it", delivery_id)
         reason = "it changed too often while it was prepared"
-        return await self._give_back(case.delivery, 5.0, reason, attempt=True) or ending_of(case.delivery)
+        rested = await self._rest.give_back(case.delivery, 5.0, reason, attempt=True)
+        return rested or ending_of(case.delivery)
 
     async def _round(self, case: Case, wish: claims.Wish) -> Ending | None:
         """What the ledger's word asks for. None: look there again."""
@@ -153,7 +122,7 @@ class Session:
                 return None
             case State.CLAIMED | State.ARMED:
                 if (hold := self._stopped(case)) is not None:
-                    return await self._held(delivery, hold, case.now_ms)
+                    return await self._rest.held(delivery, hold, case.now_ms)
                 if case.limit is not None:  # it ends before the post is due; it is prepared then
                     await asyncio.sleep(min(LOOK_AGAIN_S, case.limit.left_s(case.now_ms)))
                     return None
@@ -163,7 +132,7 @@ class Session:
             case State.PUBLISHED_INCOMPLETE if not delivery.error_kind:
                 return await self._go_on(case, wish)
             case State.REFUSED:
-                return await self._give_back(delivery, 1.0, delivery.reason, attempt=False)
+                return await self._rest.give_back(delivery, 1.0, delivery.reason, attempt=False)
             case State.UNKNOWN:
                 return await self._look_up(case)
             case State.SENDING:
@@ -190,7 +159,7 @@ class Session:
             reason = "it is due later than this run reaches"
         else:
             return None
-        return await self._give_back(delivery, 0.0, reason, attempt=False)
+        return await self._rest.give_back(delivery, 0.0, reason, attempt=False)
 
     # --- publishing -----------------------------------------------------------------------------------
 
@@ -310,12 +279,13 @@ class Session:
         if any(write.state is WriteState.UNKNOWN for write in case.writes):
             return await self._look_up(case)
         if any(write.state is WriteState.OPEN for write in case.writes):
-            return await self._look_again(delivery, 15.0, "a request for what follows is still open")
+            return await self._rest.look_again(delivery, 15.0, "a request for what follows is still open")
         if case.hold is not None and delivery.not_after_ms > case.now_ms:
             left_s = case.hold.left_s(case.now_ms)
             reason = f"what follows waits: {case.hold.sentence()}"
             if left_s > HERE_S:
-                return await self._look_again(delivery, left_s if math.isfinite(left_s) else HERE_S, reason)
+                wait_s = left_s if math.isfinite(left_s) else HERE_S
+                return await self._rest.look_again(delivery, wait_s, reason)
             await self._desk.do(note_in_story, delivery.id, reason)
             await asyncio.sleep(left_s)
             return None
@@ -329,7 +299,7 @@ class Session:
                 return None
             error = found
         tries = 1 + sum(write.name == commit.name for write in case.writes)
-        wait_s = _pause_s(error, tries)
+        wait_s = pause_s(error, tries)
         now = await self._desk.case(case.delivery.id)
         if overtaken(case.delivery, now):
             return None
@@ -344,7 +314,7 @@ class Session:
             return await self._stop_following(current, commit, error.sentence(), error.kind, error.code)
         reason = f"the post is out, {commit.title} waits: {error.sentence()}"
         if wait_s > HERE_S:
-            return await self._look_again(current, wait_s, reason)
+            return await self._rest.look_again(current, wait_s, reason)
         await self._desk.do(note_in_story, current.id, f"{reason}; tried again in {wait_s:.0f} s")
         await asyncio.sleep(wait_s)
         return None
@@ -362,7 +332,7 @@ class Session:
     async def _doubt(self, delivery: Delivery) -> Ending | None:
         """A write is open although nobody is sending: only its own sender or the sweep may say more."""
         reason = "an earlier request is still open; looked at again"
-        return await self._give_back(delivery, 15.0, reason, attempt=False)
+        return await self._rest.give_back(delivery, 15.0, reason, attempt=False)
 
     async def _still_working(self, delivery: Delivery, working: StillWorking) -> Ending | None:
         case = await self._desk.case(delivery.id)
@@ -371,10 +341,10 @@ class Session:
         current = case.delivery
         wait_s = max(working.wait_s, 15.0)
         if current.state in (State.PROCESSING, State.PUBLISHED_INCOMPLETE):
-            return await self._look_again(current, wait_s, working.note)
+            return await self._rest.look_again(current, wait_s, working.note)
         if current.state in OUT:
             return ending_of(current)
-        return await self._give_back(current, wait_s, working.note, attempt=False)
+        return await self._rest.give_back(current, wait_s, working.note, attempt=False)
 
     # --- after an error -------------------------------------------------------------------------------
 
@@ -399,26 +369,26 @@ class Session:
             return None
         if taken or current.state is State.PROCESSING:
             if not error.diagnosis.refusal:
-                look_s = await self._blinded(current, error) or 30.0
-                return await self._look_again(current, look_s, error.sentence())
+                look_s = await self._rest.blinded(current, error) or 30.0
+                return await self._rest.look_again(current, look_s, error.sentence())
             if error.info.strategy is Strategy.STOP and error.scope is Scope.DELIVERY:
-                return await self._fail(current, error)
+                return await self._rest.fail(current, error)
             if not await self._desk.do(endings.start_over, current, error.sentence()):
                 return None
         info = error.info
         wait_s = None if info.strategy is Strategy.STOP else error.wait_s or info.base_wait_s
         if error.scope is not Scope.DELIVERY and info.strategy in (Strategy.STOP, Strategy.WAIT):
             hold = await self._desk.do(holds.hold_for, current, error, wait_s)
-            return await self._held(current, hold, case.now_ms)
+            return await self._rest.held(current, hold, case.now_ms)
         if wait_s is None:
-            return await self._fail(current, error)
+            return await self._rest.fail(current, error)
         if info.strategy is Strategy.WAIT:
-            return await self._wait(current, wait_s, error, attempt=False)
-        if _exhausted(current, info, case.now_ms):
-            return await self._fail(current, error)
+            return await self._rest.wait(current, wait_s, error, attempt=False)
+        if exhausted(current, info, case.now_ms):
+            return await self._rest.fail(current, error)
         if info.strategy is Strategy.REARM:
             await self._desk.do(endings.rearm, current, error.sentence())
-        return await self._wait(current, _pause_s(error, current.attempts), error, attempt=True)
+        return await self._rest.wait(current, pause_s(error, current.attempts), error, attempt=True)
 
     async def _renew(self, delivery: Delivery, error: PlatformError) -> PlatformError | None:
         """Renew the login, once. None: it has a new token, look at the ledger and go on; else the error that
@@ -438,81 +408,6 @@ class Session:
         note = "the login had expired and was renewed"
         await self._desk.do(note_in_story, current.id, note)
         return None
-
-    async def _held(self, delivery: Delivery, hold: Hold, now_ms: int) -> Ending | None:
-        """Wait for a hold's end: here where it is near, else in the ledger, where it keeps nobody up."""
-        if hold.end_ms <= delivery.fire_ms and delivery.state is not State.REFUSED:
-            return None
-        if (left_s := hold.left_s(now_ms)) <= HERE_S:
-            gap_ms = int(self._settings.account_gap_s * 1000)
-            if await self._desk.do(endings.stand_by, delivery, hold, gap_ms):
-                await asyncio.sleep(max(0.0, left_s - 0.5))
-            return None
-        if not await self._desk.do(endings.set_aside, delivery, hold):
-            return None
-        return Ending(End.SKIPPED, hold.sentence(), delivery.id, delivery.label, hold.error_kind)
-
-    async def _wait(
-        self, delivery: Delivery, wait_s: float, error: PlatformError, *, attempt: bool
-    ) -> Ending | None:
-        """Wait here, in the task, or in the ledger, by how long it takes."""
-        if wait_s > HERE_S:
-            return await self._give_back(delivery, wait_s, error.sentence(), attempt=attempt, kind=error.kind)
-        fire_ms = int((time.time() + wait_s) * 1000)
-        reason = f"{error.sentence()}; tried again in {wait_s:.0f} s"
-        if await self._desk.do(
-            endings.again, delivery, fire_ms=max(fire_ms, delivery.fire_ms), reason=reason, attempt=attempt
-        ):
-            await asyncio.sleep(max(0.0, wait_s - 0.5))
-        return None
-
-    async def _give_back(
-        self, delivery: Delivery, wait_s: float, reason: str, *, attempt: bool, kind: str = ""
-    ) -> Ending | None:
-        """Put it back, to a retry of the task or to the ledger. None: it is no longer ours to put back."""
-        if delivery.state in (State.PROCESSING, State.UNKNOWN):  # what may be out is not planned again
-            return await self._look_again(delivery, wait_s, reason)
-        fire_ms = max(int((time.time() + wait_s) * 1000), delivery.fire_ms)
-        by_task = bool(kind) and wait_s <= TASK_S
-        until = time.strftime("%H:%M:%S UTC", time.gmtime(fire_ms / 1000))
-        sentence = f"waiting until {until}: {reason}"
-        options = {"fire_ms": fire_ms, "reason": sentence, "attempt": attempt, "by_task": by_task}
-        state = await self._desk.do(endings.put_back, delivery, **options)
-        if state is None:
-            return None
-        end = End.RETRY if state is State.CLAIMED else End.SKIPPED
-        return Ending(end, sentence, delivery.id, delivery.label, kind, wait_s)
-
-    async def _blinded(self, delivery: Delivery, error: PlatformError) -> float | None:
-        """For how long nothing can be seen at the platform: until its limit on reading is over, which stops
-        nobody from posting, or until the account is connected again. None: the look may go on soon."""
-        if error.kind in _LIMITS:
-            return min(max(error.wait_s or error.info.base_wait_s, LOOK_AGAIN_S), LONGEST_BLIND_S)
-        if error.kind in (Kind.TOKEN_EXPIRED, Kind.RECONNECT):
-            await self._desk.do(holds.hold_for, delivery, error, None)
-            return RECONNECTING_S
-        return None
-
-    async def _look_again(
-        self, delivery: Delivery, wait_s: float, note: str, *, counted: bool = True
-    ) -> Ending | None:
-        """`counted`: it is one of the looks after which a person is asked."""
-        fire_ms = int((time.time() + wait_s) * 1000)
-        working = "the platform is working on it: " if delivery.state is State.PROCESSING else ""
-        reason = f"{working}{note}"
-        if not await self._desk.do(
-            endings.look_later, delivery, fire_ms=fire_ms, reason=reason, counted=counted
-        ):
-            return None
-        return Ending(
-            End.SKIPPED, f"{reason}; looked at again in {wait_s:.0f} s", delivery.id, delivery.label
-        )
-
-    async def _fail(self, delivery: Delivery, error: PlatformError) -> Ending | None:
-        if not await self._desk.do(endings.fail, delivery, error):
-            return None
-        sentence = f"{error.sentence()}; {error.info.actor} must act"
-        return Ending(End.FAILED, sentence, delivery.id, delivery.label, error.kind)
 
     # --- looking up -----------------------------------------------------------------------------------
 
@@ -545,9 +440,9 @@ class Session:
             found = await self._renew(delivery, error) if error.kind is Kind.TOKEN_EXPIRED else error
             if found is None:
                 return None
-            if (wait_s := await self._blinded(delivery, found)) is not None:
-                counted = found.kind not in _LIMITS
-                return await self._look_again(delivery, wait_s, _unseen(found), counted=counted)
+            if (wait_s := await self._rest.blinded(delivery, found)) is not None:
+                counted = found.kind not in LIMITS
+                return await self._rest.look_again(delivery, wait_s, _unseen(found), counted=counted)
             finding = Finding(Look.UNCLEAR, note=_unseen(found))
         state = await self._desk.do(
             endings.conclude, delivery, write, finding, self._settings, looked_ms=case.now_ms
@@ -568,23 +463,6 @@ def _unseen(error: PlatformError) -> str:
     return f"the look failed: {error.sentence()}"
 
 
-def _exhausted(delivery: Delivery, info: KindInfo, now_ms: int) -> bool:
-    """One more failed attempt is the last: by how many there were, or since when it fails."""
-    if info.max_attempts and delivery.attempts + 1 >= info.max_attempts:
-        return True
-    since_ms = delivery.trouble_since_ms
-    return bool(info.max_elapsed_s and since_ms and now_ms - since_ms >= info.max_elapsed_s * 1000)
-
-
-def _pause_s(error: PlatformError, tries: int) -> float:
-    """How long to wait after an error: as the platform says, else by its kind, growing with the tries."""
-    info = error.info
-    if info.strategy is Strategy.WAIT:
-        return info.base_wait_s if error.wait_s is None else error.wait_s
-    backoff_s: float = info.base_wait_s * 2**tries
-    return max(error.wait_s or 0.0, backoff_s * random.uniform(0.5, 1.0))
-
-
 def overtaken(before: Delivery, case: Case) -> bool:
     """Another process holds the delivery now, or has sent something since `before` was read: what was met
     meanwhile belongs to the past, and nothing is decided by it."""
@@ -599,29 +477,6 @@ def live_writes(writes: Any) -> dict[str, Write]:
         for write in writes
         if write.state in (WriteState.OPEN, WriteState.ACCEPTED, WriteState.UNKNOWN)
     }
-
-
-def ending_of(delivery: Delivery) -> Ending:
-    """What an instance says about a delivery that rests, or that another works on."""
-    label = delivery.label
-    match delivery.state:
-        case State.PUBLISHED_INCOMPLETE if delivery.error_kind:
-            return Ending(End.FAILED, delivery.reason, delivery.id, label, delivery.error_kind)
-        case State.PUBLISHED_INCOMPLETE:
-            return Ending(End.SKIPPED, delivery.reason or "the rest of it follows", delivery.id, label)
-        case State.PUBLISHED | State.WAITING_IN_APP:
-            return Ending(
-                End.SUCCESS, f"it is out: {delivery.permalink or 'no link yet'}", delivery.id, label
-            )
-        case State.FAILED | State.UNRESOLVED:
-            return Ending(
-                End.FAILED, delivery.reason, delivery.id, label, delivery.error_kind or delivery.state
-            )
-        case State.MISSED | State.CANCELLED | State.HELD | State.TAKEN_DOWN | State.REMOVED:
-            return Ending(End.SKIPPED, f"{delivery.state}: {delivery.reason}", delivery.id, label)
-        case _:
-            note = delivery.reason or "a later run or another process works on it"
-            return Ending(End.SKIPPED, f"{delivery.state}: {note}", delivery.id, label)
 
 
 def platform_options(settings: Settings) -> dict[str, Any]:

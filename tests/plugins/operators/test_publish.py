@@ -16,7 +16,7 @@ from operators.deadline import run_is_late
 from operators.publish import DeliveryFailed, DeliveryRetryPolicy, DeliveryWaits, PublishOperator
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import incidents
-from schedulo.publishing.session import End
+from schedulo.publishing.ending import End
 from schedulo.settings import settings
 
 STORY = ["x @acme: Hello", "12:00:00.000 UTC sent", "12:00:01.000 UTC X refused it"]

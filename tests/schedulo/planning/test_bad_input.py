@@ -22,7 +22,7 @@ from schedulo.ledger.tables import accounts
 from schedulo.model import Account, Content, Platform, State
 from schedulo.planning.prepare import NotPrepared
 from schedulo.platforms import CONVERSATIONS
-from schedulo.publishing.session import End
+from schedulo.publishing.ending import End
 from tests.schedulo.planning.conftest import BASE, Office
 
 PLANNED = ""

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from schedulo.ledger.tables import marks
-from schedulo.publishing.session import End
+from schedulo.publishing.ending import End
 from schedulo.text import x_weighted_length
 from tests.schedulo.planning.conftest import BASE, Office
 

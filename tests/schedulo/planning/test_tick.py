@@ -7,7 +7,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from schedulo.ledger.tables import accounts, deliveries, holds, incidents
-from schedulo.publishing.session import End
+from schedulo.publishing.ending import End
 from tests.schedulo.planning.conftest import Office, wait_until
 
 

@@ -51,7 +51,7 @@ from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import deliveries, incidents, metadata, writes
 from schedulo.model import Account, Content, Format, Platform, Published, State, WriteState
 from schedulo.publishing import driver, publisher, sender, session
-from schedulo.publishing.session import End
+from schedulo.publishing.ending import End
 from schedulo.settings import Settings
 from schedulo.transport import window
 from schedulo.transport.commits import NoAnswer, NotSent, Prepared

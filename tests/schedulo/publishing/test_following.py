@@ -14,8 +14,8 @@ import sqlalchemy as sa
 
 from schedulo.ledger.tables import holds, writes
 from schedulo.model import Content, Format
+from schedulo.publishing.ending import End, Ending
 from schedulo.publishing.publisher import Publisher
-from schedulo.publishing.session import End, Ending
 from tests.sandbox.meta.conftest import jpeg, mp4
 from tests.schedulo.publishing.stage import QUICK, Stage
 

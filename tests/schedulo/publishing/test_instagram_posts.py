@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from schedulo.model import Content, Format
-from schedulo.publishing.session import End
+from schedulo.publishing.ending import End
 from tests.sandbox.meta.conftest import jpeg
 from tests.schedulo.publishing.stage import Stage
 from tests.schedulo.publishing.test_following import finish, let_time_pass, run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from schedulo.publishing.session import End
+from schedulo.publishing.ending import End
 from tests.schedulo.publishing.stage import Stage
 
 

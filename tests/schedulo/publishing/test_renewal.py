@@ -21,9 +21,9 @@ from schedulo.model import Account, Content, Format, Platform
 from schedulo.platforms import CONVERSATIONS
 from schedulo.publishing.desk import Desk
 from schedulo.publishing.driver import Driver
+from schedulo.publishing.ending import End
 from schedulo.publishing.publisher import Publisher
 from schedulo.publishing.renewal import Logins, Renewal
-from schedulo.publishing.session import End
 from schedulo.transport.calls import Caller
 from schedulo.transport.endpoint import Endpoint
 from schedulo.vault import Tokens, Turn, Vault

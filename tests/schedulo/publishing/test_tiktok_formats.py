@@ -15,7 +15,7 @@ import requests
 from sandbox.running import RunningSandbox
 from schedulo.ledger.database import Ledger
 from schedulo.model import Content, Format, Platform
-from schedulo.publishing import session
+from schedulo.publishing import rest
 from tests.sandbox.meta.conftest import jpeg, mp4
 from tests.schedulo.publishing.every_commit import seed_all, token_for
 from tests.schedulo.publishing.stage import Stage
@@ -138,7 +138,7 @@ def test_a_draft_whose_last_answer_is_lost_is_known_by_its_publish_id(tiktok: St
 def test_pictures_that_could_not_be_fetched_are_begun_anew(
     tiktok: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "HERE_S", 1.0)  # what waits longer goes back to the ledger
+    monkeypatch.setattr(rest, "HERE_S", 1.0)  # what waits longer goes back to the ledger
     id_ = plan(tiktok, Format.IMAGES)
     tiktok.sandbox.fault(service="media", mode="status:503", method="GET", route="file")
     work(tiktok)

@@ -20,8 +20,8 @@ from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import writes
 from schedulo.model import Platform
 from schedulo.platforms import CONVERSATIONS
+from schedulo.publishing.ending import End
 from schedulo.publishing.publisher import Publisher
-from schedulo.publishing.session import End
 from schedulo.transport.wire import Wire
 from tests.schedulo.publishing.stage import Stage
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from schedulo.delivery import endings
 from schedulo.ledger.tables import holds
 from schedulo.model import Content, Format
-from schedulo.publishing.session import End
+from schedulo.publishing.ending import End
 from tests.sandbox.meta.conftest import jpeg
 from tests.schedulo.publishing.stage import Stage, work_off
 
