@@ -53,6 +53,8 @@ class Account:
     unlimited: bool
     off: frozenset[str] = frozenset()
     """What the creator has switched off: comment, duet, stitch."""
+    followers: int | None = None
+    """None: they come and go by themselves."""
     videos: list[Any] = field(default_factory=list)
     """What it posted, oldest first."""
     direct_posts: deque[float] = field(default_factory=deque)
@@ -100,6 +102,7 @@ class Access:
                 int(one.get("max_video_post_duration_sec", 600)),
                 one.get("limits") == "off",
                 frozenset(name for name in ALLOWANCES if one.get(f"{name}_disabled")),
+                one.get("followers"),
             )
             self.accounts[account.account_id] = account
             client = self.clients[one.get("client_key") or next(iter(self.clients))]

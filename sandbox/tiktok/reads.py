@@ -1,21 +1,21 @@
 """TikTok's reads: the profile, the list of public videos, videos by id.
 
-Switch `tiktok_list_photos`: whether posts of pictures are among them, no (default; no page says so) or yes.
-Source: TikTok for Developers, Display API.
+Switches: `tiktok_list_photos`, whether posts of pictures are among them, no (default; no page says so) or
+yes; `tiktok_private_accounts`, ids of accounts whose videos nobody sees any more; `tiktok_retired_fields`,
+fields that are not known any more; both with commas between them. Source: TikTok for Developers, Display API.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.core import Call, Reply, World
-from sandbox.probe import VideoFile
+from sandbox.tiktok import numbers
 from sandbox.tiktok.accounts import Token
 from sandbox.tiktok.answers import Body, ok, refused
-from sandbox.tiktok.tasks import Task
+from sandbox.tiktok.numbers import SERVICE
+from sandbox.tiktok.tasks import Video
 
-SERVICE = "tiktok"
 MOST_LISTED = 20
 
 USER_FIELDS = {
@@ -49,17 +49,6 @@ VIDEO_FIELDS = (
 )
 
 
-@dataclass(slots=True)
-class Video:
-    """Something that was posted."""
-
-    post_id: int
-    task: Task
-    received_at: float
-    what: VideoFile | None
-    counts: dict[str, int] = field(default_factory=dict)
-
-
 class Reads:
     """The handlers, and everything that was posted."""
 
@@ -69,15 +58,18 @@ class Reads:
 
     def remove(self, post_id: str) -> bool:
         """Take a video off the air."""
-        video = self.videos.pop(int(post_id), None) if post_id.isdecimal() else None
-        if video is None:
+        video = self.videos.get(int(post_id)) if post_id.isdecimal() else None
+        if video is None or not video.out_at(self._world.now()):
             return False
-        video.task.account.videos.remove(video)
+        video.gone_at = self._world.now()
         return True
+
+    def _named(self, switch: str) -> list[str]:
+        return [name for name in self._world.switch(switch, "").split(",") if name]
 
     def _fields(self, call: Call, known: tuple[str, ...]) -> list[str]:
         fields = [name for name in (call.query_value("fields") or "").split(",") if name]
-        if not fields or not set(fields) <= set(known):
+        if not fields or not set(fields) <= set(known).difference(self._named("tiktok_retired_fields")):
             raise refused("invalid_params", "fields must name known fields")
         return fields
 
@@ -86,16 +78,16 @@ class Reads:
         if any(USER_FIELDS[name] not in token.scopes for name in fields):
             raise refused("scope_not_authorized")
         account = token.account
-        known = {
+        known: dict[str, Any] = {
             "open_id": account.account_id,
             "union_id": f"union-{account.account_id}",
             "display_name": account.username,
             "username": account.username,
             "is_verified": False,
-            "video_count": sum(video.task.public for video in account.videos),
         }
-        empty: dict[str, Any] = {name: 0 if name.endswith("_count") else "" for name in USER_FIELDS}
-        return ok({"user": {name: known.get(name, empty[name]) for name in fields}})
+        if any(name.endswith("_count") for name in fields):
+            known |= numbers.account_counts(account, self._world.now())
+        return ok({"user": {name: known.get(name, "") for name in fields}})
 
     def _listed(self, video: Video, fields: list[str]) -> dict[str, Any]:
         what, username = video.what, video.task.account.username
@@ -109,14 +101,14 @@ class Reads:
             "height": what.height if what else 0,
             "width": what.width if what else 0,
         }
-        return {
-            name: known.get(name, video.counts.get(name, 0) if name.endswith("_count") else "")
-            for name in fields
-        }
+        known |= numbers.post_counts(video, self._world.now())
+        return {name: known.get(name, "") for name in fields}
 
     def _visible(self, video: Video) -> bool:
         listed = video.task.kind == "video" or self._world.switch("tiktok_list_photos", "no") == "yes"
-        return listed and video.task.public and video.received_at < self._world.visible_before(SERVICE)
+        hidden = video.task.account.account_id in self._named("tiktok_private_accounts")
+        seen = video.seeded or video.received_at < self._world.visible_before(SERVICE)
+        return listed and video.task.public and not hidden and seen and video.out_at(self._world.now())
 
     def _refuse_if_unreadable(self) -> None:
         if self._world.faults.argument("unreadable", SERVICE) is not None:

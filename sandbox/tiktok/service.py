@@ -2,16 +2,18 @@
 
 Seed: `{"clients": [{client_key, client_secret, audited, verified_prefixes}], "accounts": [{account_id
 (open_id), username, token, refresh_token?, scopes?, privacy_options?, max_video_post_duration_sec?,
-comment_disabled?, duet_disabled?, stitch_disabled?, client_key?, limits?, token_expires_at?}], "metrics":
-{post id: {name: number}}}`; `limits: "off"` lifts minute and day limits. A post goes live when its last byte
-has arrived. Switches: see `answers`, `accounts`, `reads`, `tasks`. Source: TikTok for Developers, Content
-Posting API v2, Display API.
+comment_disabled?, duet_disabled?, stitch_disabled?, client_key?, limits?, followers?, token_expires_at?}],
+"posts": [{account_id, post_id, kind, text?, privacy?, published_at, gone_at?}], "metrics": {post id: {name:
+number}}}`; `limits: "off"` lifts minute and day limits, `followers` stay as given, a post's kind is video or
+photo. A post goes live when its last byte has arrived. Switches: see `answers`, `accounts`, `reads`, `tasks`.
+Source: TikTok for Developers, Content Posting API v2, Display API.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
+from bisect import insort
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,11 +22,12 @@ from urllib.parse import urlsplit
 from sandbox.core import Call, LivePost, Refused, Reply, Route, Service, World, route, sha256
 from sandbox.media import FetchError, fetch
 from sandbox.probe import VideoFile, probe
+from sandbox.tiktok import numbers
 from sandbox.tiktok.accounts import ALL_PRIVACY, ALLOWANCES, PUBLIC, Access, Account, Client, Token
 from sandbox.tiktok.answers import CODE_OF_STATUS, Body, error, log_id, ok, refused
-from sandbox.tiktok.reads import Reads, Video
+from sandbox.tiktok.reads import Reads
 from sandbox.tiktok.rules import chunk_plan, photo_fault, video_fault
-from sandbox.tiktok.tasks import Task, take_chunk, upload_url
+from sandbox.tiktok.tasks import Task, Video, take_chunk, upload_url
 from schedulo.text import utf16_length
 
 DAY_SECONDS = 24 * 3600
@@ -34,6 +37,8 @@ MOST_TITLE = 2200
 MOST_PHOTO_TITLE, MOST_PHOTO_DESCRIPTION = 90, 4000
 """UTF-16 code units."""
 MOST_PHOTOS = 35
+SEEDED_KINDS = {"video": "v_pub_file", "photo": "p_pub_url"}
+"""And how their publish ids begin."""
 LOOPBACK = ("127.0.0.1", "localhost")
 
 Work = Callable[[Call, Token], Awaitable[Reply]]
@@ -101,8 +106,57 @@ class TikTok(Service):
 
     def seed(self, data: dict[str, Any]) -> None:
         self.access.seed(data)
+        for one in data.get("posts", []):
+            self._seed_post(**one)
         for post_id, counts in data.get("metrics", {}).items():
             self.reads.videos[int(post_id)].counts.update(counts)
+
+    def _seed_post(
+        self,
+        account_id: str,
+        post_id: str,
+        kind: str,
+        published_at: float,
+        text: str = "",
+        privacy: str = PUBLIC,
+        gone_at: float | None = None,
+    ) -> None:
+        """A post that went on the air, or will, without having been sent."""
+        token = next(
+            (one for one in self.access.tokens.values() if one.account.account_id == account_id), None
+        )
+        new = post_id.isdecimal() and int(post_id) not in self.reads.videos
+        if token is None or not new or kind not in SEEDED_KINDS or privacy not in ALL_PRIVACY:
+            raise ValueError(
+                f"post {post_id!r}, account {account_id!r}, kind {kind!r}, privacy {privacy!r}: the id must "
+                f"be new and a number, the account known, the kind one of {', '.join(SEEDED_KINDS)}"
+            )
+        publish_id = f"{SEEDED_KINDS[kind]}~v2-1.seeded-{post_id}"
+        task = Task(publish_id, token.account, token.client, True, kind, text, privacy, published_at)
+        task.state, task.post_id = "done", int(post_id)
+        self._tasks[publish_id] = task
+        video = Video(task.post_id, task, published_at, None, published_at, seeded=True, gone_at=gone_at)
+        self._on_air(video, [sha256(post_id.encode())])
+
+    def _on_air(self, video: Video, digests: list[str]) -> None:
+        task = video.task
+        self.reads.videos[video.post_id] = video
+        insort(task.account.videos, video, key=_received_at)
+        self.world.publish(
+            LivePost(
+                platform=self.name,
+                account_id=task.account.account_id,
+                post_id=str(video.post_id),
+                kind=task.kind,
+                text=task.text,
+                media=digests,
+                parent_id=None,
+                received_at=video.received_at,
+            )
+        )
+
+    def numbers(self, at: float) -> list[dict[str, Any]]:
+        return numbers.rows(self.access.accounts.values(), at)
 
     def remove(self, post_id: str) -> bool:
         return self.reads.remove(post_id)
@@ -365,22 +419,9 @@ class TikTok(Service):
         self._last_post_id = max(self._last_post_id + 1, int(received_at) << 32)
         task.post_id = self._last_post_id
         what = found[0] if isinstance(found[0], VideoFile) else None
-        video = Video(task.post_id, task, received_at, what)
-        self.reads.videos[task.post_id] = video
-        account.videos.append(video)
-        account.direct_posts.append(self.world.now())
-        self.world.publish(
-            LivePost(
-                platform=self.name,
-                account_id=account.account_id,
-                post_id=str(task.post_id),
-                kind=task.kind,
-                text=task.text,
-                media=digests,
-                parent_id=None,
-                received_at=received_at,
-            )
-        )
+        now = self.world.now()
+        account.direct_posts.append(now)
+        self._on_air(Video(task.post_id, task, received_at, what, now), digests)
 
     # --- afterwards ---
 
@@ -420,3 +461,7 @@ class TikTok(Service):
             raise Refused(Reply(400, answer))
         self.access.revoke(form.get("token", ""))
         return Reply(200, {})
+
+
+def _received_at(video: Video) -> float:
+    return video.received_at

@@ -1,4 +1,4 @@
-"""One publishing task of TikTok: from init to what status/fetch tells about it.
+"""One publishing task of TikTok: from init to what status/fetch tells about it, and the post it ends in.
 
 Upload URLs are signed and live one hour; chunks come in order and whole. Switches: `tiktok_processing_polls`
 (status answers after the last byte that still say PROCESSING_*, default 1) and `tiktok_id_lag_polls`
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.core import Call, Reply, World
+from sandbox.probe import VideoFile
 from sandbox.tiktok.accounts import PUBLIC, Account, Client
 from sandbox.tiktok.rules import ChunkPlan
 
@@ -82,6 +83,27 @@ class Task:
         ids = [self.post_id] if self.public and self.id_lag_polls <= 0 else []
         self.id_lag_polls -= 1
         return {"status": "PUBLISH_COMPLETE", "publicaly_available_post_id": ids, **bytes_moved}
+
+
+@dataclass(slots=True)
+class Video:
+    """Something that was posted: a video, or pictures."""
+
+    post_id: int
+    task: Task
+    received_at: float
+    what: VideoFile | None
+    published_at: float
+    """On the world's clock."""
+    seeded: bool = False
+    counts: dict[str, int] = field(default_factory=dict)
+    """Numbers that were seeded; they do not grow."""
+    gone_at: float | None = None
+    """When it was deleted, or is to be, on the world's clock."""
+
+    def out_at(self, at: float) -> bool:
+        """Whether it is on the air at an instant of the world's clock."""
+        return self.published_at <= at and (self.gone_at is None or at < self.gone_at)
 
 
 def signature(publish_id: str) -> str:
