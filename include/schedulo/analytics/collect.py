@@ -1,37 +1,51 @@
 """Reads the numbers of an account and keeps them: at the end of its day, and while its posts are young.
 
 Repeating is harmless: what was measured stays, and only what is missing is asked for again. Time is an
-argument.
+argument; `now_ms` stands for all that one call reads, which takes seconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any, TypeVar
 
-from schedulo.ledger.database import Ledger
-from schedulo.model import Platform
-from schedulo.platforms.base import Conversation
-from schedulo.platforms.measure import Measure
-from schedulo.publishing.renewal import Logins
-from schedulo.settings import Settings
-from schedulo.transport.wire import Wire
+import sqlalchemy as sa
 
+from schedulo.analytics import daily, posts, readings, settling
+from schedulo.analytics.asking import Asking, Means, asking
+from schedulo.analytics.catalogue import Catalogue
+from schedulo.analytics.daily import Facts, Number
+from schedulo.analytics.days import day_of
+from schedulo.analytics.dimensions import catch_up
+from schedulo.analytics.posts import Post, at, chunks
+from schedulo.analytics.readings import AGAIN
+from schedulo.analytics.refusals import REMEMBERED, Memory
+from schedulo.analytics.settling import Closing
+from schedulo.errors import PlatformError
+from schedulo.ledger.warehouse import warehouse_of
+from schedulo.measures import Availability, Reading
+from schedulo.model import Account
+from schedulo.platforms.after import Out
 
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What the work needs, as the operator has set it up."""
+__all__ = ["Collected", "Means", "collect_day", "read_young"]
 
-    ledger: Ledger
-    wire: Wire
-    settings: Settings
-    measures: Mapping[Platform, Measure]
-    conversations: Mapping[Platform, Conversation]
-    """They renew logins."""
-    logins: Logins | None = None
-    patience_s: float = 30.0
-    """How long a platform that stumbles is asked again."""
+LATE_DAYS = 3
+"""Meta tells the numbers of a day up to two days late, and corrects them: so far back they are asked for."""
+FINAL_MS = 48 * 3_600_000
+"""So long after a day its numbers are no longer corrected."""
+AGAIN_MS = 12 * 3_600_000
+"""Numbers that may be corrected are asked for again after this time, and no sooner."""
+BACK_DAYS = 31
+"""So many days back an account that was not collected catches up by itself; beyond, a backfill does."""
+MOST_LINES = 10
+NOT_ASKED = "nobody asked while the number was to be had"
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +76,311 @@ async def collect_day(means: Means, account_key: str, on: date, now_ms: int) -> 
         error says how long to wait
     :raises ValueError: the account is not known, or the day is not over
     """
-    raise NotImplementedError
+    account = await asyncio.to_thread(_prepare, means, account_key, now_ms)
+    day = day_of(account.timezone, on)
+    if day.end_ms > now_ms:
+        raise ValueError(
+            f"{on} is not over for {account_key} ({account.timezone}): it must have ended. "
+            "Whoever asked chooses an earlier day."
+        )
+    if (why := _not_read(means, account)) is not None:
+        return why
+    async with _working(means, account, "day", on, now_ms) as work:
+        await work.close_earlier(on)
+        await work.close(on)
+        await work.account_day(on, explicit=True)
+        await work.posts_day(on)
+        for earlier in await work.see(_late, account, on, work.catalogue):
+            await work.account_day(earlier)
+    return work.collected()
 
 
 async def read_young(means: Means, account_key: str, now_ms: int) -> Collected:
     """Read the posts of an account that are young and due to be read again. Arguments and errors are those of
     `collect_day`."""
-    raise NotImplementedError
+    account = await asyncio.to_thread(_prepare, means, account_key, now_ms)
+    if (why := _not_read(means, account)) is not None:
+        return why
+    with means.ledger.read() as connection:
+        due = posts.young(connection, account, now_ms, means.settings)
+    if not due:
+        return Collected(lines=(f"{account_key}: no young post is due to be read",))
+    async with _working(means, account, "young", None, now_ms) as work:
+        await work.ask(due, None)
+    return work.collected()
+
+
+def _prepare(means: Means, account_key: str, now_ms: int) -> Account:
+    catch_up(means.ledger, now_ms)
+    with means.ledger.read() as connection:
+        return posts.account_of(connection, account_key)
+
+
+def _not_read(means: Means, account: Account) -> Collected | None:
+    """The answer for an account whose platform is not read."""
+    if account.platform in means.settings.measured_platforms and account.platform in means.measures:
+        return None
+    chosen = "SCHEDULO_ANALYTICS_PLATFORMS leaves it out"
+    return Collected(lines=(f"{account.key}: numbers of {account.platform} are not read ({chosen})",))
+
+
+@asynccontextmanager
+async def _working(
+    means: Means, account: Account, purpose: str, on: date | None, now_ms: int
+) -> AsyncIterator[_Work]:
+    """Opens what asking needs, and keeps what the work came to, also where it failed."""
+    with means.ledger.read() as connection:
+        memory = Memory.load(connection, account.key, now_ms)
+    async with asking(means, account, memory) as platform:
+        work = _Work(means, account, platform, now_ms)
+        id_ = secrets.token_hex(12)
+        row = {"id": id_, "account_key": account.key, "purpose": purpose, "date": on}
+        await work.do(_open, row, now_ms)
+        try:
+            yield work
+        except PlatformError as error:
+            await work.finish(id_, error.sentence())
+            raise
+        await work.finish(id_, "")
+
+
+@dataclass(slots=True)
+class _Work:
+    """One call for one account."""
+
+    means: Means
+    account: Account
+    platform: Asking
+    now_ms: int
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self.platform.catalogue
+
+    async def do(self, function: Callable[..., _Answer], *args: Any) -> _Answer:
+        """A function of (connection, *args), in one transaction."""
+
+        def run() -> _Answer:
+            with self.means.ledger.begin() as connection:
+                return function(connection, *args)
+
+        return await asyncio.to_thread(run)
+
+    async def see(self, function: Callable[..., _Answer], *args: Any) -> _Answer:
+        """The same, of one that only reads: on SQLite it waits for no writer."""
+
+        def run() -> _Answer:
+            with self.means.ledger.read() as connection:
+                return function(connection, *args)
+
+        return await asyncio.to_thread(run)
+
+    async def closing(self, on: date) -> Closing:
+        why = await self.see(_why_missed, self.account.key, on)
+        return Closing(self.account, on, self.catalogue, self.now_ms, why)
+
+    async def close_earlier(self, on: date) -> None:
+        """Days before that were not collected: their time is over."""
+        for earlier in await self.see(_unclosed, self.account.key, on):
+            await self.close(earlier)
+            await self.do(_closed, self.account.key, earlier, self.now_ms)
+
+    async def close(self, on: date) -> None:
+        """What nobody read of a day while its time lasted is missed."""
+        closing = await self.closing(on)
+        if closing.is_open:
+            return
+        for chunk in chunks(await self.see(posts.wanted_on, self.account, on, self.means.settings)):
+            await self.do(settling.settle, closing, chunk)
+        missed = [
+            closing.missed(one) for one in self.catalogue.of_account if one not in self.catalogue.by_date
+        ]
+        numbers = [Number(self.account.key, reading, None) for reading in missed]
+        await self.do(_keep_account, on, numbers, self.catalogue)
+
+    async def account_day(self, on: date, *, explicit: bool = False) -> None:
+        """The account's own numbers of a day: as they stand while its time lasts, by date at any time."""
+        closing = await self.closing(on)
+        lacking = await self.see(_lacking, closing, self.platform.memory, explicit)
+        if not lacking:
+            return
+        told = {one.metric: one for one in await self.platform.of_account(closing.day, self.now_ms)}
+        numbers = [
+            Number(self.account.key, told.get(metric) or _unspoken(metric), self.now_ms) for metric in lacking
+        ]
+        await self.do(_keep_account, on, numbers, self.catalogue)
+
+    async def posts_day(self, on: date) -> None:
+        """The numbers of the account's posts at the end of a day, if that is now."""
+        closing = await self.closing(on)
+        if not closing.is_open:
+            return
+        due: list[Post] = []
+        for chunk in chunks(await self.see(posts.wanted_on, self.account, on, self.means.settings)):
+            due += await self.do(settling.settle, closing, chunk)
+        await self.ask(due, closing)
+
+    async def ask(self, due: Sequence[Post], closing: Closing | None) -> None:
+        """Ask for posts and keep what is told; with `closing`, make it the day's numbers."""
+        by_key = {post.key: post for post in due}
+
+        async def answered(batch: Sequence[Out], told: Mapping[str, Sequence[Reading]]) -> None:
+            answering = [by_key[out.key] for out in batch]
+            self.platform.memory.learn_of_posts(answering, told)
+            for chunk in chunks(answering):
+                await self.do(readings.keep, chunk, told, self.now_ms)
+                if closing is not None:
+                    await self.do(settling.settle, closing, chunk)
+
+        probes = self.platform.memory.probes(due)
+        first = {post.key for post in probes}
+        for group in (probes, [post for post in due if post.key not in first]):
+            outs: list[Out] = []
+            for chunk in chunks(group):
+                outs += (await self.see(posts.outs, chunk)).values()
+            await self.platform.of_posts(_batches(outs, self.platform.measure.batch), self.now_ms, answered)
+
+    async def finish(self, id_: str, problem: str) -> None:
+        refused = await self.do(self.platform.memory.keep, self.now_ms)
+        self.lines += [f"{self.account.platform} refuses {one.metric}: {one.reason}" for one in refused]
+        await self.do(_end, id_, self.collected(), self.now_ms, problem)
+
+    def collected(self) -> Collected:
+        asked = self.platform
+        told = (
+            f"{self.account.key}: {asked.asked} posts by {asked.calls} requests, {asked.measured} numbers, "
+            f"{asked.missing} not told"
+        )
+        failed = asked.failures[:MOST_LINES]
+        if len(asked.failures) > MOST_LINES:
+            failed.append(f"and {len(asked.failures) - MOST_LINES} more could not be read")
+        lines = (told, *failed, *self.lines)
+        return Collected(asked.asked, asked.calls, asked.cost_usd, asked.measured, asked.missing, lines)
+
+
+def _batches(outs: Sequence[Out], size: int) -> list[Sequence[Out]]:
+    return [outs[start : start + size] for start in range(0, len(outs), size)]
+
+
+def _unspoken(metric: str) -> Reading:
+    return Reading(metric, None, Availability.FAILED, "the answer does not speak of it")
+
+
+# --- the account's own numbers ----------------------------------------------------------------------------
+
+
+def _lacking(connection: sa.Connection, closing: Closing, memory: Memory, explicit: bool) -> list[str]:
+    """The account's metrics that are to be asked for, of a day.
+
+    :param explicit: somebody asked for this day; else it is looked at because days before it come late
+    """
+    facts, key = Facts.of_accounts(connection), closing.account.key
+    there = daily.kept(connection, facts, [key], closing.on)
+    catalogue = closing.catalogue
+    final_ms = closing.day.end_ms + FINAL_MS
+    found = []
+    for metric in catalogue.of_account:
+        old = there.get((key, metric))
+        if metric not in catalogue.by_date:
+            wanted = closing.is_open and (old is None or old.availability in AGAIN)
+        elif old is None or old.availability in (*AGAIN, Availability.MISSED):
+            wanted = True
+        elif old.availability in REMEMBERED:
+            wanted = explicit and (None, metric) not in memory.refused
+        else:
+            asked_ms = old.collected_ms or 0
+            corrected = metric in catalogue.of_days and old.value is not None and asked_ms < final_ms
+            wanted = corrected and asked_ms <= closing.now_ms - AGAIN_MS
+        if wanted:
+            found.append(metric)
+    return found
+
+
+def _keep_account(
+    connection: sa.Connection, on: date, numbers: Sequence[Number], catalogue: Catalogue
+) -> None:
+    daily.keep(connection, Facts.of_accounts(connection), on, numbers, catalogue.account_kinds)
+
+
+def _late(connection: sa.Connection, account: Account, on: date, catalogue: Catalogue) -> list[date]:
+    """Days before this one whose numbers by date may come now, oldest first: the last few, and those of which
+    some could not be had."""
+    if not catalogue.by_date:
+        return []
+    t = warehouse_of(connection).account_metrics_daily.c
+    first = _first_day(connection, account.key)
+    since = on - timedelta(days=BACK_DAYS)
+    query = sa.select(t.date, t.metric, t.availability).where(
+        t.account_key == account.key, t.date >= since, t.date < on, t.metric.in_(catalogue.by_date)
+    )
+    had: dict[date, set[str]] = {}
+    for row in connection.execute(query):
+        if row.availability not in (Availability.FAILED, Availability.MISSED):
+            had.setdefault(row.date, set()).add(row.metric)
+    every = (on - timedelta(days=back) for back in range(BACK_DAYS, 0, -1))
+    return [
+        one
+        for one in every
+        if first <= one and ((on - one).days <= LATE_DAYS or had.get(one, set()) != catalogue.by_date)
+    ]
+
+
+# --- the log of collecting ---------------------------------------------------------------------------------
+
+
+def _first_day(connection: sa.Connection, account_key: str) -> date:
+    """The first day that the account was collected for."""
+    c = warehouse_of(connection).collections.c
+    query = sa.select(sa.func.min(c.date)).where(c.account_key == account_key)
+    return connection.execute(query).scalar() or date.max
+
+
+def _unclosed(connection: sa.Connection, account_key: str, on: date) -> list[date]:
+    """Days since the account is collected that no collecting came to the end of."""
+    c = warehouse_of(connection).collections.c
+    since = max(_first_day(connection, account_key), on - timedelta(days=BACK_DAYS))
+    done = sa.select(c.date).where(
+        c.account_key == account_key, c.date >= since, c.problem == "", c.ended_at.is_not(None)
+    )
+    closed = set(connection.execute(done).scalars())
+    days = (since + timedelta(days=number) for number in range((on - since).days))
+    return [day for day in days if day not in closed]
+
+
+def _why_missed(connection: sa.Connection, account_key: str, on: date) -> str:
+    c = warehouse_of(connection).collections.c
+    query = (
+        sa.select(c.problem)
+        .where(c.account_key == account_key, c.date == on, c.problem != "")
+        .order_by(c.started_at.desc())
+        .limit(1)
+    )
+    problem = connection.execute(query).scalar()
+    return f"it could not be read in time: {problem}" if problem else NOT_ASKED
+
+
+def _open(connection: sa.Connection, row: Mapping[str, Any], now_ms: int) -> None:
+    connection.execute(sa.insert(warehouse_of(connection).collections).values(**row, started_at=at(now_ms)))
+
+
+def _end(connection: sa.Connection, id_: str, found: Collected, now_ms: int, problem: str) -> None:
+    table = warehouse_of(connection).collections
+    connection.execute(
+        sa.update(table)
+        .where(table.c.id == id_)
+        .values(
+            ended_at=at(now_ms),
+            posts=found.posts,
+            calls=found.calls,
+            cost_usd=found.cost_usd,
+            problem=problem,
+        )
+    )
+
+
+def _closed(connection: sa.Connection, account_key: str, on: date, now_ms: int) -> None:
+    """A day that was closed without being asked for."""
+    row = {"id": secrets.token_hex(12), "account_key": account_key, "purpose": "day", "date": on}
+    values = {**row, "started_at": at(now_ms), "ended_at": at(now_ms)}
+    connection.execute(sa.insert(warehouse_of(connection).collections).values(**values))

@@ -13,9 +13,12 @@ from functools import lru_cache
 
 import sqlalchemy as sa
 
-from schedulo.clock import instant, time_zone
+from schedulo.analytics.cadence import next_reading_ms
+from schedulo.clock import EPOCH, instant, time_zone
+from schedulo.delivery.holds import InForce, in_force
 from schedulo.delivery.transitions import OUT
-from schedulo.ledger.tables import accounts, deliveries
+from schedulo.ledger.tables import IS_OUT, accounts, deliveries
+from schedulo.ledger.warehouse import warehouse_of
 from schedulo.model import Platform, State
 from schedulo.platforms.measure import Day
 from schedulo.settings import Settings
@@ -93,8 +96,76 @@ def accounts_of(connection: sa.Connection, on: date, settings: Settings) -> list
 
 
 def due(connection: sa.Connection, now_ms: int, settings: Settings) -> list[Due]:
-    """What is to be read now, by account; accounts of which nothing is are left out."""
-    raise NotImplementedError
+    """What is to be read now, by account; accounts of which nothing is are left out.
+
+    So are those that an error holds: to ask may prolong a limit, and a login that is refused shows nothing.
+    """
+    collected = _collected(connection, now_ms)
+    young = _with_young_posts(connection, now_ms, settings)
+    zones = _zones(connection)
+    troubles = [hold for hold in in_force(connection, now_ms) if hold.error_kind]
+    held = InForce(troubles)
+    found = []
+    for key in _readable(connection, now_ms, settings):
+        platform, zone = key.partition(":")[0], zones[key]
+        if held.on(platform, key, now_ms) is not None:
+            continue
+        ended = last_ended(zone, now_ms)
+        dates = () if (key, ended) in collected else (ended,)
+        if dates or key in young:
+            found.append(Due(key, dates, key in young))
+    return found
+
+
+def _readable(connection: sa.Connection, now_ms: int, settings: Settings) -> list[str]:
+    """Accounts that may have numbers of the day that ended last, whatever their zone."""
+    yesterday = datetime.fromtimestamp(now_ms / 1000, UTC).date() - timedelta(days=1)
+    days = [yesterday + timedelta(days=shift) for shift in (-1, 0, 1)]
+    return sorted({key for day in days for key in accounts_of(connection, day, settings)})
+
+
+def _zones(connection: sa.Connection) -> dict[str, str]:
+    rows = connection.execute(sa.select(accounts.c.key, accounts.c.timezone))
+    return {row.key: row.timezone for row in rows}
+
+
+def _collected(connection: sa.Connection, now_ms: int) -> set[tuple[str, date]]:
+    """Accounts and days of late that were collected to the end."""
+    c = warehouse_of(connection).collections.c
+    since = datetime.fromtimestamp(now_ms / 1000, UTC).date() - timedelta(days=3)
+    query = sa.select(c.account_key, c.date).where(c.date >= since, c.problem == "", c.ended_at.is_not(None))
+    return {(row.account_key, row.date) for row in connection.execute(query)}
+
+
+def _with_young_posts(connection: sa.Connection, now_ms: int, settings: Settings) -> set[str]:
+    """Accounts with posts that are to be read again because they are young. Asks the ledger: the newest may
+    not be in the warehouse yet."""
+    bands = settings.young_bands
+    if not bands:
+        return set()
+    watched = warehouse_of(connection).watched_posts
+    w = watched.c
+    since_ms = now_ms - bands[-1].until_ms
+    query = (
+        sa.select(_D.account_key, out_ms.label("out_ms"), w.read_at, w.unmoved)
+        .outerjoin(watched, w.post_key == _D.id)
+        .where(
+            sa.text(IS_OUT),
+            _D.updated_ms > since_ms,  # an index has it; what went out since was changed since
+            _D.remote_id.is_not(None),
+            _D.removed_ms.is_(None),
+            out_ms > since_ms,
+            out_ms <= now_ms,
+            sa.func.coalesce(w.ended, "") == "",
+        )
+    )
+    found = set()
+    for row in connection.execute(query):
+        read_ms = None if row.read_at is None else (row.read_at - EPOCH) // timedelta(milliseconds=1)
+        next_ms = next_reading_ms(bands, row.out_ms, read_ms, row.unmoved or 0)
+        if next_ms is not None and next_ms <= now_ms:
+            found.add(row.account_key)
+    return found
 
 
 def _names(platforms: Iterable[Platform]) -> list[str]:

@@ -48,6 +48,7 @@ class Warehouse:
     dates: sa.Table
     metrics: sa.Table
     post_readings: sa.Table
+    watched_posts: sa.Table
     post_metrics_daily: sa.Table
     account_metrics_daily: sa.Table
     refusals: sa.Table
@@ -236,6 +237,33 @@ def _named(schema: str | None, prefix: str) -> Warehouse:
         *_measured(),
         sa.CheckConstraint(has_a_value, name="has_a_value"),
     )
+    watched_posts = table(
+        "watched_posts",
+        "How the last reading of each post went, which says when it is read again.",
+        sa.Column("post_key", sa.Text, to("posts.post_key"), primary_key=True, comment="the post"),
+        sa.Column("read_at", Timestamp, nullable=False, comment="when the platform last answered for it"),
+        sa.Column("told_at", Timestamp, comment="when it last told a number of it; empty: never"),
+        sa.Column(
+            "unmoved",
+            sa.Integer,
+            nullable=False,
+            comment="readings since its numbers were others the last time",
+        ),
+        sa.Column(
+            "numbers",
+            sa.Text,
+            nullable=False,
+            comment="short for all numbers of that reading, to compare with",
+        ),
+        sa.Column(
+            "ended",
+            sa.Text,
+            nullable=False,
+            server_default="",
+            comment="ended or gone, where the reading said so of all its numbers",
+        ),
+        sa.Column("reason", sa.Text, nullable=False, server_default="", comment="why, in words"),
+    )
     post_metrics_daily = table(
         "post_metrics_daily",
         "The numbers of each post at the end of each day of its account.",
@@ -303,6 +331,7 @@ def _named(schema: str | None, prefix: str) -> Warehouse:
         dates,
         metrics,
         post_readings,
+        watched_posts,
         post_metrics_daily,
         account_metrics_daily,
         refusals,

@@ -49,6 +49,7 @@ class Work:
     """One run of a flow for one delivery."""
 
     delivery_id: str
+    """Empty: it is about none; pauses are told in no story."""
     account_key: str
     steps: dict[str, Any]
     writes: Mapping[str, Write]
@@ -143,8 +144,9 @@ class Driver:
                     or spent_s + wait_s > work.patience_s
                 ):
                     raise
-                note = f"{step.name}: {error.sentence()}; again in {wait_s:.0f} s"
-                await self._desk.do(note_in_story, work.delivery_id, note)
+                if work.delivery_id:
+                    note = f"{step.name}: {error.sentence()}; again in {wait_s:.0f} s"
+                    await self._desk.do(note_in_story, work.delivery_id, note)
             await asyncio.sleep(wait_s)
 
 

@@ -1,0 +1,235 @@
+"""Asks a platform for the numbers of one account: batch by batch, some at once, and stops where it must.
+
+One post that spoils its batch is found by halving, and costs only itself. An error that is about the account
+ends the asking; what was answered before is kept by who asked for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from schedulo.analytics.catalogue import Catalogue
+from schedulo.analytics.refusals import Memory
+from schedulo.errors import Diagnosis, Kind, PlatformError, Scope
+from schedulo.flow import Flow, Job
+from schedulo.ledger.clerk import Clerk
+from schedulo.ledger.database import Ledger
+from schedulo.measures import Availability, Reading
+from schedulo.model import Account, Content, Format, Platform
+from schedulo.platforms.after import Out
+from schedulo.platforms.base import Conversation
+from schedulo.platforms.measure import Day, Measure, Told
+from schedulo.publishing.desk import Desk
+from schedulo.publishing.driver import Driver, StillWorking, Work
+from schedulo.publishing.renewal import Logins, Renewal
+from schedulo.publishing.session import platform_options
+from schedulo.settings import Settings
+from schedulo.transport.calls import Caller
+from schedulo.transport.wire import Wire
+
+FINISH_S = 35.0
+"""How long the end waits for a login that is being renewed: half done, it is lost."""
+HOPELESS = 2
+"""So many posts that cannot be read, and nothing that could: it is not about the posts."""
+NOTHING = Content(Format.TEXT)
+
+UNEXPECTED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What a flow raises over an answer of another shape than the platform promises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What the work needs, as the operator has set it up."""
+
+    ledger: Ledger
+    wire: Wire
+    settings: Settings
+    measures: Mapping[Platform, Measure]
+    conversations: Mapping[Platform, Conversation]
+    """They renew logins."""
+    logins: Logins | None = None
+    patience_s: float = 30.0
+    """How long a platform that stumbles is asked again."""
+
+
+Answered = Callable[[Sequence[Out], Mapping[str, Sequence[Reading]]], Awaitable[None]]
+"""Called with posts and what was told of each, by key: all metrics that its format has."""
+
+
+@dataclass(slots=True)
+class Asking:
+    """One account, for as long as it is read."""
+
+    account: Account
+    measure: Measure
+    catalogue: Catalogue
+    memory: Memory
+    settings: Settings
+    patience_s: float
+    driver: Driver
+    caller: Caller
+    renewal: Renewal | None
+    billed: Counter[str] = field(default_factory=Counter)
+    asked: int = 0
+    """Posts."""
+    measured: int = 0
+    missing: int = 0
+    failures: list[str] = field(default_factory=list)
+    """What could not be read, as sentences."""
+    _successes: int = 0
+    _spoiled: PlatformError | None = None
+    """It is about the account: nothing more is asked for."""
+
+    @property
+    def calls(self) -> int:
+        return self.caller.counts[self.account.key]
+
+    @property
+    def cost_usd(self) -> float:
+        return sum(self.measure.prices_usd.get(what, 0.0) * times for what, times in self.billed.items())
+
+    async def of_account(self, day: Day, now_ms: int) -> Sequence[Reading]:
+        """The numbers of the account; empty where the platform's answer could not be used. Raises
+        `PlatformError` where the account cannot be read."""
+        job = self._job()
+        try:
+            told = await self._run(
+                lambda: self.measure.account(job, day, now_ms, self.memory.refused), self.patience_s
+            )
+        except PlatformError as error:
+            if _spoils_account(error):
+                raise
+            self.failures.append(f"{self.account.key}: {error.sentence()}")
+            return _failed(self.catalogue.of_account, error)
+        self._successes += 1
+        self._count(told.account)
+        self.memory.learn_of_account(told.account)
+        return told.account
+
+    async def of_posts(self, batches: Sequence[Sequence[Out]], now_ms: int, answered: Answered) -> None:
+        """The numbers of posts, some batches at once. Raises `PlatformError` where the account cannot be
+        read (any further)."""
+        waiting = list(reversed(batches))
+
+        async def work() -> None:
+            while waiting and self._spoiled is None:
+                await self._batch(waiting.pop(), now_ms, answered, self.patience_s)
+
+        workers = min(self.settings.analytics_parallel, len(waiting))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(workers):
+                    group.create_task(work())
+        except ExceptionGroup as several:  # the ledger, or a fault of ours: one of them says enough
+            raise several.exceptions[0] from None
+        if self._spoiled is not None:
+            raise self._spoiled
+
+    async def _batch(self, batch: Sequence[Out], now_ms: int, answered: Answered, patience_s: float) -> None:
+        """One request, or as many as the platform needs for so many posts. What fails is halved."""
+        job = self._job()
+        try:
+            told = await self._run(
+                lambda: self.measure.posts(job, batch, now_ms, self.memory.refused), patience_s
+            )
+        except PlatformError as error:
+            if _spoils_account(error):
+                self._spoiled = self._spoiled or error
+            elif len(batch) > 1:
+                middle = len(batch) // 2
+                for half in (batch[:middle], batch[middle:]):
+                    if self._spoiled is None:
+                        await self._batch(half, now_ms, answered, 0.0)
+            else:
+                await self._post_failed(batch[0], error, answered)
+            return
+        self._successes += 1
+        self.asked += len(batch)
+        readings = {out.key: self._whole(out, told) for out in batch}
+        for one in readings.values():
+            self._count(one)
+        await answered(batch, readings)
+
+    async def _post_failed(self, out: Out, error: PlatformError, answered: Answered) -> None:
+        self.asked += 1
+        self.failures.append(f"{out.key} ({out.post_id}): {error.sentence()}")
+        if not self._successes and len(self.failures) >= HOPELESS:
+            self._spoiled = self._spoiled or error
+            return
+        readings = _failed(self.catalogue.of_posts(out.content.format), error)
+        self._count(readings)
+        await answered([out], {out.key: readings})
+
+    def _whole(self, out: Out, told: Told) -> list[Reading]:
+        """One reading for each metric of the post's format, whatever the flow said."""
+        by_metric = {reading.metric: reading for reading in told.posts.get(out.key, ())}
+        return [
+            by_metric.get(metric)
+            or Reading(metric, None, Availability.FAILED, "the answer does not speak of it")
+            for metric in self.catalogue.of_posts(out.content.format)
+        ]
+
+    async def _run(self, flow: Callable[[], Flow], patience_s: float) -> Told:
+        """Raises `PlatformError` only."""
+        for renewed in (False, True):
+            work = Work("", self.account.key, {}, {}, patience_s)
+            try:
+                told: Told = await self.driver.run(flow(), work)
+            except PlatformError as error:
+                if error.kind is not Kind.TOKEN_EXPIRED or self.renewal is None or renewed:
+                    raise
+                await self.renewal.renew(self.account)
+            except StillWorking as working:
+                raise self._error(Kind.PLATFORM_DOWN, working.note) from None
+            except UNEXPECTED as error:
+                note = f"its answer has another shape than it should ({type(error).__name__})"
+                raise self._error(Kind.NOT_UNDERSTOOD, note) from error
+            else:
+                self.billed.update(told.billed)
+                return told
+        raise AssertionError("the second try ends it")
+
+    def _error(self, kind: Kind, note: str) -> PlatformError:
+        return PlatformError(self.account.platform, Diagnosis(kind, refusal=False), message=note)
+
+    def _count(self, readings: Sequence[Reading]) -> None:
+        told = sum(reading.value is not None for reading in readings)
+        self.measured += told
+        self.missing += len(readings) - told
+
+    def _job(self) -> Job:
+        return Job(self.account, NOTHING, lambda _media: None, platform_options(self.settings))
+
+
+@asynccontextmanager
+async def asking(means: Means, account: Account, memory: Memory) -> AsyncIterator[Asking]:
+    """For as long as the block lasts."""
+    clerk = Clerk(means.ledger)
+    parallel = means.settings.analytics_parallel
+    caller = Caller(means.wire, parallel)
+    driver = Driver(Desk(means.ledger, clerk, means.settings), caller, parallel)
+    renewal = None
+    if means.logins is not None:
+        renewal = Renewal(means.ledger, driver, means.conversations, means.logins, lambda _account: None)
+    measure = means.measures[account.platform]
+    tools = (driver, caller, renewal)
+    try:
+        yield Asking(account, measure, Catalogue(measure), memory, means.settings, means.patience_s, *tools)
+    finally:
+        if renewal is not None:
+            await renewal.finish(FINISH_S)
+        await caller.close()
+        clerk.close()
+
+
+def _failed(metrics: Sequence[str], error: PlatformError) -> list[Reading]:
+    return [Reading(metric, None, Availability.FAILED, error.sentence()) for metric in metrics]
+
+
+def _spoils_account(error: PlatformError) -> bool:
+    """It says something about the account, the platform or the way there, not about a post."""
+    return error.scope is not Scope.DELIVERY or error.kind is Kind.NETWORK
