@@ -36,6 +36,7 @@ class Calls:
 
     :param call_s: hard limit of one request with all of its answer, seconds, 1 or more
     :param budget_s: how long a caller waits at the most, where it does not say so itself (`within`), seconds
+    :param calls_per_s: requests in one second at the most
     :param clock: monotonic seconds; `sleep` must let it pass
     """
 
@@ -45,6 +46,7 @@ class Calls:
         *,
         call_s: float = 15.0,
         budget_s: float = 60.0,
+        calls_per_s: int = CALLS_PER_S,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -57,7 +59,7 @@ class Calls:
         self._clock, self._sleep = clock, sleep
         self._until: float | None = None
         self._locked_until = clock()
-        self._recent: deque[float] = deque(maxlen=CALLS_PER_S)
+        self._recent: deque[float] = deque(maxlen=calls_per_s)
         self._backoff = wait_random_exponential(multiplier=0.5, max=20.0)
         # A redirect would make a GET of a PATCH, and its answer pass for the other's.
         api.session.max_redirects = 0
@@ -144,7 +146,7 @@ class Calls:
         locked_s = self._locked_until - now
         if locked_s > self.left_s():
             raise AirtableBusy(Kind.RATE_LIMITED, message="still locked out", wait_s=locked_s)
-        full = len(self._recent) == CALLS_PER_S
+        full = len(self._recent) == self._recent.maxlen
         pace_s = self._recent[0] + 1.0 - now if full else 0.0
         wait_s = max(locked_s, pace_s)
         if wait_s > self.left_s() or self.left_s() <= 0:

@@ -18,7 +18,7 @@ from pyairtable import Api
 from pyairtable import formulas as f
 from pyairtable.utils import chunked
 
-from schedulo.airtable.calls import Calls
+from schedulo.airtable.calls import CALLS_PER_S, Calls
 from schedulo.airtable.mapping import Mapping
 from schedulo.airtable.rows import (
     AccountRow,
@@ -27,6 +27,7 @@ from schedulo.airtable.rows import (
     PostRow,
     Report,
     Told,
+    Update,
     Written,
     account_row,
     commands,
@@ -54,6 +55,7 @@ RESTARTS = 3
 """How often a list whose offset died is read again from its beginning."""
 RECORD_ID = re.compile(r"rec[A-Za-z0-9]{14}")
 LAST_MODIFIED = "Last modified"
+UNKNOWN_FIELD = "UNKNOWN_FIELD_NAME"
 NO_SUCH_OPTION = "INVALID_MULTIPLE_CHOICE_OPTIONS"
 FUTURE_MS = 600_000
 """What says that it was written so far in the future was typed by a person."""
@@ -107,6 +109,7 @@ class AirtableClient:
     :param mapping: the base's own names
     :param budget_s: how long one method may take where no `within` says otherwise, seconds
     :param overlap_s: how far the cursor stays behind what was read, seconds
+    :param calls_per_s: requests in one second at the most
     :raises AirtableError: from every method, as `Calls.send` says
     """
 
@@ -118,12 +121,13 @@ class AirtableClient:
         *,
         budget_s: float = 60.0,
         overlap_s: float = 120.0,
+        calls_per_s: int = CALLS_PER_S,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.base_id = base_id
         self.mapping = mapping or Mapping()
-        self.calls = Calls(api, budget_s=budget_s, clock=clock, sleep=sleep)
+        self.calls = Calls(api, budget_s=budget_s, calls_per_s=calls_per_s, clock=clock, sleep=sleep)
         self._overlap_ms = int(overlap_s * 1000)
         names = {name: self.mapping.table(name) for name in BY_NAME}
         self._urls = {name: api.table(base_id, own).urls for name, own in names.items()}
@@ -259,7 +263,7 @@ class AirtableClient:
         try:
             return self._put(reports)
         except AirtableRefused as error:
-            if error.status not in (404, 413, 422) or error.code == "UNKNOWN_FIELD_NAME":
+            if error.status not in (404, 413, 422) or error.code == UNKNOWN_FIELD:
                 raise
             if len(reports) == 1:
                 if error.code == NO_SUCH_OPTION and not reports[0].spelled_out:
@@ -307,6 +311,30 @@ class AirtableClient:
             return self._put([report], links=False)[0]
         except AirtableRefused as again:
             return Written(report.key, None, str(again))
+
+    def write_cells(self, table: str, rows: Sequence[Update]) -> list[Written]:
+        """Write some cells of rows that are there, `BATCH` in a call; `rows` of one call at the most. A row
+        that Airtable refuses is told apart from the others by halving.
+
+        :raises AirtableError: where no row could be written; for a base that lacks one of the fields an
+            `AirtableRefused` with `UNKNOWN_FIELD` as its code
+        """
+        records = [{"id": row.record_id, "fields": self.mapping.cells(table, row.cells)} for row in rows]
+        try:
+            self.calls.send(
+                "PATCH",
+                self._urls[table].records,
+                json={"records": records},
+                fits=lambda answer: _has_records(answer) and len(answer["records"]) == len(rows),
+            )
+        except AirtableRefused as error:
+            if error.status not in (404, 413, 422) or error.code == UNKNOWN_FIELD:
+                raise
+            if len(rows) == 1:
+                return [Written(rows[0].key, rows[0].record_id, str(error))]
+            half = len(rows) // 2
+            return self.write_cells(table, rows[:half]) + self.write_cells(table, rows[half:])
+        return [Written(row.key, row.record_id) for row in rows]
 
     # ---------------------------------------------------------------- lists
 

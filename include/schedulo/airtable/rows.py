@@ -213,8 +213,17 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Update:
+    """Some cells of a row that is there, by our names; None empties a cell."""
+
+    key: str
+    record_id: str
+    cells: Dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
-    """What became of one report."""
+    """What became of one report or update."""
 
     key: str
     record_id: str | None

@@ -1,6 +1,7 @@
 """The base that Schedulo works with, as data: tables, fields, their types, and who writes each of them.
 
-People and Bubble own Accounts and Posts; Schedulo owns Deliveries, where people write their requests only.
+People and Bubble own Accounts and Posts, but for the numbers of Accounts; Schedulo owns Deliveries, where
+people write their requests only.
 The names here are the ones that the rest of the package speaks; a base may call them otherwise (`mapping`).
 Source of types and options: Airtable Web API, "Field types and cell values" and "Field model".
 """
@@ -183,6 +184,35 @@ ALL_STATE_WORDS = (*STATE_WORDS.values(), PREPARED, NOT_PLANNED, UNAPPROVED)
 
 _SCHEDULO = Writer.SCHEDULO
 
+NUMBERS_AT = "Numbers at"
+POST_NUMBERS: Mapping[str, str] = {
+    "Views": "How often it was shown or played, as its platform counts that.",
+    "Reach": "How many people it was shown to.",
+    "Likes": "Likes; on Facebook all reactions.",
+    "Comments": "Comments; on X replies.",
+    "Shares": "Shares; on X reposts.",
+    "Saves": "Saves; on X bookmarks.",
+    "Clicks": "Clicks on links; on Facebook all clicks on the post.",
+}
+"""Fields of Deliveries, each named after a metric of the common core. Empty where it is not told."""
+ACCOUNT_NUMBERS: Mapping[str, str] = {
+    "Followers": "How many there were when they were last counted.",
+    "Followers in 7 days": "How many more, or fewer, than seven days before; empty: that is not known.",
+    "Views in 7 days": "What its posts got in the last seven days; empty: not known of every day.",
+    "Engagements in 7 days": "Likes, comments, shares and saves, in the same way.",
+}
+
+
+def _numbers(words: Mapping[str, str]) -> tuple[Field, ...]:
+    at = "When these were read; as long as they stay the same it stays too."
+    return (
+        *(Field(name, Type.NUMBER, description, _SCHEDULO) for name, description in words.items()),
+        Field(NUMBERS_AT, Type.DATETIME, at, _SCHEDULO),
+    )
+
+
+_POST_NUMBERS, _ACCOUNT_NUMBERS = _numbers(POST_NUMBERS), _numbers(ACCOUNT_NUMBERS)
+
 TABLES: tuple[Table, ...] = (
     Table(
         ACCOUNTS,
@@ -209,6 +239,7 @@ TABLES: tuple[Table, ...] = (
                 Type.TEXT,
                 "Added to links: utm_source={platform}&utm_medium=social&utm_campaign={title}",
             ),
+            *_ACCOUNT_NUMBERS,
         ),
     ),
     Table(
@@ -323,6 +354,7 @@ TABLES: tuple[Table, ...] = (
             Field("Resolve as", Type.SELECT, "Where nobody knows: what you saw.", choices=tuple(RESOLUTIONS)),
             Field("Resolve link", Type.URL, "The post, where it is out."),
             Field("Resolve requested at", Type.DATETIME, "Set it to now when the two before are filled."),
+            *_POST_NUMBERS,
         ),
     ),
 )

@@ -1,7 +1,8 @@
 """What Airtable must be told: the outbox.
 
 It holds one row a delivery with a version, not a log: however often a delivery changes between two flushes,
-one row tells the latest. What is told is read from the delivery when it is flushed.
+one row tells the latest. What is told is read from the delivery when it is flushed. The numbers of posts and
+accounts are rows of another kind with content of their own, which no tick sees (`analytics.telling`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ import sqlalchemy as sa
 
 from schedulo.ledger.database import upsert
 from schedulo.ledger.tables import outbox
+
+STATE, NUMBERS = "state", "numbers"
+"""Kinds of rows."""
 
 
 def changed(connection: sa.Connection, now_ms: int, keys: Iterable[str]) -> None:

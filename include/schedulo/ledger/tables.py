@@ -378,12 +378,24 @@ notices = sa.Table(
 outbox = sa.Table(
     "outbox",
     metadata,
-    _text("key", primary_key=True, comment="a delivery's id, or post:<record> for a post without one"),
+    _text(
+        "key",
+        primary_key=True,
+        comment="a delivery's id, post:<record> for a post without one, numbers:<delivery or account>",
+    ),
+    _text("kind", "state", comment="state: what became of a post; numbers: told apart, more slowly"),
     _text("record_id", nullable=True, comment="the Airtable row that tells it"),
+    sa.Column("content", Json, comment="of numbers: the cells"),
     _count("version", 1),
     _count("told_version"),
     _instant("changed_ms", nullable=False),
-    sa.Index("ix_outbox_untold", "changed_ms"),
+    sa.Index(
+        "ix_outbox_waiting",
+        "kind",
+        "changed_ms",
+        sqlite_where=sa.text("version > told_version"),
+        postgresql_where=sa.text("version > told_version"),
+    ),
 )
 
 marks = sa.Table(

@@ -236,6 +236,7 @@ def _named(schema: str | None, prefix: str) -> Warehouse:
         sa.Column("read_at", Timestamp, primary_key=True, comment="when the platform was asked"),
         *_measured(),
         sa.CheckConstraint(has_a_value, name="has_a_value"),
+        sa.Index(f"ix_{prefix}post_readings_read_at", "read_at"),
     )
     watched_posts = table(
         "watched_posts",

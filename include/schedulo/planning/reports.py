@@ -13,6 +13,7 @@ from schedulo.airtable.schema import NOT_PLANNED as NOT_PLANNED_WORD
 from schedulo.airtable.schema import PREPARED, STATE_WORDS, UNAPPROVED
 from schedulo.delivery import approvals, restored
 from schedulo.delivery.holds import WAITING
+from schedulo.delivery.news import STATE
 from schedulo.delivery.rows import NOT_PLANNED
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import accounts, deliveries, outbox, posts
@@ -46,7 +47,7 @@ def flush(ledger: Ledger, client: AirtableClient) -> int:
 def _untold(connection: sa.Connection) -> list[tuple[Report, int]]:
     waiting = connection.execute(
         sa.select(outbox)
-        .where(outbox.c.version > outbox.c.told_version)
+        .where(outbox.c.kind == STATE, outbox.c.version > outbox.c.told_version)
         .order_by(outbox.c.changed_ms, outbox.c.key)
         .limit(AT_ONCE)
     ).all()

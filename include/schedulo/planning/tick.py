@@ -16,6 +16,7 @@ from schedulo.delivery import readiness, restored
 from schedulo.delivery.claims import Claim, claim_due, claims_of, sweep
 from schedulo.delivery.commands import command
 from schedulo.delivery.incidents import RULES, Trouble, close_what_is_over, incident
+from schedulo.delivery.news import STATE
 from schedulo.delivery.planning import gone
 from schedulo.errors.airtable import AirtableError
 from schedulo.errors.kinds import Actor
@@ -155,7 +156,7 @@ class Tick:
             restored.weigh(connection, now_ms, heard, complete=complete)
             restored.doubt(connection, now_ms)
             rows = sa.select(outbox.c.record_id, outbox.c.key).where(
-                outbox.c.record_id.in_([item.record_id for item in asked])
+                outbox.c.kind == STATE, outbox.c.record_id.in_([item.record_id for item in asked])
             )
             ours = {row.record_id: row.key for row in connection.execute(rows)}
             # Whose row it is we know better than a key that people can type over.

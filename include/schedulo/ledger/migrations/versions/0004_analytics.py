@@ -1,8 +1,9 @@
-"""The warehouse."""
+"""The warehouse, and numbers in the outbox."""
 
 import sqlalchemy as sa
 from alembic import op
 
+from schedulo.ledger.tables import Json
 from schedulo.ledger.warehouse import SCHEMA, warehouse_of
 
 revision = "0004"
@@ -23,4 +24,15 @@ def upgrade() -> None:
         ["updated_ms", "id"],
         sqlite_where=is_out,
         postgresql_where=is_out,
+    )
+    op.add_column("outbox", sa.Column("kind", sa.Text, nullable=False, server_default="state"))
+    op.add_column("outbox", sa.Column("content", Json))
+    op.drop_index("ix_outbox_untold", "outbox")
+    waiting = sa.text("version > told_version")
+    op.create_index(
+        "ix_outbox_waiting",
+        "outbox",
+        ["kind", "changed_ms"],
+        sqlite_where=waiting,
+        postgresql_where=waiting,
     )
