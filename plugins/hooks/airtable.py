@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from pyairtable import Api
 
 from schedulo.airtable.base import try_base
+from schedulo.airtable.calls import CALLS_PER_S
 from schedulo.airtable.client import AirtableClient
 from schedulo.airtable.mapping import Mapping
 from schedulo.errors.airtable import AirtableError, AirtableSetupError
@@ -84,12 +85,13 @@ class AirtableHook(BaseHook):
         """The base's own names, from the file that `SCHEDULO_AIRTABLE_MAPPING` names. Raises MappingError."""
         return Mapping.load(settings().airtable_mapping)
 
-    def client(self) -> AirtableClient:
+    def client(self, calls_per_s: int = CALLS_PER_S) -> AirtableClient:
         """The engine's client of the base.
 
+        :param calls_per_s: requests in one second at the most
         :raises AirtableSetupError: where the Connection lacks something or the mapping file cannot be used
         """
-        return AirtableClient(self.get_conn(), self.base_id(), self.mapping())
+        return AirtableClient(self.get_conn(), self.base_id(), self.mapping(), calls_per_s=calls_per_s)
 
     def test_connection(self) -> tuple[bool, str]:
         """Whether every table can be reached and fits, for Airflow's Test button; else every reason."""

@@ -189,20 +189,13 @@ def growth(connection: sa.Connection, since: date, until: date) -> list[Growth]:
     ):
         followers[row.account_key][row.date] = row.value
         read_at[row.account_key] = max(read_at.get(row.account_key, row.collected_at), row.collected_at)
-    posts = w.posts.c
-    first = {
-        row.account_key: row.first
-        for row in connection.execute(
-            sa.select(posts.account_key, sa.func.min(posts.published_on).label("first")).group_by(
-                posts.account_key
-            )
-        )
-    }
+    first = _first_days(connection)
     found = []
     accounts = w.accounts.c
     for row in connection.execute(sa.select(w.accounts).order_by(accounts.platform, accounts.name)):
         key = row.account_key
-        days = {day for day in collected.get(key, set()) if key in first and day >= first[key]}
+        begins = first.get(key)
+        days = {day for day in collected.get(key, set()) if begins is None or day >= begins}
         known = {metric: _known(flows[key][metric], days) for metric in POST_CORE}
         known_followers = followers.get(key, {})
         if not collected.get(key) and not known_followers:
@@ -213,16 +206,28 @@ def growth(connection: sa.Connection, since: date, until: date) -> list[Growth]:
                 platform=row.platform,
                 name=row.name,
                 followers=Series(known_followers),
-                views=Series(known[Core.VIEWS], first.get(key)),
+                views=Series(known[Core.VIEWS], begins),
                 engagements=Series(
                     _together([known[metric] for metric in ENGAGEMENT if flows[key][metric].measured]),
-                    first.get(key),
+                    begins,
                 ),
                 end=max(collected.get(key, ()), default=None),
                 read_at=read_at.get(key),
             )
         )
     return found
+
+
+def _first_days(connection: sa.Connection) -> dict[str, date | None]:
+    """The day of each account's first post; None where the day of one of its posts is not known."""
+    posts = warehouse_of(connection).posts.c
+    query = sa.select(
+        posts.account_key,
+        sa.func.min(posts.published_on).label("first"),
+        sa.func.count(posts.published_on).label("known"),
+        sa.func.count().label("all"),
+    ).group_by(posts.account_key)
+    return {row.account_key: row.first if row.known == row.all else None for row in connection.execute(query)}
 
 
 def _collected(connection: sa.Connection, since: date, until: date) -> dict[str, set[date]]:

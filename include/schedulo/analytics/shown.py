@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -56,10 +56,9 @@ _O = outbox.c
 class Told:
     """What one run did."""
 
+    say: Callable[[str], object]
     rows: int = 0
     calls: int = 0
-    lines: list[str] = field(default_factory=list)
-    """Sentences for the log."""
 
 
 def tell_numbers(
@@ -70,34 +69,36 @@ def tell_numbers(
     holder: str,
     *,
     every_s: float = 0.0,
+    say: Callable[[str], object] = lambda sentence: None,
 ) -> Told:
     """Find what has changed and tell it, unless somebody else does, or it was done less than `every_s` ago.
 
     :param client: made only when there is something to tell; with `CALLS_PER_S`
+    :param say: takes what is done, as sentences for the log
     :raises AirtableError: where Airtable takes no more; what it took before counts as told
     """
-    told = Told()
+    told = Told(say)
     with ledger.begin() as connection:
         database_ms = ledger.now_ms(connection)
         before, told_ms = marks.read(connection, TOLD_MARK)
         if every_s and now_ms - told_ms < every_s * 1000:
-            told.lines.append("numbers were told a short time ago")
+            told.say("numbers were told a short time ago")
             return told
         if reason := restored.why_not(connection):
-            told.lines.append(reason)
+            told.say(reason)
             return told
         if not marks.lease(connection, database_ms, LEASE, holder, LEASE_S):
-            told.lines.append("another run tells numbers")
+            told.say("another run tells numbers")
             return told
     try:
         since = datetime.fromisoformat(before) - OVERLAP if before else None
         changed = note(ledger, now_ms, since)
-        told.lines.append(f"{changed} rows have new numbers")
+        told.say(f"{changed} rows have new numbers")
         _flush(ledger, client, settings, now_ms, holder, told)
         with ledger.begin() as connection:
             marks.mark(connection, now_ms, TOLD_MARK, datetime.fromtimestamp(now_ms / 1000, UTC).isoformat())
     finally:
-        told.lines.append(f"{told.rows} rows were told in {told.calls} calls")
+        told.say(f"{told.rows} rows were told in {told.calls} calls")
         with ledger.begin() as connection:
             marks.release(connection, ledger.now_ms(connection), LEASE, holder)
     return told
@@ -218,15 +219,15 @@ def _flush(
             waiting = iter(_pending(connection, table))
         while batch := list(islice(waiting, BATCH)):
             if time.monotonic() > until:
-                told.lines.append("the rest is told by the next run")
+                told.say("the rest is told by the next run")
                 return
             with ledger.begin() as connection:
                 if not _may_call(connection, settings, now_ms):
-                    told.lines.append("today's part of the month's calls is used up; the rest is told later")
+                    told.say("today's part of the month's calls is used up; the rest is told later")
                     return
                 database_ms = ledger.now_ms(connection)
                 if not marks.lease(connection, database_ms, LEASE, holder, LEASE_S):
-                    told.lines.append("another run has taken over")
+                    told.say("another run has taken over")
                     return
             made = made or client()
             before = made.calls.count
@@ -236,7 +237,7 @@ def _flush(
             except AirtableRefused as error:
                 if error.code != UNKNOWN_FIELD:
                     raise
-                told.lines.append(_lacking(ledger, made, table, error))
+                told.say(_lacking(ledger, made, table, error))
                 break
             finally:
                 told.calls += made.calls.count - before
@@ -249,7 +250,9 @@ def _flush(
                     connection.execute(sa.update(outbox).where(_O.key == item.key).values(**values))
                 over(connection, ledger.now_ms(connection), Trouble.SETUP, _about(table))
             told.rows += sum(not item.error for item in written)
-            told.lines += [f"{item.key}: {item.error}" for item in written if item.error]
+            for item in written:
+                if item.error:
+                    told.say(f"{item.key}: {item.error}")
 
 
 def _pending(connection: sa.Connection, table: str) -> list[_Pending]:

@@ -81,6 +81,7 @@ class Numbers:
             "published_weekday": published.isoweekday(),
             "published_hour": published.hour,
             "state": "published",
+            "updated_at": published,
         }
         with self.ledger.begin() as connection:
             connection.execute(sa.insert(warehouse_of(connection).posts).values(**row | values))

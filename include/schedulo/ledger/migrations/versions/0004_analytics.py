@@ -25,8 +25,12 @@ def upgrade() -> None:
         sqlite_where=is_out,
         postgresql_where=is_out,
     )
-    op.add_column("outbox", sa.Column("kind", sa.Text, nullable=False, server_default="state"))
-    op.add_column("outbox", sa.Column("content", Json))
+    kind = "state: what became of a post; numbers: told apart, more slowly"
+    op.add_column("outbox", sa.Column("kind", sa.Text, nullable=False, server_default="state", comment=kind))
+    op.add_column("outbox", sa.Column("content", Json, comment="of numbers: the cells"))
+    if connection.dialect.name == "postgresql":  # SQLite keeps no comments
+        key = "a delivery's id, post:<record> for a post without one, numbers:<delivery or account>"
+        op.alter_column("outbox", "key", comment=key)
     op.drop_index("ix_outbox_untold", "outbox")
     waiting = sa.text("version > told_version")
     op.create_index(
