@@ -9,6 +9,7 @@ day has ended everywhere; the day of an account is that of its own time zone.
   and changes nothing that was measured, so it may be cleared and repeated at any time.
 - **close_day** says what is still missing, and why, and updates the asset `schedulo://analytics/daily`. It is
   red only if nothing at all could be collected.
+- **tell_numbers** writes into Airtable which numbers have changed.
 
 A red instance of **collect** names its account and the cause; it costs the others nothing. Collect a gap with
 `airflow backfill create --dag-id collect_analytics --from-date ... --to-date ...`, both days included.
@@ -28,6 +29,7 @@ from operators.collect import (
     in_the_background,
 )
 from operators.deadline import SCHEDULED_RUN
+from operators.tell_numbers import TellNumbersOperator
 
 # The last clocks on Earth end their day at 12:00 UTC. On a clock half an hour behind them a day begins at
 # 12:30 UTC: there a run's day is a plain date, and `--to-date` includes the day that it names.
@@ -70,4 +72,5 @@ with DAG(
         outlets=[DAILY],
         **in_the_background(),
     )
-    collect >> close  # who tells people of the numbers comes after it
+    tell = TellNumbersOperator(task_id="tell_numbers", **in_the_background())
+    collect >> close >> tell

@@ -7,6 +7,7 @@ its numbers are those of its end. Where nothing is due, **read** is skipped.
 
 - **read** has one instance for each account. A red one names its account and the cause; the next hour's run
   asks again, and **collect_analytics** once more when the day is over everywhere.
+- **tell_numbers** writes into Airtable which numbers have changed, every six hours at the most.
 """
 
 from datetime import timedelta
@@ -14,6 +15,7 @@ from datetime import timedelta
 from airflow.sdk import DAG, CronTriggerTimetable
 
 from operators.collect import CollectOperator, FindDueOperator, collect_options, in_the_background
+from operators.tell_numbers import YOUNG_EVERY_S, TellNumbersOperator
 
 with DAG(
     dag_id="read_numbers",
@@ -27,4 +29,12 @@ with DAG(
 ) as dag:
     find = FindDueOperator(task_id="find_due", **in_the_background())
     options = collect_options(retries=1, longest_s=600)  # the next hour's run asks again
-    CollectOperator.partial(task_id="read", max_active_tis_per_dag=1, **options).expand(part=find.output)
+    read = CollectOperator.partial(task_id="read", max_active_tis_per_dag=1, **options).expand(
+        part=find.output
+    )
+    read >> TellNumbersOperator(
+        task_id="tell_numbers",
+        every_s=YOUNG_EVERY_S,
+        trigger_rule="all_done_min_one_success",
+        **in_the_background(),
+    )

@@ -7,6 +7,9 @@ from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 
+YOUNG_EVERY_S = 6 * 3600.0
+"""Between the ends of two days numbers are told so often at the most: a base takes few calls."""
+
 
 class TellNumbersOperator(BaseOperator):
     """

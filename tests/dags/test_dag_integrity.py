@@ -320,6 +320,17 @@ def test_an_account_is_retried_by_its_own_policy_and_shown_by_its_name(bag: DagB
     assert task["partial_kwargs"]["map_index_template"] == "{{ label }}"
 
 
+def test_people_get_the_numbers_of_a_day_when_it_is_closed_and_of_young_posts_now_and_then(
+    bag: DagBag,
+) -> None:
+    daily = bag.dags["collect_analytics"].get_task("tell_numbers")
+    young = bag.dags["read_numbers"].get_task("tell_numbers")
+    assert (daily.upstream_task_ids, daily.every_s) == ({"close_day"}, 0)
+    assert (young.upstream_task_ids, young.every_s) == ({"read"}, 6 * 3600)
+    # One account that cannot be read keeps the others' numbers from nobody; where nothing was due, nothing is.
+    assert young.trigger_rule == "all_done_min_one_success"
+
+
 def test_the_form_of_a_day_takes_a_date_or_nothing(bag: DagBag) -> None:
     from airflow.sdk.exceptions import ParamValidationError
 

@@ -33,8 +33,6 @@ from schedulo.settings import Settings
 
 CALLS_PER_S = 1
 """What the client may take of the five calls a second of a base: the tick has four."""
-YOUNG_EVERY_S = 6 * 3600.0
-"""Between two days numbers are told so often at the most."""
 MONTHLY_SHARE = 0.2
 """Of `airtable_monthly_calls`; an even part of it each day."""
 TELL_FOR_S = 1800.0
