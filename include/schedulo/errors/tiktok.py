@@ -31,6 +31,8 @@ TIKTOK_RULES: tuple[Rule, ...] = (
     # The request
     Rule(Kind.CONTENT_REJECTED, POST, code="invalid_param", refusal=True),
     Rule(Kind.CONTENT_REJECTED, GENERAL, code="invalid_params", refusal=True),
+    Rule(Kind.BUG, GENERAL, code="invalid_param", phase=Phase.READ),
+    Rule(Kind.BUG, GENERAL, code="invalid_params", phase=Phase.READ),
     Rule(Kind.BUG, TRANSFER, code="invalid_param", text="chunk", refusal=True),
     Rule(Kind.BUG, TRANSFER, code="invalid_params", text="chunk", refusal=True),
     Rule(Kind.CONTENT_REJECTED, POST, code="privacy_level_option_mismatch", refusal=True),

@@ -11,6 +11,7 @@ from schedulo.platforms import (
     instagram_after,
     tiktok,
     tiktok_after,
+    tiktok_measure,
     x,
     x_after,
     x_measure,
@@ -32,6 +33,7 @@ AFTER: Mapping[Platform, After] = {
     Platform.FACEBOOK: facebook_after.AFTER,
 }
 MEASURES: Mapping[Platform, Measure] = {
+    Platform.TIKTOK: tiktok_measure.MEASURE,
     Platform.X: x_measure.MEASURE,
 }
 INQUIRIES: Mapping[Platform, Inquiry] = {Platform.TIKTOK: tiktok.INQUIRY}

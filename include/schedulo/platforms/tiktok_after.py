@@ -12,6 +12,7 @@ from schedulo.model import Account, Content, Format
 from schedulo.platforms.after import After, Out, Presence, nowhere
 from schedulo.platforms.tiktok_calls import ask, data_of
 
+PUBLIC = "PUBLIC_TO_EVERYONE"
 NO_TAKE_DOWN = "TikTok lets nobody take a post down from outside; delete it in the app"
 NO_EDIT = "TikTok lets nobody change a post from outside; change it in the app"
 
@@ -36,14 +37,14 @@ class TikTokAfter:
         """Only public videos are shown. Absence counts only where the account's list shows another one: that
         of an account that went private may be empty."""
         found = {out.key: Presence.UNSEEN for out in posts}
-        public = [out for out in posts if _is_public(out.content)]
+        public = [out for out in posts if is_public(out.content)]
         if not public:
             return found
         ids = [out.post_id for out in public]
         request = _videos("query", {"filters": {"video_ids": ids}})
         shown = yield from step("look-videos", request, _ids, keep_s=0.0)
         if len(shown) < len(public) and not shown:
-            others = yield from step("look-list", _videos("list", {"max_count": 20}), _ids, keep_s=0.0)
+            others = yield from list_videos("look-list")
             if not others:
                 return found
         return found | {
@@ -51,8 +52,14 @@ class TikTokAfter:
         }
 
 
-def _is_public(content: Content) -> bool:
-    return content.format is Format.VIDEO and content.options.get("privacy_level") == "PUBLIC_TO_EVERYONE"
+def is_public(content: Content) -> bool:
+    """Whether everybody may see it, and TikTok would show it."""
+    return content.format is Format.VIDEO and content.options.get("privacy_level") == PUBLIC
+
+
+def list_videos(name: str) -> Flow:
+    """Ids of the account's newest public videos; none where the account went private."""
+    return step(name, _videos("list", {"max_count": 20}), _ids, keep_s=0.0)
 
 
 def _videos(verb: str, body: Mapping[str, Any]) -> Any:
