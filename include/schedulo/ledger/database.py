@@ -74,19 +74,23 @@ class Ledger:
         return int(connection.execute(sa.select(self.now)).scalar_one())
 
     def migrate(self) -> None:
-        """Bring the schema up to date. Safe to run by several processes at once."""
+        """Bring the schema and the views up to date. Safe to run by several processes at once."""
+        from schedulo.ledger import views  # it needs this module
+
         with self.engine.begin() as connection:
             if not self.is_sqlite:
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(731984220)"))
             config = _alembic()
             config.attributes["connection"] = connection
+            if self.is_sqlite and len(set(_revisions(connection))) == 2:
+                views.drop(connection)  # SQLite changes no table that a view reads
             command.upgrade(config, "head")
+            views.make(connection)
 
     def check(self) -> None:
         """Raise `LedgerError` unless the schema is the one this program was written for."""
-        head = ScriptDirectory.from_config(_alembic()).get_current_head()
         with self.engine.connect() as connection:
-            found = MigrationContext.configure(connection).get_current_revision()
+            found, head = _revisions(connection)
         if found != head:
             raise LedgerError(
                 f"The ledger's schema is {found or 'not there'}, this program needs {head}: "
@@ -123,6 +127,12 @@ def _prepare_sqlite(engine: sa.Engine) -> None:
     def on_begin(connection: sa.Connection) -> None:
         reads = connection.get_execution_options().get("schedulo_reads")
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def _revisions(connection: sa.Connection) -> tuple[str | None, str | None]:
+    """What the database has, and what this program was written for."""
+    head = ScriptDirectory.from_config(_alembic()).get_current_head()
+    return MigrationContext.configure(connection).get_current_revision(), head
 
 
 def _alembic() -> Config:
