@@ -299,11 +299,7 @@ class Publishing(Reading):
 
     def forget(self, medium: Medium) -> None:
         """A medium is gone, with its children and comments."""
-        for node in (medium, *medium.children):
-            self.store.nodes.pop(node.media_id, None)
-        for media in (medium.account.media, medium.account.stories):
-            if medium in media:
-                media.remove(medium)
+        self.store.remove(medium, self.world.now())
 
     async def comment(self, request: Request, parent: Medium | Comment) -> dict[str, str]:
         """`POST /{ig-media-id}/comments` and `/{ig-comment-id}/replies`."""

@@ -103,6 +103,15 @@ REEL_RESOLUTION = GraphError(100, 1363127, "The resolution must be at least 540 
 REEL_DURATION = GraphError(100, 1363128, "The duration must be between 3 and 90 seconds")
 REEL_FRAME_RATE = GraphError(100, 1363129, "The frame rate must be between 24 and 60")
 
+# Insights.
+NO_METRIC = GraphError(3001, 1504028, "(#3001) No metric was given; name one or more")
+BAD_METRIC = GraphError(100, None, "(#100) The value must be a valid insights metric")
+FEW_VIEWERS = GraphError(10, None, "(#10) Not enough viewers for the media to show insights")
+BEFORE_BUSINESS = GraphError(
+    100, 2108006, "Invalid parameter", title="Media posted before business account conversion"
+)
+NOT_CROSSPOSTED = GraphError(-1, 2207086, "Fatal")  # seen
+
 # What a fault with a bare HTTP status means.
 BY_STATUS = {
     400: INSTAGRAM_SERVER.saying("An unknown error has occurred"),

@@ -5,7 +5,7 @@ This module says which edges there are and who may call them; what they do is in
 
 Seed: `{"facebook": {"apps": [{"app_id", "app_secret", "require_proof"?}], "pages": [{"page_id", "name",
 "page_token", "user_token"?, "instagram_account_id"?, "scopes"?, "tasks"?, "app_id"?, "token_expires_at"?,
-"user_token_expires_at"?}]}}`.
+"user_token_expires_at"?, "followers"?, "likes"?}], "posts": [...] (see `facebook_insights`)}}`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.core import World
+from sandbox.meta import facebook_insights, instagram_insights
 from sandbox.meta.containers import Publishing
 from sandbox.meta.graph import Edge, GraphService, Request
 from sandbox.meta.logins import Logins
@@ -84,6 +85,10 @@ class Facebook(GraphService):
             ("replies", self.list_comments),
         ):
             self.edge("GET", "/{node}/" + path, path, self.readable(handler))
+        self.insights = facebook_insights.Insights(self)
+        self.instagram_insights = instagram_insights.Insights(self, self.instagram)
+        self.edge("GET", "/{node}/insights", "insights", self.readable(self.read_insights))
+        self.edge("GET", "/{node}/video_insights", "video_insights", self.readable(self.insights.video))
         self.edge("GET", "/{node}", "node", self.readable(self.read_node))
 
     def _post(self, path: str, name: str, handler: Edge, params: Any, scopes: tuple[str, ...] = ()) -> None:
@@ -102,6 +107,8 @@ class Facebook(GraphService):
                 page_token=row["page_token"],
                 instagram_account_id=str(linked) if linked else None,
                 tasks=list(row.get("tasks", TASKS)),
+                followers=row.get("followers"),
+                likes=row.get("likes"),
             )
             self.store.nodes[page.page_id] = page
             owners = [page.page_id] + ([page.instagram_account_id] if page.instagram_account_id else [])
@@ -113,6 +120,16 @@ class Facebook(GraphService):
                 expires_at = float(row.get("user_token_expires_at", now + LONG_LIVED_S))
                 self.store.grant(Token(user_token, "user", list(owners), scopes, now, expires_at, app_id))
                 self.store.user_pages.setdefault(user_token, {})[page.page_id] = page
+
+        facebook_insights.seed_posts(self, data.get("posts", []))
+
+    def numbers(self, at: float) -> list[dict[str, Any]]:
+        return list(facebook_insights.numbers(self.store, at))
+
+    async def read_insights(self, request: Request) -> dict[str, Any]:
+        if isinstance(self.store.nodes.get(request.node), Account | Medium):
+            return await self.instagram_insights.read(request)
+        return await self.insights.read(request)
 
     async def read_node(self, request: Request) -> dict[str, Any]:
         match self.store.nodes.get(request.node):

@@ -107,6 +107,7 @@ class GraphService(Service):
         version = _served(call.args.get("version", ""))
         if version is None:
             raise self.refuse(errors.BAD_PATH.saying(f"Unknown path components: {call.path}"))
+        self.store.take_off(self.world.now())
         given = read_params(call, self)
         token = self.token(call, given.values)
         self._check_proof(given.values, token)
@@ -453,6 +454,7 @@ def listing(
         read_time(request.params["until"], service, "until") if timed and "until" in request.params else None
     )
     visible_before = service.world.visible_before(service.name)
+    last = service.world.now() if until is None else min(until, service.world.now())
     place = _place(request.params.get("after"), len(items), service)
     shown: list[int] = []
     while place > 0 and len(shown) <= limit:
@@ -460,7 +462,7 @@ def listing(
         item = items[place]
         if since is not None and item.created_at < since:
             break
-        if item.received_at <= visible_before and (until is None or item.created_at <= until):
+        if item.received_at <= visible_before and item.created_at <= last:
             shown.append(place)
     more = len(shown) > limit
     shown = shown[:limit]

@@ -1,7 +1,8 @@
 """Plays https://graph.instagram.com: Instagram with Instagram Login.
 
 Seed: `{"instagram": {"accounts": [{"account_id", "username", "name", "token", "flavour":
-"instagram_login"|"facebook_login", "scopes"?, "quota_total"?, "token_issued_at"?, "token_expires_at"?}]}}`.
+"instagram_login"|"facebook_login", "scopes"?, "quota_total"?, "token_issued_at"?, "token_expires_at"?,
+"followers"?, "timezone"?}], "posts": [...] (see `instagram_insights`)}}`.
 Accounts of the Facebook Login flavour answer on `/facebook`, with this token, or with the Page's tokens.
 
 Sources: Meta, "Instagram Platform" references of access_token and refresh_access_token.
@@ -14,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sandbox.core import Call, Reply, World, route
-from sandbox.meta import errors
+from sandbox.meta import errors, instagram_insights
 from sandbox.meta.containers import Publishing
 from sandbox.meta.graph import GraphService, Params, Request, read_params
 from sandbox.meta.media_rules import PARAMS
@@ -48,6 +49,8 @@ class Instagram(GraphService):
         self.edge("GET", "/{node}/children", "children", self.readable(edges.children))
         limit = self.readable(edges.limit)
         self.edge("GET", "/{node}/content_publishing_limit", "content_publishing_limit", limit)
+        insights = instagram_insights.Insights(self, edges)
+        self.edge("GET", "/{node}/insights", "insights", self.readable(insights.read))
         self.edge("GET", "/me", "me", self.me)
         self.edge("GET", "/{node}", "node", self.readable(self.read_node))
 
@@ -61,6 +64,8 @@ class Instagram(GraphService):
                 name=row.get("name", row["username"]),
                 flavour="instagram_login" if by_instagram else "facebook_login",
                 quota_total=row.get("quota_total"),
+                followers=row.get("followers"),
+                timezone=row.get("timezone", "UTC"),
             )
             self.store.nodes[account.account_id] = account
             if "token" not in row:
@@ -77,6 +82,12 @@ class Instagram(GraphService):
                     expires_at=float(expires_at),
                 )
             )
+
+        instagram_insights.seed_posts(self, data.get("posts", []))
+
+    def numbers(self, at: float) -> list[dict[str, Any]]:
+        """Of all accounts, also of those that answer on `/facebook`."""
+        return list(instagram_insights.numbers(self.store, at))
 
     def remove(self, post_id: str) -> bool:
         medium = self.store.nodes.get(post_id)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sandbox import growth
 from sandbox.core import Call, Refused, Reply, route
 from sandbox.meta import errors
 from sandbox.meta.graph import GraphService, Request, names, read_params, select
@@ -17,6 +18,16 @@ PAGE_FIELDS = names(
     " followers_count username about description description_html display_subtext cover emails engagement"
     " global_brand_page_name global_brand_root_id phone picture verification_status website"
 )
+
+
+def levels(page: Page, at: float) -> dict[str, int]:
+    """How a Page stands at an instant of the world's clock, by the names of its fields."""
+    return {
+        "followers_count": growth.level(page.page_id, "followers", at)
+        if page.followers is None
+        else page.followers,
+        "fan_count": growth.level(page.page_id, "fans", at) if page.likes is None else page.likes,
+    }
 
 
 class Logins:
@@ -121,7 +132,6 @@ class Logins:
             "instagram_business_account": {"id": linked} if linked else None,
             "link": f"https://www.facebook.com/{page.page_id}",
             "category": "Website",
-            "fan_count": 0,
-            "followers_count": 0,
+            **levels(page, self.service.world.now()),
         }
         return select(values, request.params.get("fields"), PAGE_FIELDS, default, self.service)

@@ -281,16 +281,7 @@ class Posts:
 
     def forget(self, node: PagePost | PageVideo) -> None:
         """A post is gone with its video, and a video with its post."""
-        post, video = (node, node.video) if isinstance(node, PagePost) else (node.post, node)
-        if post is not None:
-            self.store.nodes.pop(post.post_id, None)
-            for posts in (post.page.posts, post.page.public, post.page.waiting, post.page.stories):
-                if post in posts:
-                    posts.remove(post)
-        if video is not None:
-            self.store.nodes.pop(video.video_id, None)
-            if video in video.page.reels:
-                video.page.reels.remove(video)
+        self.store.remove(node, self.world.now())
 
     # Photos.
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox import growth
 from sandbox.core import sha256
 from sandbox.meta.graph import GraphService, Request, iso, listing, names, read_int, select
 from sandbox.meta.media_rules import KINDS
@@ -48,6 +49,7 @@ class Login:
     read: tuple[str, ...]
     publish: tuple[str, ...]
     comment: tuple[str, ...]
+    insights: tuple[str, ...]
 
 
 INSTAGRAM_LOGIN = Login(
@@ -55,12 +57,14 @@ INSTAGRAM_LOGIN = Login(
     ("instagram_business_basic",),
     ("instagram_business_basic", "instagram_business_content_publish"),
     ("instagram_business_basic", "instagram_business_manage_comments"),
+    ("instagram_business_basic", "instagram_business_manage_insights"),
 )
 FACEBOOK_LOGIN = Login(
     "facebook_login",
     ("instagram_basic", "pages_read_engagement"),
     ("instagram_basic", "instagram_content_publish", "pages_read_engagement"),
     ("instagram_basic", "instagram_manage_comments", "pages_read_engagement"),
+    ("instagram_basic", "instagram_manage_insights", "pages_read_engagement"),
 )
 
 
@@ -150,9 +154,7 @@ class Reading:
             "username": account.username,
             "name": account.name,
             "account_type": "BUSINESS",
-            "followers_count": 0,
-            "follows_count": 0,
-            "media_count": len(account.media),
+            **levels(account, self.world.now()),
         }
         return select(values, request.params.get("fields"), ACCOUNT_FIELDS, ("id",), self.service)
 
@@ -235,6 +237,18 @@ class Reading:
             raise self.service.no_object(request.node)
         asked = request.params.get("fields")
         return select(_comment(comment), asked, COMMENT_FIELDS, ("id", "text", "timestamp"), self.service)
+
+
+def levels(account: Account, at: float) -> dict[str, int]:
+    """How an account stands at an instant of the world's clock, by the names of its fields."""
+    followers = account.followers
+    return {
+        "followers_count": growth.level(account.account_id, "followers", at)
+        if followers is None
+        else followers,
+        "follows_count": growth.level(account.account_id, "follows", at),
+        "media_count": sum(medium.created_at <= at for medium in account.media),
+    }
 
 
 def mangled(text: str) -> str:

@@ -11,6 +11,8 @@ import secrets
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from sandbox.core import World
@@ -76,6 +78,10 @@ class Account:
     flavour: str
     """instagram_login or facebook_login."""
     quota_total: int | None
+    followers: int | None = None
+    """Fixed; None: they grow."""
+    timezone: str = "UTC"
+    """Whose days `numbers` tells; Instagram itself is asked for spans."""
     media: list[Medium] = field(default_factory=list)
     """Published, oldest first, without stories."""
     stories: list[Medium] = field(default_factory=list)
@@ -135,6 +141,12 @@ class Medium:
     children: list[Medium] = field(default_factory=list)
     comments: list[Comment] = field(default_factory=list)
     parent: Medium | None = None
+    scale: float = 1.0
+    """How much is seen of it, beside what is usual; 0: nobody sees it."""
+    before_business: bool = False
+    """It was made before the account was a professional one."""
+    gone_at: float | None = None
+    """When it was, or will be, taken off the air."""
 
     @property
     def shortcode(self) -> str:
@@ -178,6 +190,10 @@ class Page:
     reel_times: deque[float] = field(default_factory=deque)
     last_words: tuple[str, str] | None = None
     """Message and link of the last public feed post, for the duplicate rule."""
+    followers: int | None = None
+    """Fixed; None: they grow."""
+    likes: int | None = None
+    """`fan_count`, fixed; None: they grow."""
 
 
 @dataclass(slots=True, eq=False)
@@ -195,6 +211,10 @@ class PagePost:
     video: PageVideo | None = None
     app_id: str | None = None
     comments: list[Comment] = field(default_factory=list)
+    scale: float = 1.0
+    """How much is seen of it, beside what is usual."""
+    gone_at: float | None = None
+    """When it was, or will be, taken off the air."""
 
 
 @dataclass(slots=True, eq=False)
@@ -263,6 +283,10 @@ class Store:
         self.user_pages: dict[str, dict[str, Page]] = {}
         self.sessions: dict[str, PageVideo] = {}
         self.calls_in_hour: tuple[int, int] = (0, 0)
+        self.leaving: list[tuple[float, str]] = []
+        """A heap of what will be gone: when, and its id."""
+        self.gone: list[Medium | PagePost] = []
+        """What was taken off the air: it was there before."""
         self.user_id = "10" + str(secrets.randbelow(10**15)).rjust(15, "0")
         """The one person behind all user tokens."""
         self._next_id = 1_000_000 + secrets.randbelow(1_000_000)
@@ -286,6 +310,37 @@ class Store:
             known.issued_at = token.issued_at
             known.app_id = token.app_id or known.app_id
         return known
+
+    def will_be_gone(self, node_id: str, at: float) -> None:
+        heappush(self.leaving, (at, node_id))
+
+    def take_off(self, now: float) -> None:
+        """Remove what was to be gone by now."""
+        while self.leaving and self.leaving[0][0] <= now:
+            at, node_id = heappop(self.leaving)
+            if isinstance(node := self.nodes.get(node_id), Medium | PagePost):
+                self.remove(node, at)
+
+    def remove(self, node: Medium | PagePost | PageVideo, at: float) -> None:
+        """Take a post off the air: a medium with its children, a Page's post with its video."""
+        if isinstance(node, Medium):
+            for part in (node, *node.children):
+                self.nodes.pop(part.media_id, None)
+            _drop(node, node.account.media, node.account.stories)
+            self._bury(node, at)
+            return
+        post, video = (node, node.video) if isinstance(node, PagePost) else (node.post, node)
+        if post is not None:
+            self.nodes.pop(post.post_id, None)
+            _drop(post, post.page.posts, post.page.public, post.page.waiting, post.page.stories)
+            self._bury(post, at)
+        if video is not None:
+            self.nodes.pop(video.video_id, None)
+            _drop(video, video.page.reels)
+
+    def _bury(self, post: Medium | PagePost, at: float) -> None:
+        post.gone_at = at
+        self.gone.append(post)
 
     def kind_of(self, node_id: str) -> str:
         """The name of a node's type, as it appears in route names."""
@@ -311,6 +366,12 @@ class Store:
         if given is not None:
             return frozenset(given)
         return frozenset(INSTAGRAM_LOGIN_SCOPES if flavour == "instagram_login" else FACEBOOK_LOGIN_SCOPES)
+
+
+def _drop(node: Node, *lists: list[Any]) -> None:
+    for nodes in lists:
+        if node in nodes:
+            nodes.remove(node)
 
 
 _stores: WeakKeyDictionary[World, Store] = WeakKeyDictionary()

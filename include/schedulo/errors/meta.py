@@ -135,6 +135,8 @@ _UPLOADS = (
 )
 
 _READING = (
+    # Told of stories that fewer than five people saw; the account lacks nothing.
+    Rule(Kind.NOT_UNDERSTOOD, _INSIGHTS, code="10", text="not enough viewers", phase=Phase.READ),
     Rule(Kind.BUG, _INSIGHTS, code="3001"),
     Rule(Kind.BUG, _INSIGHTS, subcode="1504028"),
     Rule(Kind.BUG, _INSIGHTS, code="100", subcode="2108006", refusal=True),

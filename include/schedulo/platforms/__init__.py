@@ -7,8 +7,10 @@ from schedulo.model import Platform
 from schedulo.platforms import (
     facebook,
     facebook_after,
+    facebook_measure,
     instagram,
     instagram_after,
+    instagram_measure,
     tiktok,
     tiktok_after,
     tiktok_measure,
@@ -33,8 +35,10 @@ AFTER: Mapping[Platform, After] = {
     Platform.FACEBOOK: facebook_after.AFTER,
 }
 MEASURES: Mapping[Platform, Measure] = {
+    Platform.INSTAGRAM: instagram_measure.MEASURE,
     Platform.TIKTOK: tiktok_measure.MEASURE,
     Platform.X: x_measure.MEASURE,
+    Platform.FACEBOOK: facebook_measure.MEASURE,
 }
 INQUIRIES: Mapping[Platform, Inquiry] = {Platform.TIKTOK: tiktok.INQUIRY}
 """Where a platform can be asked ahead what an account may do."""

@@ -58,10 +58,10 @@ class FacebookAfter:
     def look(self, job: Job, posts: Sequence[Out]) -> Flow:
         page = Page.of(job)
         there, missing = yield from graph.seen(GRAPH, posts, lambda out: page.get(out.post_id, fields="id"))
-        return there | ((yield from _listed(page, missing)) if missing else {})
+        return there | ((yield from listed(page, missing)) if missing else {})
 
 
-def _listed(page: Page, posts: Sequence[Out]) -> Flow:
+def listed(page: Page, posts: Sequence[Out]) -> Flow:
     """What the lists of the Page's public posts say of posts that cannot be read one by one."""
     names = yield from _lists(page, posts)
     return {out.key: _presence(out, names) for out in posts}

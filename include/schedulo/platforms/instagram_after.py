@@ -44,7 +44,7 @@ class InstagramAfter:
             # Gone already, or hidden from this token: only the account's list can tell.
             if not graph.unreadable(error):
                 raise
-            if (yield from _listed(place, [out])) != {out.key: Presence.ABSENT}:
+            if (yield from listed(place, [out])) != {out.key: Presence.ABSENT}:
                 raise hidden(error) from None
         return Ended()
 
@@ -56,7 +56,7 @@ class InstagramAfter:
         that cannot be read is looked for in the list."""
         place = Place.of(job)
         there, missing = yield from graph.seen(GRAPH, posts, lambda out: place.get(out.post_id, fields="id"))
-        return there | ((yield from _listed(place, missing)) if missing else {})
+        return there | ((yield from listed(place, missing)) if missing else {})
 
 
 def _gone(response: Response) -> bool:
@@ -72,7 +72,8 @@ def _gone(response: Response) -> bool:
         ) from None
 
 
-def _listed(place: Place, posts: Sequence[Out]) -> Flow:
+def listed(place: Place, posts: Sequence[Out]) -> Flow:
+    """What the account's list of its posts says of those that cannot be read one by one."""
     since = min(out.since_ms for out in posts) // 1000 - FIND_MARGIN_S
     request = place.get(f"{place.user}/media", fields="id", since=since, limit=50)
     items = yield from GRAPH.items("look-media", request)

@@ -87,6 +87,7 @@ GRAPH = (
     Answer("malformed query or path", "400/2500", K.BUG, True),
     Answer("no metric given", "400/3001/1504028", K.BUG, phases=(READ,)),
     Answer("media older than the business account", "400/100/2108006", K.BUG, True, phases=(READ,)),
+    Answer("too few viewers of a story", "400/FEW_VIEWERS", K.NOT_UNDERSTOOD, phases=(READ,)),
     Answer("field only via Business Discovery", "400/36104", K.BUG, phases=(READ,)),
     Answer("no video", "400/9005/1452042", K.BUG, phases=(READ,)),
     Answer("old Ads version", "400/2635", K.BUG, phases=(READ,)),
