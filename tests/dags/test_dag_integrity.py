@@ -327,7 +327,8 @@ def test_people_get_the_numbers_of_a_day_when_it_is_closed_and_of_young_posts_no
     young = bag.dags["read_numbers"].get_task("tell_numbers")
     assert (daily.upstream_task_ids, daily.every_s) == ({"close_day"}, 0)
     assert (young.upstream_task_ids, young.every_s) == ({"read"}, 6 * 3600)
-    # One account that cannot be read keeps the others' numbers from nobody; where nothing was due, nothing is.
+    # One account that cannot be read keeps the others' numbers from nobody; where nothing was due, nothing
+    # is told.
     assert young.trigger_rule == "all_done_min_one_success"
 
 

@@ -30,7 +30,7 @@ LOG_ID = re.compile(r" \(log id \w+\)$")
 POST_ID = re.compile(r"[0-9]{1,20}")
 
 Numbers = dict[str, dict[str, int]]
-"""By post id and native name."""
+"""By post id and native name; an entry that cannot be read stands under no id."""
 Refusals = Mapping[str, str]
 """Why a field is not told, in TikTok's words, by its name."""
 
@@ -88,10 +88,12 @@ class TikTokMeasure:
             others = bool((yield from list_videos("look-list")))
         told = {}
         for out in posts:
-            if out in wanted and out.post_id not in numbers and not nothing_told:
-                told[out.key] = untold(POSTS, *_not_shown(out, others, now_ms))
-            else:
+            if out not in wanted or out.post_id in numbers or nothing_told:
                 told[out.key] = _readings(out, numbers.get(out.post_id, {}), dropped, refused)
+            elif "" in numbers:
+                told[out.key] = untold(POSTS, Availability.FAILED, "TikTok's answer could not all be read")
+            else:
+                told[out.key] = untold(POSTS, *_not_shown(out, others, now_ms))
         return Told(told)
 
     def account(self, job: Job, day: Day, now_ms: int, refused: Refused) -> Flow:
@@ -197,7 +199,8 @@ def _videos(fields: Sequence[str]) -> Read:
         videos = data_of(response, Phase.READ).get("videos") or []
         if not isinstance(videos, list):
             raise _unreadable(response)
-        return {word(video.get("id")): _counts(video, fields) for video in videos if isinstance(video, dict)}
+        entries = [video if isinstance(video, dict) else {} for video in videos]
+        return {word(video.get("id")): _counts(video, fields) for video in entries}
 
     return read
 

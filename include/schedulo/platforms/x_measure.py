@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from schedulo.errors import Diagnosis, Kind, Phase, PlatformError, Scope
@@ -124,7 +125,14 @@ class XMeasure:
     def posts(self, job: Job, posts: Sequence[Out], now_ms: int, refused: Refused) -> Flow:
         """One or two requests: what all may see, and of posts up to 30 days old what their author may."""
         good = [out for out in posts if POST_ID.fullmatch(out.post_id)]
-        public = yield from _lookup("numbers", good, "public_metrics", (*PUBLIC, *VIDEO), refused)
+        try:
+            public = yield from _lookup("numbers", good, "public_metrics", (*PUBLIC, *VIDEO), refused)
+        except PlatformError as error:
+            if (
+                error.status == 403 and error.scope is Scope.DELIVERY
+            ):  # no post can be read, not this one alone
+                error.diagnosis = replace(error.diagnosis, scope=Scope.ACCOUNT)
+            raise
         fresh = [
             out
             for out in good

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import requests
 
+from sandbox import garbage
 from sandbox.running import RunningSandbox
 from schedulo.errors import Kind, PlatformError, Scope
 from schedulo.flow import Response
@@ -80,9 +82,9 @@ def test_what_is_no_number_is_missing_and_never_0(value: Any) -> None:
 
 @pytest.mark.parametrize("odd", [None, "odd", 5, [], {}, {"id": None}, {"id": ["2"]}])
 def test_one_videos_odd_answer_spoils_only_that_video(odd: Any) -> None:
-    told, _ = told_of(JOB, [out("1"), out("2", days=0.01)], [ok({"videos": [odd, {"id": "1", **COUNTS}]})])
+    told, _ = told_of(JOB, [out("1"), out("2")], [ok({"videos": [odd, {"id": "1", **COUNTS}]})])
     assert missing(told.posts["d1"]) == {}
-    assert set(missing(told.posts["d2"])) == {Availability.NOT_YET}
+    assert missing(told.posts["d2"]) == {Availability.FAILED: ALL}
 
 
 def test_a_public_video_that_is_not_shown_beside_others_is_gone() -> None:
@@ -337,3 +339,23 @@ def test_a_limit_of_tiktok_is_an_error_that_says_how_long(tiktok: RunningSandbox
     with pytest.raises(PlatformError) as error:
         told_of(JOB, POSTS, OverHttp(tiktok, "act.ann"))
     assert (error.value.kind, error.value.wait_s) == (Kind.RATE_LIMITED, 60.0)
+
+
+@pytest.mark.parametrize("way", garbage.WAYS)
+@pytest.mark.parametrize("route", ["video_*", "user_info"])
+def test_no_garbage_makes_a_number_or_a_post_that_is_gone(
+    tiktok: RunningSandbox, way: str, route: str
+) -> None:
+    tiktok.fault(service="tiktok", route=route, mode=f"garbage_after:{way}/200", times=-1)
+    if route == "user_info":
+        flow = TIKTOK.account(JOB, DAY, NOW_MS, {})
+    else:
+        flow = TIKTOK.posts(JOB, POSTS, NOW_MS, {})
+    try:
+        told = run_flow(flow, OverHttp(tiktok, "act.ann"))[0]
+    except (PlatformError, requests.RequestException):
+        return
+    for key, readings in {**told.posts, "": told.account}.items():
+        true = truth(tiktok, key.removeprefix("d") or None)
+        assert numbers(readings) == {name: true[name] for name in numbers(readings)}
+        assert Availability.GONE not in missing(readings)

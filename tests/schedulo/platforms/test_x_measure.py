@@ -6,7 +6,9 @@ import time
 from typing import Any
 
 import pytest
+import requests
 
+from sandbox import garbage
 from sandbox.running import RunningSandbox
 from schedulo.errors import Kind, PlatformError, Scope
 from schedulo.flow import Response
@@ -235,7 +237,7 @@ def test_a_login_that_ran_out_between_the_two_is_renewed_and_both_are_asked_agai
         ),
         (answer(problem("usage-capped"), 429), Kind.QUOTA_EXHAUSTED, Scope.PLATFORM, None),
         (answer(problem("usage-capped"), 403), Kind.QUOTA_EXHAUSTED, Scope.PLATFORM, None),
-        (answer({"detail": "Forbidden", "title": "Forbidden"}, 403), Kind.PERMISSION, Scope.DELIVERY, None),
+        (answer({"detail": "Forbidden", "title": "Forbidden"}, 403), Kind.PERMISSION, Scope.ACCOUNT, None),
         (answer(problem("user-suspended"), 403), Kind.ACCOUNT_RESTRICTED, Scope.ACCOUNT, None),
         (answer({"data": []} | {"data": None}, 503), Kind.PLATFORM_DOWN, Scope.DELIVERY, None),
         (answer({"meta": {}}), Kind.PLATFORM_DOWN, Scope.DELIVERY, None),
@@ -532,3 +534,18 @@ def test_a_scope_that_is_missing_is_an_error_of_the_account(x: RunningSandbox) -
         with pytest.raises(PlatformError) as error:
             run_flow(flow, OverHttp(x, "bob-token"))
         assert error.value.kind is Kind.PERMISSION
+
+
+@pytest.mark.parametrize("way", garbage.WAYS)
+@pytest.mark.parametrize("route", ["posts", "me"])
+def test_no_garbage_makes_a_number_or_a_post_that_is_gone(x: RunningSandbox, way: str, route: str) -> None:
+    x.fault(service="x", route=route, mode=f"garbage_after:{way}/200", times=-1)
+    flow = X.posts(JOB, POSTS, NOW_MS, {}) if route == "posts" else X.account(JOB, DAY, NOW_MS, {})
+    try:
+        told = run_flow(flow, OverHttp(x, "ann-token"))[0]
+    except (PlatformError, requests.RequestException):
+        return
+    for key, readings in {**told.posts, "": told.account}.items():
+        true = truth(x, key.removeprefix("d") or None)
+        assert numbers(readings) == {name: true[name] for name in numbers(readings)}
+        assert Availability.GONE not in missing(readings)
