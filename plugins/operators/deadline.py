@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import BaseDeadlineReference
@@ -10,7 +10,7 @@ from airflow.sdk import BaseDeadlineReference
 
 class ScheduledRun(BaseDeadlineReference):
     """
-    When a scheduled run should begin; none for a backfill, or one that a person started.
+    When a scheduled run was made; none for a backfill, or one that a person started.
 
     For Dags with partitions: their runs have no logical date, and with `DAGRUN_QUEUED_AT` Airflow 3.3.2
     cannot clear a task any more. Registered by the plugin; the scheduler asks it when it makes a run.
@@ -22,11 +22,8 @@ class ScheduledRun(BaseDeadlineReference):
         from airflow.models.dagrun import DagRun
         from sqlalchemy import select
 
-        query = select(DagRun.run_after).where(
-            DagRun.dag_id == dag_id, DagRun.run_id == run_id, DagRun.run_type == "scheduled"
-        )
-        moment: datetime | None = session.scalar(query)
-        return moment
+        query = select(DagRun.run_type).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)
+        return datetime.now(UTC) if session.scalar(query) == "scheduled" else None
 
 
 SCHEDULED_RUN = ScheduledRun()

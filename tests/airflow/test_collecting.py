@@ -1,0 +1,245 @@
+"""Numbers are collected in a real Airflow: days, gaps, failing accounts, and a Dag that waits for the days.
+
+One installation serves all tests here; the fixture plays it through, the tests look at what came of it.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from sandbox.running import RunningSandbox, running_sandbox
+from sandbox.stack import ROOT, Stack
+from schedulo.ledger.database import Ledger
+from schedulo.ledger.tables import accounts, deliveries
+from schedulo.ledger.warehouse import ON_SQLITE
+from tests.airflow.test_operator import wait_for
+from tests.schedulo.delivery.conftest import Books
+
+pytestmark = pytest.mark.slow
+
+DAG = "collect_analytics"
+NAMES = {"11": "ann", "12": "bob", "13": "cat"}
+BROKEN = "12"
+"""Its login is over until somebody connects it again."""
+FACTS = (ON_SQLITE.post_metrics_daily, ON_SQLITE.account_metrics_daily)
+FOLLOWER = '''
+"""Waits for the days of analytics."""
+
+from airflow.sdk import DAG, Asset, PartitionedAssetTimetable, task
+
+with DAG(
+    "after_a_day",
+    schedule=PartitionedAssetTimetable(assets=Asset("schedulo://analytics/daily")),
+    is_paused_upon_creation=False,
+):
+
+    @task
+    def note(**context):
+        [event] = context["triggering_asset_events"][Asset("schedulo://analytics/daily")]
+        return [context["partition_key"], event.extra]
+
+    note()
+'''
+
+
+@dataclass
+class Played:
+    """One installation and what was seen in it."""
+
+    stack: Stack
+    sandbox: RunningSandbox
+    today: date
+    seen: dict[str, Any] = field(default_factory=dict)
+
+    def day(self, ago: int) -> str:
+        return (self.today - timedelta(days=ago)).isoformat()
+
+    def trigger(self, **body: Any) -> dict[str, Any]:
+        """As with curl; waits for the run's end."""
+        run = self.stack.api("POST", f"/dags/{DAG}/dagRuns", json={"logical_date": None, **body})
+        return self.ended(run["dag_run_id"])
+
+    def ended(self, run_id: str) -> dict[str, Any]:
+        path = f"/dags/{DAG}/dagRuns/{run_id}"
+        wait_for(lambda: self.stack.api("GET", path)["state"] in ("success", "failed"), 120)
+        run: dict[str, Any] = self.stack.api("GET", path)
+        return run
+
+    def runs(self, dag_id: str = DAG) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.stack.api("GET", f"/dags/{dag_id}/dagRuns?limit=100")["dag_runs"]
+        return found
+
+    def instances(self, run: dict[str, Any], task_id: str = "collect") -> dict[str, dict[str, Any]]:
+        """By label; of a task that is not mapped, by its id."""
+        path = f"/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/taskInstances"
+        found = self.stack.api("GET", path)["task_instances"]
+        return {
+            item["rendered_map_index"] or item["task_id"]: item for item in found if item["task_id"] == task_id
+        }
+
+    def log(self, run: dict[str, Any], task_id: str, item: dict[str, Any]) -> str:
+        path = (
+            f"/dags/{DAG}/dagRuns/{run['dag_run_id']}/taskInstances/{task_id}/logs/{item['try_number']}"
+            f"?map_index={item['map_index']}"
+        )
+        return json.dumps(self.stack.api("GET", path)["content"])
+
+    def backfill(self, first: str, last: str, *more: str) -> list[dict[str, Any]]:
+        """As an operator does it; answers the runs that it made, ended."""
+        before = {run["dag_run_id"] for run in self.runs()}
+        days = ("--from-date", first, "--to-date", last)
+        self.stack.run("airflow", "backfill", "create", "--dag-id", DAG, *days, *more)
+
+        def made() -> list[dict[str, Any]]:
+            return [run for run in self.runs() if run["dag_run_id"] not in before]
+
+        backfills = f"/backfills?dag_id={DAG}"  # Airflow looks every 30 s whether one is over
+        wait_for(lambda: all(one["completed_at"] for one in self.stack.api("GET", backfills)["backfills"]), 180)
+        return [run for run in made() if run["run_type"] == "backfill"]
+
+    def good(self) -> list[dict[str, Any]]:
+        return [run for run in self.runs() if run["state"] == "success"]
+
+    def told(self) -> list[Any]:
+        """What the Dag that waits for days was told, run by run."""
+        path = "/dags/after_a_day/dagRuns/{}/taskInstances/note/xcomEntries/return_value?deserialize=true"
+        return [self.stack.api("GET", path.format(run["dag_run_id"]))["value"] for run in self.runs("after_a_day")]
+
+    def facts(self) -> list[Any]:
+        """The numbers of all days, as they stand in the tables."""
+        with closing(sqlite3.connect(self.stack.home / "ledger.db")) as database:
+            return [database.execute(f"SELECT * FROM {table.name} ORDER BY 1, 2, 3").fetchall() for table in FACTS]
+
+    def days_with_rows(self) -> set[str]:
+        return {row[1] for table in self.facts() for row in table}
+
+    def deadlines(self) -> list[tuple[str, str]]:
+        """Airflow's own, of runs: run id, when it is late."""
+        query = "SELECT r.run_id, d.deadline_time FROM deadline d JOIN dag_run r ON r.id = d.dagrun_id"
+        with closing(sqlite3.connect(self.stack.home / "airflow" / "airflow.db")) as database:
+            return database.execute(query).fetchall()
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+    home: Path = tmp_path_factory.mktemp("collecting")
+    dags = home / "dags"
+    dags.mkdir()
+    (dags / "after_a_day.py").write_text(FOLLOWER)
+    for name in ("collect_analytics.py", "read_numbers.py"):
+        (dags / name).symlink_to(ROOT / "dags" / name)
+    with running_sandbox() as sandbox:
+        environment = {"AIRFLOW__CORE__DAGS_FOLDER": str(dags)}
+        stack = Stack(home, sandbox.url, environment=environment)
+        played = Played(stack, sandbox, datetime.now(UTC).date())
+        try:
+            stack.prepare()
+            _lay_out(played)
+            stack.up()
+            _play(played)
+            yield played
+        finally:
+            stack.close()
+
+
+def _lay_out(played: Played) -> None:
+    """Three accounts with a post each, which went out ten days ago."""
+    out = datetime.now(UTC) - timedelta(days=10)
+    posts = {id_: f"10{id_}" for id_ in NAMES}
+    played.sandbox.seed(
+        {
+            "x": {
+                "accounts": [
+                    {"account_id": id_, "username": name, "token": f"{name}-token"}
+                    for id_, name in NAMES.items()
+                ],
+                "posts": [
+                    {"account_id": id_, "post_id": post, "kind": "text", "published_at": out.timestamp()}
+                    for id_, post in posts.items()
+                ],
+            }
+        }
+    )
+    _connect(played, {id_: f"{name}-token" for id_, name in NAMES.items()} | {BROKEN: "no-token"})
+    ledger = Ledger(played.stack.ledger)
+    books = Books(ledger)
+    at_ms = int(out.timestamp() * 1000)
+    for id_, name in NAMES.items():
+        key = f"x:{id_}"
+        books.account(key)
+        books.run(sa.update(accounts).where(accounts.c.key == key).values(name=name))
+        added = books.add(account=key, due_ms=at_ms)
+        values = {"state": "published", "accepted_ms": at_ms, "remote_id": posts[id_]}
+        books.run(sa.update(deliveries).where(deliveries.c.id == added).values(**values))
+    ledger.close()
+
+
+def _connect(played: Played, tokens: dict[str, str]) -> None:
+    file = played.stack.home / "tokens.json"
+    file.write_text(json.dumps({f"x:{id_}": {"access_token": token} for id_, token in tokens.items()}))
+    played.stack.run("schedulo", "accounts", "connect", "--file", str(file))
+
+
+def _play(played: Played) -> None:
+    seen, stack = played.seen, played.stack
+    wait_for(lambda: len(stack.api("GET", "/dags")["dags"]) == 3, 90)
+
+    yesterday = played.trigger(partition_key=played.day(1))
+    seen["run"] = yesterday
+    seen["instances"] = played.instances(yesterday)
+    failed = next(item for item in seen["instances"].values() if item["state"] == "failed")
+    seen["log of the failed"] = played.log(yesterday, "collect", failed)
+    [closed] = played.instances(yesterday, "close_day").values()
+    seen["log of the close"] = played.log(yesterday, "close_day", closed)
+    wait_for(lambda: [run["state"] for run in played.runs("after_a_day")] == ["success"], 60)
+    seen["told"] = played.told()
+
+    _connect(played, {BROKEN: f"{NAMES[BROKEN]}-token"})
+    body = {
+        "dry_run": False,
+        "dag_run_id": yesterday["dag_run_id"],
+        "task_ids": [["collect", failed["map_index"]]],
+        "only_failed": True,
+        "include_downstream": False,
+    }
+    stack.api("POST", f"/dags/{DAG}/clearTaskInstances", json=body)
+    played.ended(yesterday["dag_run_id"])
+    wait_for(lambda: played.instances(yesterday)[failed["rendered_map_index"]]["state"] == "success", 60)
+    seen["instances after clearing"] = played.instances(yesterday)
+
+    seen["days before"] = played.days_with_rows()
+    seen["backfill"] = played.backfill(played.day(4), played.day(2))
+    seen["days after"] = played.days_with_rows()
+    seen["facts"] = played.facts()
+    seen["backfill again"] = played.backfill(played.day(4), played.day(1), "--reprocess-behavior", "completed")
+    seen["facts again"] = played.facts()
+
+    seen["bad key"] = _refusal(played, partition_key="monday")
+    seen["bad date"] = _refusal(played, conf={"date": "monday"})
+    seen["future"] = played.trigger(partition_key=played.day(-2))
+    seen["by form"] = played.trigger(conf={"date": played.day(5)})
+    wait_for(lambda: len(played.runs("after_a_day")) == len(played.good()), 60)
+    wait_for(lambda: {run["state"] for run in played.runs("after_a_day")} == {"success"}, 60)
+    seen["told in the end"] = played.told()
+    seen["deadlines"] = played.deadlines()
+
+
+def _refusal(played: Played, **body: Any) -> str:
+    with pytest.raises(RuntimeError) as refused:
+        played.trigger(**body)
+    return str(refused.value)
+
+
+def test_dump(played: Played) -> None:
+    import pprint
+    pprint.pprint({k: v for k, v in played.seen.items() if not k.startswith("facts")}, width=160)
