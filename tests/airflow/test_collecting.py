@@ -84,7 +84,9 @@ class Played:
         path = f"/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/taskInstances"
         found = self.stack.api("GET", path)["task_instances"]
         return {
-            item["rendered_map_index"] or item["task_id"]: item for item in found if item["task_id"] == task_id
+            item["rendered_map_index"] or item["task_id"]: item
+            for item in found
+            if item["task_id"] == task_id
         }
 
     def log(self, run: dict[str, Any], task_id: str, item: dict[str, Any]) -> str:
@@ -104,7 +106,9 @@ class Played:
             return [run for run in self.runs() if run["dag_run_id"] not in before]
 
         backfills = f"/backfills?dag_id={DAG}"  # Airflow looks every 30 s whether one is over
-        wait_for(lambda: all(one["completed_at"] for one in self.stack.api("GET", backfills)["backfills"]), 180)
+        wait_for(
+            lambda: all(one["completed_at"] for one in self.stack.api("GET", backfills)["backfills"]), 180
+        )
         return [run for run in made() if run["run_type"] == "backfill"]
 
     def good(self) -> list[dict[str, Any]]:
@@ -113,12 +117,16 @@ class Played:
     def told(self) -> list[Any]:
         """What the Dag that waits for days was told, run by run."""
         path = "/dags/after_a_day/dagRuns/{}/taskInstances/note/xcomEntries/return_value?deserialize=true"
-        return [self.stack.api("GET", path.format(run["dag_run_id"]))["value"] for run in self.runs("after_a_day")]
+        return [
+            self.stack.api("GET", path.format(run["dag_run_id"]))["value"] for run in self.runs("after_a_day")
+        ]
 
     def facts(self) -> list[Any]:
         """The numbers of all days, as they stand in the tables."""
         with closing(sqlite3.connect(self.stack.home / "ledger.db")) as database:
-            return [database.execute(f"SELECT * FROM {table.name} ORDER BY 1, 2, 3").fetchall() for table in FACTS]
+            return [
+                database.execute(f"SELECT * FROM {table.name} ORDER BY 1, 2, 3").fetchall() for table in FACTS
+            ]
 
     def days_with_rows(self) -> set[str]:
         return {row[1] for table in self.facts() for row in table}
@@ -221,7 +229,9 @@ def _play(played: Played) -> None:
     seen["backfill"] = played.backfill(played.day(4), played.day(2))
     seen["days after"] = played.days_with_rows()
     seen["facts"] = played.facts()
-    seen["backfill again"] = played.backfill(played.day(4), played.day(1), "--reprocess-behavior", "completed")
+    seen["backfill again"] = played.backfill(
+        played.day(4), played.day(1), "--reprocess-behavior", "completed"
+    )
     seen["facts again"] = played.facts()
 
     seen["bad key"] = _refusal(played, partition_key="monday")
@@ -240,6 +250,79 @@ def _refusal(played: Played, **body: Any) -> str:
     return str(refused.value)
 
 
-def test_dump(played: Played) -> None:
-    import pprint
-    pprint.pprint({k: v for k, v in played.seen.items() if not k.startswith("facts")}, width=160)
+def test_a_day_that_is_asked_for_by_rest_is_its_runs_partition(played: Played) -> None:
+    run = played.seen["run"]
+    assert (run["state"], run["partition_key"]) == ("success", played.day(1))
+
+
+def test_an_account_that_fails_costs_the_others_nothing(played: Played) -> None:
+    instances = played.seen["instances"]
+    assert {name: item["state"] for name, item in instances.items()} == {
+        "x ann": "success",
+        "x bob": "failed",
+        "x cat": "success",
+    }
+    assert instances["x bob"]["try_number"] == 1, "what only a person can mend is not tried again"
+    assert "x bob: x could not be read: reconnect" in played.seen["log of the failed"]
+
+
+def test_the_day_is_closed_with_what_it_lacks_in_words(played: Played) -> None:
+    said = played.seen["log of the close"]
+    assert f"{played.day(1)}: 2 of 3 accounts were collected" in said
+    assert "x bob: x no longer accepts this account's login; connect it again" in said
+
+
+def test_who_waits_for_the_days_is_started_once_with_the_day(played: Played) -> None:
+    assert played.seen["told"] == [
+        [played.day(1), {"date": played.day(1), "accounts": 3, "failed": 1}],
+    ]
+
+
+def test_clearing_the_failed_instance_collects_its_account_alone(played: Played) -> None:
+    after = played.seen["instances after clearing"]
+    assert {name: item["try_number"] for name, item in after.items()} == {"x ann": 1, "x bob": 2, "x cat": 1}
+    assert {item["state"] for item in after.values()} == {"success"}
+
+
+def test_a_gap_is_collected_from_its_first_day_to_its_last(played: Played) -> None:
+    gap = [played.day(ago) for ago in (4, 3, 2)]
+    made = played.seen["backfill"]
+    assert sorted((run["partition_key"], run["state"]) for run in made) == [(day, "success") for day in gap]
+    assert played.seen["days before"] == {played.day(1)}
+    assert played.seen["days after"] == {played.day(1), *gap}
+
+
+def test_collected_again_by_a_backfill_nothing_changes(played: Played) -> None:
+    again = played.seen["backfill again"]
+    assert sorted(run["partition_key"] for run in again) == [played.day(ago) for ago in (4, 3, 2, 1)]
+    assert {run["state"] for run in again} == {"success"}
+    assert sum(map(len, played.seen["facts"])) > 100
+    assert played.seen["facts again"] == played.seen["facts"]
+
+
+def test_what_is_no_day_is_refused_when_it_is_asked_for(played: Played) -> None:
+    assert "answered 400" in played.seen["bad key"]
+    assert "monday" in played.seen["bad key"]
+    assert "answered 400" in played.seen["bad date"]
+
+
+def test_a_day_that_is_not_over_fails_and_nobody_is_told_of_it(played: Played) -> None:
+    assert played.seen["future"]["state"] == "failed"
+    assert played.day(-2) not in {day for day, _ in played.seen["told in the end"]}
+
+
+def test_a_day_of_the_form_is_told_as_a_partition_too(played: Played) -> None:
+    assert (played.seen["by form"]["state"], played.seen["by form"]["partition_key"]) == ("success", None)
+    assert [played.day(5), {"date": played.day(5), "accounts": 3, "failed": 0}] in played.seen[
+        "told in the end"
+    ]
+
+
+def test_each_closing_of_a_day_is_told_once(played: Played) -> None:
+    collected = [run["partition_key"] or played.day(5) for run in played.good()]
+    assert sorted(day for day, _ in played.seen["told in the end"]) == sorted(collected)
+
+
+def test_only_what_airflow_started_itself_has_a_deadline(played: Played) -> None:
+    scheduled = [run["dag_run_id"] for run in played.runs() if run["run_type"] == "scheduled"]
+    assert {run_id for run_id, _ in played.seen["deadlines"]} <= set(scheduled)

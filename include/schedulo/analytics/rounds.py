@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from schedulo.analytics.asked import Part, labels
 from schedulo.analytics.closing import Closed
 from schedulo.analytics.collect import Collected, Means, collect_day, read_young
+from schedulo.clock import now_ms
 from schedulo.delivery.incidents import Trouble, incident, over
 from schedulo.errors import Actor, PlatformError, Strategy
 from schedulo.ledger.database import Ledger
@@ -80,10 +81,13 @@ class Done:
         return {name: getattr(self, name) for name in names}
 
 
-async def collect_part(means: Means, part: Part, say: Callable[[str], None]) -> Done:
+async def collect_part(
+    means: Means, part: Part, say: Callable[[str], None], clock: Callable[[], int] = now_ms
+) -> Done:
     """Read the accounts of a part, one after another.
 
     :param say: takes what was done, as sentences
+    :param clock: tells the instant that counts as now, in milliseconds
     :raises NotCollected: where an account could not be read; the others were
     """
     done = Done()
@@ -92,30 +96,32 @@ async def collect_part(means: Means, part: Part, say: Callable[[str], None]) -> 
     for key in part.accounts:
         try:
             async with asyncio.timeout(ACCOUNT_S):
-                await _account(means, part, key, done, say)
+                await _account(means, part, key, done, say, clock)
         except Exception as error:  # whatever it is, it is this account's
             failure = done.failures[key] = failure_of(error)
             say(f"{names[key]}: {failure.sentence}")
-            _tell(means, key, names[key], failure)
+            _tell(means.ledger, clock(), key, names[key], failure)
         else:
-            _end(means, key)
+            _end(means.ledger, clock(), key)
     say(done.sentence())
     if done.failures:
         raise _not_collected(done.failures, names)
     return done
 
 
-async def _account(means: Means, part: Part, key: str, done: Done, say: Callable[[str], None]) -> None:
+async def _account(
+    means: Means, part: Part, key: str, done: Done, say: Callable[[str], None], clock: Callable[[], int]
+) -> None:
     for day in part.dates:
-        collected = await collect_day(means, key, date.fromisoformat(day), _now_ms(means))
-        done.add(collected)
-        for line in collected.lines:
-            say(line)
+        _count(await collect_day(means, key, date.fromisoformat(day), clock()), done, say)
     if part.young:
-        collected = await read_young(means, key, _now_ms(means))
-        done.add(collected)
-        for line in collected.lines:
-            say(line)
+        _count(await read_young(means, key, clock()), done, say)
+
+
+def _count(collected: Collected, done: Done, say: Callable[[str], None]) -> None:
+    done.add(collected)
+    for line in collected.lines:
+        say(line)
 
 
 def failure_of(error: Exception) -> Failure:
@@ -154,31 +160,29 @@ def _not_collected(failures: dict[str, Failure], names: dict[str, str]) -> NotCo
 # --- who is told ------------------------------------------------------------------------------------------
 
 
-def _tell(means: Means, key: str, name: str, failure: Failure) -> None:
+def _tell(ledger: Ledger, now_ms: int, key: str, name: str, failure: Failure) -> None:
     """People are told at once of what only they can mend."""
     if failure.again or failure.actor is Actor.NOBODY:
         return
-    with means.ledger.begin() as connection:
-        now_ms = means.ledger.now_ms(connection)
-        sentence = f"{name}: {failure.sentence}"
+    sentence = f"{name}: {failure.sentence}"
+    with ledger.begin() as connection:
         incident(connection, now_ms, Trouble.NUMBERS, sentence, actor=failure.actor, about=key)
 
 
-def tell_of_failed(ledger: Ledger, told: Closed) -> None:
+def tell_of_failed(ledger: Ledger, told: Closed, now_ms: int) -> None:
     """What might have passed has not when the day is closed: people are told of that, too."""
     for key, sentence in told.failed.items():
         with ledger.begin() as connection:
             if not _is_open(connection, key):
-                now_ms = ledger.now_ms(connection)
                 incident(connection, now_ms, Trouble.NUMBERS, sentence, actor=Actor.OPERATOR, about=key)
 
 
-def _end(means: Means, key: str) -> None:
-    with means.ledger.read() as connection:
+def _end(ledger: Ledger, now_ms: int, key: str) -> None:
+    with ledger.read() as connection:
         if not _is_open(connection, key):
             return
-    with means.ledger.begin() as connection:
-        over(connection, means.ledger.now_ms(connection), Trouble.NUMBERS, key)
+    with ledger.begin() as connection:
+        over(connection, now_ms, Trouble.NUMBERS, key)
 
 
 def _is_open(connection: sa.Connection, key: str) -> bool:
@@ -186,7 +190,3 @@ def _is_open(connection: sa.Connection, key: str) -> bool:
     query = sa.select(incidents.c.key).where(named, incidents.c.closed_ms.is_(None))
     return connection.execute(query).first() is not None
 
-
-def _now_ms(means: Means) -> int:
-    with means.ledger.read() as connection:
-        return means.ledger.now_ms(connection)

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
+import asyncio
+from datetime import date
+from typing import Any
 
-from schedulo.analytics.rounds import failure_of
+import pytest
+import sqlalchemy as sa
+
+from schedulo.analytics.asked import Part
+from schedulo.analytics.closing import closed
+from schedulo.analytics.rounds import Done, NotCollected, collect_part, failure_of, tell_of_failed
 from schedulo.errors import Actor, Diagnosis, Kind, PlatformError
+from schedulo.ledger.tables import incidents
+from tests.schedulo.analytics.stand import Stand
 
 
 def error(kind: Kind, **more: object) -> PlatformError:
@@ -37,3 +46,76 @@ def test_a_failure_is_told_without_a_word_of_posts_that_wait() -> None:
     assert failure_of(refused).sentence == (
         "instagram could not be read: rate limited (429, 4, Application request limit reached)"
     )
+
+
+# --- several accounts -------------------------------------------------------------------------------------
+
+DAY = "2026-09-02"
+
+
+def collect(stand: Stand, *keys: str) -> tuple[Done | None, NotCollected | None, list[str]]:
+    """What a part came to, how it failed, and what it said."""
+    lines: list[str] = []
+    part = Part("x", keys, (DAY,))
+    try:
+        done = asyncio.run(collect_part(stand.means(), part, lines.append, lambda: stand.now_ms))
+    except NotCollected as failed:
+        return None, failed, lines
+    return done, None, lines
+
+
+def told(stand: Stand) -> list[Any]:
+    query = sa.select(incidents).where(incidents.c.kind == "numbers").order_by(incidents.c.key)
+    return list(stand.run(query))
+
+
+@pytest.fixture
+def three(stand: Stand) -> list[str]:
+    """Three accounts with a post each, of which the second shows it to nobody any more."""
+    keys = [
+        stand.x_account("1"),
+        stand.x_account("2", token="another"),
+        stand.x_account("3"),
+    ]
+    for key in keys:
+        stand.post(key, f"{DAY} 15:00")
+    stand.go("2026-09-03 06:00")
+    return keys
+
+
+def test_an_account_that_fails_costs_the_others_nothing(stand: Stand, three: list[str]) -> None:
+    _, failed, lines = collect(stand, *three)
+    assert failed is not None
+    assert "user2: X could not be read" in str(failed)
+    assert "user1" not in str(failed)
+    assert not failed.again
+    assert [bool(stand.account_facts(key)[DAY].value) for key in (three[0], three[2])] == [True, True]
+    assert [line for line in lines if line.startswith("x user2: X could not be read")]
+    assert "2 posts" in lines[-1]
+
+
+def test_who_must_act_is_told_until_the_account_can_be_read(stand: Stand, three: list[str]) -> None:
+    collect(stand, *three)
+    [told_of] = told(stand)
+    assert (told_of.key, told_of.actor, told_of.closed_ms) == (f"numbers:{three[1]}", Actor.OWNER, None)
+    assert "user2: X could not be read" in told_of.sentence
+    stand.sandbox.seed({"x": {"accounts": [{"account_id": "2", "username": "user2", "token": "token-2"}]}})
+    done, failed, _ = collect(stand, *three)
+    assert failed is None
+    assert done is not None
+    assert done.posts == 1, "only what is missing was asked for"
+    assert told(stand)[0].closed_ms == stand.now_ms
+
+
+def test_what_may_pass_is_told_when_the_day_is_closed(stand: Stand, three: list[str]) -> None:
+    stand.sandbox.fault(service="x", method="GET", route="posts", mode="status:429", times=20)
+    _, failed, _ = collect(stand, three[0])
+    assert failed is not None
+    assert failed.again
+    assert told(stand) == []
+    with stand.ledger.read() as connection:
+        day = closed(connection, date.fromisoformat(DAY), three[:1])
+    tell_of_failed(stand.ledger, day, stand.now_ms)
+    [told_of] = told(stand)
+    assert (told_of.key, told_of.actor) == (f"numbers:{three[0]}", Actor.OPERATOR)
+    assert "429" in told_of.sentence
