@@ -22,12 +22,14 @@ from sandbox.stack import ROOT, Stack
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import accounts, deliveries
 from schedulo.ledger.warehouse import ON_SQLITE
-from tests.airflow.test_operator import wait_for
+from tests.airflow.test_operator import BASE, TOKEN, wait_for
 from tests.schedulo.delivery.conftest import Books
+from tests.schedulo.planning.conftest import SCOPES
 
 pytestmark = pytest.mark.slow
 
 DAG = "collect_analytics"
+NAME_ONLY = [{"name": "Name", "type": "singleLineText"}]
 NAMES = {"11": "ann", "12": "bob", "13": "cat"}
 BROKEN = "12"
 """Its login is over until somebody connects it again."""
@@ -164,8 +166,13 @@ def _lay_out(played: Played) -> None:
     """Three accounts with a post each, which went out ten days ago."""
     out = datetime.now(UTC) - timedelta(days=10)
     posts = {id_: f"10{id_}" for id_ in NAMES}
+    base = {"id": BASE, "name": "Days", "tables": [{"name": "Start", "fields": NAME_ONLY}]}
     played.sandbox.seed(
         {
+            "airtable": {
+                "tokens": [{"token": TOKEN, "scopes": SCOPES, "bases": "*"}],
+                "bases": [base],
+            },
             "x": {
                 "accounts": [
                     {"account_id": id_, "username": name, "token": f"{name}-token"}
@@ -175,9 +182,11 @@ def _lay_out(played: Played) -> None:
                     {"account_id": id_, "post_id": post, "kind": "text", "published_at": out.timestamp()}
                     for id_, post in posts.items()
                 ],
-            }
+            },
         }
     )
+    played.sandbox.switch(airtable_requests_per_s="0")
+    played.stack.run("schedulo", "airtable", "create")
     _connect(played, {id_: f"{name}-token" for id_, name in NAMES.items()} | {BROKEN: "no-token"})
     ledger = Ledger(played.stack.ledger)
     books = Books(ledger)
