@@ -189,4 +189,3 @@ def _is_open(connection: sa.Connection, key: str) -> bool:
     named = incidents.c.key == f"{Trouble.NUMBERS}:{key}"
     query = sa.select(incidents.c.key).where(named, incidents.c.closed_ms.is_(None))
     return connection.execute(query).first() is not None
-
