@@ -7,7 +7,7 @@ ends the asking; what was answered before is kept by who asked for it.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -73,7 +73,10 @@ class Asking:
     driver: Driver
     caller: Caller
     renewal: Renewal | None
-    billed: Counter[str] = field(default_factory=Counter)
+    paid: set[str] = field(default_factory=set)
+    """Keys of posts that were paid for on this day of UTC."""
+    billed: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """What is charged for, by the platform's words (`Told.billed`)."""
     asked: int = 0
     """Posts."""
     measured: int = 0
@@ -90,7 +93,8 @@ class Asking:
 
     @property
     def cost_usd(self) -> float:
-        return sum(self.measure.prices_usd.get(what, 0.0) * times for what, times in self.billed.items())
+        prices = self.measure.prices_usd
+        return sum(prices.get(what, 0.0) * len(keys - self.paid) for what, keys in self.billed.items())
 
     async def of_account(self, day: Day, now_ms: int) -> Sequence[Reading]:
         """The numbers of the account; empty where the platform's answer could not be used. Raises
@@ -189,7 +193,8 @@ class Asking:
                 note = f"its answer has another shape than it should ({type(error).__name__})"
                 raise self._error(Kind.NOT_UNDERSTOOD, note) from error
             else:
-                self.billed.update(told.billed)
+                for what, keys in told.billed.items():
+                    self.billed[what].update(keys)
                 return told
         raise AssertionError("the second try ends it")
 

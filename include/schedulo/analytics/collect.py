@@ -20,7 +20,7 @@ from schedulo.analytics import daily, posts, readings, settling
 from schedulo.analytics.asking import Asking, Means, asking
 from schedulo.analytics.catalogue import Catalogue
 from schedulo.analytics.daily import Facts, Number
-from schedulo.analytics.days import day_of
+from schedulo.analytics.days import DAY_MS, day_of
 from schedulo.analytics.dimensions import catch_up
 from schedulo.analytics.posts import Post, at, chunks
 from schedulo.analytics.readings import AGAIN
@@ -224,6 +224,7 @@ class _Work:
     async def ask(self, due: Sequence[Post], closing: Closing | None) -> None:
         """Ask for posts and keep what is told; with `closing`, make it the day's numbers."""
         by_key = {post.key: post for post in due}
+        self.platform.paid |= {post.key for post in due if _told_today(post, self.now_ms)}
 
         async def answered(batch: Sequence[Out], told: Mapping[str, Sequence[Reading]]) -> None:
             answering = [by_key[out.key] for out in batch]
@@ -257,6 +258,12 @@ class _Work:
             failed.append(f"and {len(asked.failures) - MOST_LINES} more could not be read")
         lines = (told, *failed, *self.lines)
         return Collected(asked.asked, asked.calls, asked.cost_usd, asked.measured, asked.missing, lines)
+
+
+def _told_today(post: Post, now_ms: int) -> bool:
+    """Whether its numbers were told on this day of UTC before."""
+    told_ms = post.watched.told_ms if post.watched else None
+    return told_ms is not None and told_ms // DAY_MS == now_ms // DAY_MS
 
 
 def _batches(outs: Sequence[Out], size: int) -> list[Sequence[Out]]:

@@ -5,7 +5,7 @@ For the same driver: flows of steps that are never kept (`keep_s=0`). Nothing he
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -37,9 +37,9 @@ class Told:
     """By `Out.key`: one reading for each metric that its format has. A post that is not there any more has
     `Availability.GONE` in all of them."""
     account: Sequence[Reading] = ()
-    billed: Mapping[str, int] = field(default_factory=dict)
-    """What the platform charges for, by its own words (`post read`), and how often. Each thing once, though X
-    charges for the same thing once a UTC day only: who asks again on that day pays less than this."""
+    billed: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """What the platform charges for, by its own words (`post read`): `Out.key` of the posts, `Account.key` of
+    the account. What is read again on the same day of UTC is not charged for again (X: pricing)."""
 
 
 class Measure(Protocol):
@@ -50,7 +50,7 @@ class Measure(Protocol):
     metrics: Sequence[Metric]
     """All that it can tell."""
     prices_usd: Mapping[str, float]
-    """What it charges for each of `Told.billed`; empty where it charges nothing."""
+    """What it charges for one thing of `Told.billed`; empty where it charges nothing."""
 
     def posts(self, job: Job, posts: Sequence[Out], now_ms: int, refused: Refused) -> Flow:
         """The numbers of posts of one account as they stand; ends with `Told`.

@@ -155,7 +155,8 @@ class XMeasure:
             yield from step("ourselves", Request("x", "GET", "/2/users/me"), ourselves, keep_s=0.0)
         told = {out.key: _readings(out, public, private, now_ms, refused) for out in posts}
         what = "own post read" if job.options.get("x_owned_reads", True) else "post read"
-        return Told(told, billed={what: len(read)} if read else {})
+        billed = [out.key for out in good if out.post_id in read]
+        return Told(told, billed={what: billed} if billed else {})
 
     def account(self, job: Job, day: Day, now_ms: int, refused: Refused) -> Flow:
         """How the account stands. X tells nothing of past days."""
@@ -172,7 +173,7 @@ class XMeasure:
         request = Request("x", "GET", "/2/users/me", query=(("user.fields", "public_metrics"),))
         numbers = yield from step("account", request, _stands(job.account), keep_s=0.0)
         told = [left_out.get(metric.name) or _reading(metric, numbers) for metric in ACCOUNT]
-        return Told(account=told, billed={"own user read": 1})
+        return Told(account=told, billed={"own user read": [job.account.key]})
 
 
 # Asking
