@@ -30,8 +30,9 @@ def next_reading_ms(
     if band is None:
         return None
     every_ms = band.every_ms * min(2**unmoved, SLOWEST)
-    next_ms = last_ms + every_ms - every_ms // PUNCTUAL
-    return next_ms if next_ms - published_ms < bands[-1].until_ms else None
+    if last_ms + every_ms - published_ms >= bands[-1].until_ms:
+        return None
+    return last_ms + every_ms - every_ms // PUNCTUAL
 
 
 def is_wanted(on: date, published_on: date, days: int, *, still: bool) -> bool:
