@@ -6,6 +6,7 @@ Posts are put on the air and into the ledger as though they had been published a
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -83,17 +84,26 @@ class Stand:
 
     def post(self, account_key: str, at: str | float, format_: Format = Format.TEXT, **values: Any) -> str:
         """A post that went out at an instant; answers its delivery's id."""
-        self._numbers += 1
-        at_s = instant(at) if isinstance(at, str) else at
+        return self.posts(account_key, [at], format_, **values)[0]
+
+    def posts(
+        self, account_key: str, ats: Sequence[str | float], format_: Format = Format.TEXT, **values: Any
+    ) -> list[str]:
+        """Posts that went out at these instants; answers their deliveries' ids."""
         platform, _, account_id = account_key.partition(":")
-        remote_id = str(values.pop("remote_id", 1_900_000_000_000_000_000 + self._numbers))
-        seeded = {"account_id": account_id, "post_id": remote_id, "kind": format_.value, "published_at": at_s}
-        self.sandbox.seed({platform: {"posts": [seeded]}})
-        id_ = f"d{self._numbers:05}"
-        self.run(
-            sa.insert(deliveries).values(**delivery(id_, account_key, at_s, format_, remote_id, **values))
-        )
-        return id_
+        seeded, rows = [], []
+        for at in ats:
+            self._numbers += 1
+            at_s = instant(at) if isinstance(at, str) else at
+            post_id = str(1_900_000_000_000_000_000 + self._numbers)
+            about = {"account_id": account_id, "post_id": post_id, "kind": format_.value}
+            seeded.append(about | {"published_at": at_s})
+            id_ = f"d{self._numbers:05}"
+            rows.append(delivery(id_, account_key, at_s, format_, post_id, **values))
+        self.sandbox.seed({platform: {"posts": seeded}})
+        with self.ledger.begin() as connection:
+            connection.execute(sa.insert(deliveries), rows)
+        return [row["id"] for row in rows]
 
     def change(self, id_: str, **values: Any) -> None:
         values.setdefault("updated_ms", self.now_ms)
