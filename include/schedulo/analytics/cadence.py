@@ -10,8 +10,8 @@ from datetime import date
 
 from schedulo.settings import Band
 
-SLOWEST = 8
-"""The time between two readings of a young post doubles up to so many times the band's."""
+DOUBLINGS = 3
+"""So often the time between two readings of a young post that rests may double: to eight times the band's."""
 PUNCTUAL = 10
 """A reading is due a tenth of its interval early: the hourly run never comes at the same millisecond."""
 WEEK_DAYS = 7
@@ -29,7 +29,7 @@ def next_reading_ms(
     band = next((band for band in bands if last_ms - published_ms < band.until_ms), None)
     if band is None:
         return None
-    every_ms = band.every_ms * min(2**unmoved, SLOWEST)
+    every_ms = band.every_ms << min(unmoved, DOUBLINGS)
     if last_ms + every_ms - published_ms >= bands[-1].until_ms:
         return None
     return last_ms + every_ms - every_ms // PUNCTUAL

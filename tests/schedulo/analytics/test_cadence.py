@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedulo.analytics.cadence import SLOWEST, is_wanted, next_reading_ms
+from schedulo.analytics.cadence import DOUBLINGS, is_wanted, next_reading_ms
 from schedulo.settings import Settings
 
 HOUR = 3_600_000
@@ -54,7 +54,7 @@ def test_without_bands_no_post_is_young() -> None:
 def test_the_next_reading_is_always_ahead_and_never_beyond_the_last_band(read_ms: int, unmoved: int) -> None:
     next_ms = next_reading_ms(BANDS, OUT, read_ms, unmoved)
     if next_ms is not None:
-        assert read_ms < next_ms <= read_ms + SLOWEST * BANDS[-1].every_ms
+        assert read_ms < next_ms <= read_ms + (BANDS[-1].every_ms << DOUBLINGS)
         assert next_ms < OUT + BANDS[-1].until_ms
 
 

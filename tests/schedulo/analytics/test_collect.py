@@ -162,7 +162,8 @@ def test_an_account_that_cannot_be_read_fails_and_its_day_is_missed_with_the_rea
     facts = stand.facts(id_)
     assert (facts["2026-09-02"].availability, facts["2026-09-03"].availability) == ("missed", "measured")
     assert facts["2026-09-02"].reason.startswith("it could not be read in time: ")
-    log = stand.run(sa.select(stand.house.collections).order_by(stand.house.collections.c.started_at))
+    c = stand.house.collections.c
+    log = stand.run(sa.select(stand.house.collections).order_by(c.started_at, c.date.desc()))
     assert [(row.date.day, bool(row.problem), row.ended_at is not None) for row in log] == [
         (2, True, True),
         (3, False, True),
