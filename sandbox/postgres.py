@@ -101,7 +101,8 @@ class Postgres:
         self._server.wait(30)
 
     def stop(self) -> None:
-        self._server.terminate()
+        """End it as `pg_ctl stop` does: whoever is still connected is cut off, not waited for."""
+        self._server.send_signal(signal.SIGINT)
         try:
             self._server.wait(10)
         except subprocess.TimeoutExpired:
