@@ -359,11 +359,19 @@ def over(connection: sa.Connection, now_ms: int, trouble: Trouble, about: str = 
 def close_what_is_over(ledger: Ledger) -> None:
     """Close every incident whose cause no longer holds, by the rule of its kind.
 
-    Each in a transaction of its own: who sends waits for the row of an incident, if for any, for no other.
+    Looked for without a lock, as mostly nothing is over. Each is closed in a transaction of its own: who sends
+    waits for the row of an incident, if for any, for no other.
     """
     with ledger.read() as connection:
-        found = connection.execute(sa.select(_I.key, _I.kind).where(_I.closed_ms.is_(None))).all()
-    for row in found:
+        now_ms = ledger.now_ms(connection)
+        open_ = sa.select(_I.key, _I.kind).where(_I.closed_ms.is_(None))
+        kinds = {row.kind for row in connection.execute(open_)}
+        ended = [
+            row
+            for kind in kinds
+            for row in connection.execute(open_.where(_I.kind == kind, RULES[Trouble(kind)].over(now_ms)))
+        ]
+    for row in ended:
         with ledger.begin() as connection:
             now_ms = ledger.now_ms(connection)
             still = (_I.key == row.key, _I.closed_ms.is_(None))

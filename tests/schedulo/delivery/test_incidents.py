@@ -59,6 +59,14 @@ def test_what_the_platform_says_of_posts_of_many_accounts_is_one_cause(books: Bo
     assert cases(books, "failed:billing:x:credits") == set(ids)
 
 
+def test_looking_whether_incidents_are_over_waits_for_nobody_who_writes(books: Books) -> None:
+    key = books.incident(Trouble.FAILED, books.add(S.FAILED))
+    with books.ledger.begin() as another:
+        another.execute(sa.update(incidents).values(times=incidents.c.times + 1))
+        close_what_is_over(books.ledger)  # SQLite refuses who waited too long
+    assert row(books, key).closed_ms is None
+
+
 @pytest.mark.parametrize(
     ("trouble", "state"),
     [
