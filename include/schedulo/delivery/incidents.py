@@ -359,7 +359,7 @@ def over(connection: sa.Connection, now_ms: int, trouble: Trouble, about: str = 
 def close_what_is_over(ledger: Ledger) -> None:
     """Close every incident whose cause no longer holds, by the rule of its kind.
 
-    Looked for without a lock, as mostly nothing is over. Each is closed in a transaction of its own: who sends
+    Looked for without a lock: mostly nothing is over. Each is closed in a transaction of its own: who sends
     waits for the row of an incident, if for any, for no other.
     """
     with ledger.read() as connection:
