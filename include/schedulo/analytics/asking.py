@@ -107,7 +107,7 @@ class Asking:
         except PlatformError as error:
             if _spoils_account(error):
                 raise
-            self.failures.append(f"{self.account.key}: {error.sentence()}")
+            self.failures.append(f"{self.account.key}: {error.while_reading()}")
             return _failed(self.catalogue.of_account, error)
         self._successes += 1
         self._count(told.account)
@@ -160,7 +160,7 @@ class Asking:
 
     async def _post_failed(self, out: Out, error: PlatformError, answered: Answered) -> None:
         self.asked += 1
-        self.failures.append(f"{out.key} ({out.post_id}): {error.sentence()}")
+        self.failures.append(f"{out.key} ({out.post_id}): {error.while_reading()}")
         if not self._successes and len(self.failures) >= HOPELESS:
             self._spoiled = self._spoiled or error
             return
@@ -232,7 +232,7 @@ async def asking(means: Means, account: Account, memory: Memory) -> AsyncIterato
 
 
 def _failed(metrics: Sequence[str], error: PlatformError) -> list[Reading]:
-    return [Reading(metric, None, Availability.FAILED, error.sentence()) for metric in metrics]
+    return [Reading(metric, None, Availability.FAILED, error.while_reading()) for metric in metrics]
 
 
 def _spoils_account(error: PlatformError) -> bool:

@@ -52,7 +52,7 @@ class Closed:
         return bool(self.accounts) and len(self.failed) == len(self.accounts)
 
     def sentence(self) -> str:
-        cost = f", {self.cost_usd:.2f} USD" if self.cost_usd else ""
+        cost = f", {self.cost_usd:.3f} USD" if self.cost_usd else ""
         return (
             f"{self.date}: {len(self.accounts) - len(self.failed)} of {len(self.accounts)} accounts were "
             f"collected, {self.measured} numbers in all, with {self.calls} requests{cost}"

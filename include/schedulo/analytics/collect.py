@@ -139,7 +139,7 @@ async def _working(
         try:
             yield work
         except PlatformError as error:
-            await work.finish(id_, error.sentence())
+            await work.finish(id_, error.while_reading())
             raise
         await work.finish(id_, "")
 

@@ -70,7 +70,7 @@ class Done:
         self.missing += collected.missing
 
     def sentence(self) -> str:
-        cost = f", {self.cost_usd:.2f} USD" if self.cost_usd else ""
+        cost = f", {self.cost_usd:.3f} USD" if self.cost_usd else ""
         return (
             f"{self.measured} numbers of {self.posts} posts and their accounts were read in {self.calls} "
             f"requests{cost}; {self.missing} could not be had"
@@ -131,18 +131,11 @@ def failure_of(error: Exception) -> Failure:
         wait_s = error.wait_s
         if error.info.strategy is Strategy.WAIT and wait_s is None:
             wait_s = error.info.base_wait_s
-        return Failure(_said(error), again, wait_s, error.info.actor, error)
+        return Failure(error.while_reading(), again, wait_s, error.info.actor, error)
     if isinstance(error, TimeoutError):
         sentence = f"it was not read within {ACCOUNT_S:.0f} s; what was read is kept"
         return Failure(sentence, True, None, Actor.OPERATOR, error)
     return Failure(f"{type(error).__name__}: {error}", True, None, Actor.OPERATOR, error)
-
-
-def _said(error: PlatformError) -> str:
-    """The catalogue's sentences speak of posts; here no post waits."""
-    said = ", ".join(part for part in (str(error.status or ""), error.code, error.message) if part)
-    words = error.kind.value.replace("_", " ")
-    return f"{error.platform} could not be read: {words}" + (f" ({said})" if said else "")
 
 
 def _not_collected(failures: dict[str, Failure], names: dict[str, str]) -> NotCollected:

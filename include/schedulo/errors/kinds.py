@@ -290,5 +290,13 @@ class PlatformError(Exception):
         return self.diagnosis.scope or self.info.scope
 
     def sentence(self) -> str:
+        """What people read of a post that met it."""
+        return self.info.sentence.format(platform=self.platform) + self._said()
+
+    def while_reading(self) -> str:
+        """The same where something was only read: no post waits, and none goes out."""
+        return f"{self.platform} could not be read: {self.kind.value.replace('_', ' ')}{self._said()}"
+
+    def _said(self) -> str:
         said = ", ".join(part for part in (str(self.status or ""), self.code, self.message) if part)
-        return self.info.sentence.format(platform=self.platform) + (f" ({said})" if said else "")
+        return f" ({said})" if said else ""

@@ -77,7 +77,7 @@ def test_a_day_says_how_many_accounts_and_numbers_it_has_and_what_they_cost(day:
     assert told.failed == {}
     assert not told.in_vain
     assert told.sentence() == (
-        "2026-11-25: 2 of 2 accounts were collected, 2 numbers in all, with 4 requests, 0.50 USD"
+        "2026-11-25: 2 of 2 accounts were collected, 2 numbers in all, with 4 requests, 0.500 USD"
     )
     assert told.to_json() == {"date": "2026-11-25", "accounts": 2, "failed": 0}
 
