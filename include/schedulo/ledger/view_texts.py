@@ -27,6 +27,8 @@ class View:
     """What a row is, and what it leaves out."""
     columns: tuple[sa.Column[Any], ...]
     """In their order, each with type and comment."""
+    key: tuple[str, ...]
+    """What tells a row from the others."""
     sql: str
 
 
@@ -105,6 +107,7 @@ POST_PERFORMANCE = View(
         ),
         _column("numbers_at", Timestamp, "when the newest of its numbers was read"),
     ),
+    ("post_key",),
     f"""
 WITH known AS (
     SELECT
@@ -263,6 +266,7 @@ ACCOUNT_TREND = View(
         *_trend_columns(7),
         *_trend_columns(28),
     ),
+    ("account_key", "date", "metric", "basis"),
     f"""
 WITH parts(metric, part_of) AS (
     VALUES ('views', 'views'), ('reach', 'reach'), ('clicks', 'clicks'), ('likes', 'likes'),
@@ -364,6 +368,7 @@ BEST_TIMES = View(
             f"usual, 2 twice that; empty where posts are fewer than {FEWEST}",
         ),
     ),
+    ("scope", "account_key", "platform", "weekday", "hour"),
     f"""{_COMPARABLE}, cells AS (
     SELECT 'account' AS scope, s.account_key, s.platform, s.published_weekday AS weekday,
         s.published_hour AS hour, s.engagement, 1.0 * s.engagement / nullif(u.engagement, 0) AS ratio
@@ -395,6 +400,7 @@ CONTENT_BREAKDOWN = View(
         ),
         _number("against_usual", "the first divided by the second: 1 is as usual, 2 twice that"),
     ),
+    ("account_key", "dimension", "value"),
     f"""{_COMPARABLE}, described AS (
     SELECT account_key, platform, 'format' AS dimension, format AS value, engagement FROM settled
     UNION ALL

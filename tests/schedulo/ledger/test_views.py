@@ -13,7 +13,9 @@ from schedulo.ledger.database import Ledger
 from schedulo.ledger.view_texts import VIEWS, View
 from schedulo.ledger.warehouse import SCHEMA
 
-CHANGED = View("account_trend", "Changed.", (sa.Column("a", sa.Integer, comment="one"),), "SELECT 1 AS a")
+CHANGED = View(
+    "account_trend", "Changed.", (sa.Column("a", sa.Integer, comment="one"),), ("a",), "SELECT 1 AS a"
+)
 
 
 def execute(ledger: Ledger, text: str) -> list[tuple[object, ...]]:
