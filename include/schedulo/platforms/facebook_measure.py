@@ -23,12 +23,10 @@ from schedulo.platforms.after import Out
 from schedulo.platforms.facebook_after import listed
 from schedulo.platforms.facebook_page import GRAPH, Page
 from schedulo.platforms.graph_insights import Answers
-from schedulo.platforms.measure import Day, Measure, Refused, Told
+from schedulo.platforms.measure import Day, Measure, Refused, Told, long_over, of_format, untold
 from schedulo.words import word
 
 HOUR_MS = 3_600_000
-STANDS_MS = 25 * HOUR_MS
-"""How a Page stands is the number of a day until the next one is over; that may have 25 hours."""
 KEPT_MS = 730 * 24 * HOUR_MS
 """How far back a Page's days are told: two years."""
 LIKES_NEEDED = 100
@@ -151,7 +149,9 @@ class FacebookMeasure:
     def posts(self, job: Job, posts: Sequence[Out], now_ms: int, refused: Refused) -> Flow:
         page = Page.of(job)
         told = yield from insights.read_posts(
+            GRAPH,
             posts,
+            now_ms,
             refused,
             lambda out: metrics_of(out.content.format),
             partial(_post, page),
@@ -163,9 +163,9 @@ class FacebookMeasure:
         page = Page.of(job)
         stands: list[Reading] = []
         fields: Mapping[str, Any] = {}
-        if now_ms < day.end_ms + STANDS_MS:
+        if not long_over(day, now_ms):
             fields = yield from _fields(page)
-            stands = [_as_it_stands(metric, fields) for metric in LEVELS]
+            stands = [insights.as_it_stands(metric, fields) for metric in LEVELS]
         days = yield from _day(page, day, now_ms, refused)
         if all(one.availability is Availability.NOT_YET for one in days):
             days = yield from _with_few_likes(page, days, fields)
@@ -173,7 +173,7 @@ class FacebookMeasure:
 
 
 def metrics_of(format_: Format) -> list[Metric]:
-    return [metric for metric in (*ON_POSTS, *ON_VIDEOS, *ON_REELS) if format_ in metric.formats]
+    return of_format((*ON_POSTS, *ON_VIDEOS, *ON_REELS), format_)
 
 
 # Posts.
@@ -209,7 +209,7 @@ def _insights(name: str, page: Page, edge: str, metrics: Sequence[Metric]) -> Fl
         return page.get(edge, metric=",".join(names), period="lifetime")
 
     answers = yield from insights.ask(GRAPH, name, request, insights.natives(metrics))
-    if answers.missing:
+    if answers.missing is not None:
         raise _NotThere
     return {metric.name: insights.reading(metric, answers) for metric in metrics}
 
@@ -270,14 +270,7 @@ def _number_of_post(response: Response) -> str | None:
 
 def _fields(page: Page) -> Flow:
     request = page.get(page.page_id, fields=",".join(metric.native for metric in LEVELS))
-    return (yield from step("stands", request, partial(GRAPH.data, phase=Phase.READ), graph.LOOK_KEEP_S))
-
-
-def _as_it_stands(metric: Metric, fields: Mapping[str, Any]) -> Reading:
-    value = insights.number(metric, fields.get(metric.native))
-    if value is None:
-        return Reading(metric.name, availability=Availability.NOT_YET, reason="Facebook answered without it")
-    return Reading(metric.name, value)
+    return insights.fields(GRAPH, "stands", request)
 
 
 def _day(page: Page, day: Day, now_ms: int, refused: Refused) -> Flow:
@@ -287,7 +280,7 @@ def _day(page: Page, day: Day, now_ms: int, refused: Refused) -> Flow:
     and the value of the date is taken.
     """
     if day.start_ms < now_ms - KEPT_MS:
-        return insights.all_of(DAYS, Availability.ENDED, "Facebook tells the days of a Page for two years")
+        return untold(DAYS, Availability.ENDED, "Facebook tells the days of a Page for two years")
     midnight = datetime.fromisoformat(day.date).replace(tzinfo=UTC)
     known = {metric.name: refused.get((None, metric.name)) for metric in DAYS}
 
@@ -302,8 +295,8 @@ def _day(page: Page, day: Day, now_ms: int, refused: Refused) -> Flow:
 
     wanted = insights.natives([metric for metric in DAYS if known[metric.name] is None])
     answers: Answers = yield from insights.ask(GRAPH, "insights-day", request, wanted)
-    if answers.missing:
-        raise GRAPH.error(Phase.READ, 400, "100", "33", answers.missing)
+    if answers.missing is not None:
+        raise insights.hidden_account(GRAPH, answers.missing)
     pick = partial(_of_date, day.date, now_ms)
     return [known[metric.name] or insights.reading(metric, answers, pick) for metric in DAYS]
 
@@ -328,7 +321,7 @@ def _with_few_likes(page: Page, days: Sequence[Reading], fields: Mapping[str, An
     if not isinstance(likes, int) or likes >= LIKES_NEEDED:
         return days
     why = f"Facebook tells it from {LIKES_NEEDED} likes on; the Page has {likes}"
-    return insights.all_of(DAYS, Availability.TOO_FEW, why)
+    return untold(DAYS, Availability.TOO_FEW, why)
 
 
 MEASURE: Measure = FacebookMeasure()

@@ -2,7 +2,8 @@
 
 One metric that Meta does not tell fails the whole call. Where the refusal names it, the others are asked for
 again without it; where it does not, each half is asked for by itself. An error that says nothing of metrics
-convicts none, unless others were told meanwhile. Which metrics there are is left to the two platforms.
+convicts none, unless it comes twice and Meta answered others meanwhile. Which metrics there are is left to
+the two platforms.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from schedulo.errors import Kind, Phase, PlatformError, Scope, Strategy
+from schedulo.errors import Diagnosis, Kind, Phase, PlatformError, Scope, Strategy
 from schedulo.flow import Flow, Request, Response, side_by_side, step
 from schedulo.measures import Availability, Metric, Reading
 from schedulo.model import Format
 from schedulo.platforms.after import Out, Presence
-from schedulo.platforms.graph import LOOK_KEEP_S, Graph
-from schedulo.platforms.measure import Refused
+from schedulo.platforms.graph import LOOK_KEEP_S, Graph, unreadable
+from schedulo.platforms.measure import SETTLES_MS, Refused, untold
 
 IN_THE_DARK = 7
 """Calls that fail without naming a metric, and none that tells anything: then it is not about metrics."""
@@ -27,6 +28,9 @@ NO_VIEWERS = "not enough viewers"
 PERMISSION_CODES = frozenset(map(str, (10, *range(200, 300))))
 VAGUE_CODES = frozenset({"1", "-1"})
 """An unknown error: Meta was seen to answer so for a metric that it does not tell."""
+GONE = (Availability.GONE, "the account no longer shows the post")
+HIDDEN = (Availability.FAILED, "Meta hides the post from this login at the moment (100/33)")
+"""What was published lately was seen to be hidden so for days, while the account showed it."""
 KINDS_OF_ACTIVITY = frozenset({"like", "comment", "share"})
 """What activity is told by, in whatever case (Meta: Page insights, Video insights)."""
 SPREADS = frozenset({Availability.RETIRED, Availability.NO_PERMISSION})
@@ -41,7 +45,7 @@ class Answers:
     """By the platform's name: each value with the `end_time` that it came with, or None."""
     refused: dict[str, Reading] = field(default_factory=dict)
     """By the platform's name; the readings carry that name."""
-    missing: str = ""
+    missing: str | None = None
     """100/33 in the platform's words: the object is not there, or hidden from this login."""
     over: Reading | None = None
     """The object itself tells no numbers; the reading says why and stands for all."""
@@ -54,36 +58,41 @@ def ask(graph: Graph, name: str, request: Callable[[Sequence[str]], Request], na
     """
     found = Answers()
     queue = [tuple(natives)] if natives else []
+    doubted: set[str] = set()
+    """What an unknown error came for, once."""
     convicted: dict[str, Reading] = {}
-    calls = 0
+    calls, answered = 0, False
     while queue:
         part = queue.pop(0)
         read = partial(_read, graph, part)
-        answer = yield from step(f"{name}-{calls}", request(part), read, keep_s=LOOK_KEEP_S)
+        said = yield from step(f"{name}-{calls}", request(part), read, keep_s=LOOK_KEEP_S)
         calls += 1
-        if "rows" in answer:
-            found.rows |= answer["rows"]
-            continue
-        if "missing" in answer:
-            found.missing = answer["missing"]
+        if "rows" in said:
+            found.rows |= said["rows"]
+            answered = True
+        elif "missing" in said:
+            found.missing = said["missing"]
             return found
-        if "over" in answer:
-            found.over = _refusal("", Availability(answer["over"]), answer["words"])
+        elif "over" in said:
+            found.over = _refusal("", Availability(said["over"]), said["words"])
             return found
-        words, named, vague = answer["words"], answer["named"], answer["vague"]
-        if vague and not found.rows and (calls >= IN_THE_DARK or len(natives) == 1):
-            raise _whole(graph, answer)
-        if named or len(part) == 1:
-            (convicted if vague else found.refused).update(
-                {one: _refusal(one, Availability.RETIRED, words) for one in named or part}
-            )
-            if rest := tuple(one for one in part if one not in (named or part)):
+        elif said["vague"] and not answered and (calls >= IN_THE_DARK or len(natives) == 1):
+            raise _whole(graph, said)
+        elif named := said["named"]:
+            found.refused[named] = _refusal(named, Availability.RETIRED, said["words"])
+            if rest := tuple(one for one in part if one != named):
                 queue.insert(0, rest)
-            continue
-        half = len(part) // 2
-        queue += [part[:half], part[half:]]
-    if convicted and not found.rows:
-        raise _whole(graph, answer)
+        elif len(part) > 1:
+            half = len(part) // 2
+            queue += [part[:half], part[half:]]
+        elif said["vague"] and part[0] not in doubted:
+            doubted.add(part[0])
+            queue.append(part)
+        else:
+            refused = convicted if said["vague"] else found.refused
+            refused[part[0]] = _refusal(part[0], Availability.RETIRED, said["words"])
+    if convicted and not answered:
+        raise _whole(graph, said)
     found.refused |= convicted
     return found
 
@@ -135,7 +144,7 @@ def _about(part: Sequence[str], response: Response, error: PlatformError) -> dic
         raise error
     return {
         "words": words,
-        "named": _named(words, part) if about_metrics else [],
+        "named": _named(words, part) if about_metrics else "",
         "vague": vague,
         "status": response.status,
         "code": code,
@@ -150,14 +159,15 @@ def _passing(response: Response) -> bool:
     return isinstance(said, dict) and said.get("is_transient") is True
 
 
-def _named(words: str, part: Sequence[str]) -> list[str]:
-    """The metric that a refusal is about: by its place, or by its name where it is the only one named.
-    A list of what would be valid says nothing of what is not."""
+def _named(words: str, part: Sequence[str]) -> str:
+    """The metric that a refusal is about, by its place or by its name beside the word; "" where it does not
+    say. Many metrics are plain words, and lists of what would be valid name those that are."""
     if (place := re.search(r"metric\[(\d+)\]", words)) and int(place.group(1)) < len(part):
-        return [part[int(place.group(1))]]
-    spoken = set(re.findall(r"\w+", words.partition("following values")[0]))
-    named = [one for one in part if one in spoken]
-    return named if len(named) == 1 else []
+        return part[int(place.group(1))]
+    said = words.partition("following values")[0]
+    beside = re.findall(r"metrics?\W+(\w+)", said) + re.findall(r"(\w+)\W+metrics?\b", said)
+    named = set(beside) & set(part)
+    return named.pop() if len(named) == 1 else ""
 
 
 # Readings.
@@ -207,6 +217,10 @@ def reading(
         return Reading(metric.name, found)
     if said := answers.refused.get(native) or answers.over:
         return as_metric(metric, said)
+    return _without(metric)
+
+
+def _without(metric: Metric) -> Reading:
     return Reading(metric.name, availability=Availability.NOT_YET, reason="Meta answered without it")
 
 
@@ -218,8 +232,29 @@ def as_metric(metric: Metric, said: Reading) -> Reading:
     return Reading(metric.name, availability=said.availability, reason=said.reason)
 
 
-def all_of(metrics: Sequence[Metric], availability: Availability, reason: str) -> list[Reading]:
-    return [Reading(metric.name, availability=availability, reason=reason) for metric in metrics]
+# Accounts.
+
+
+def fields(graph: Graph, name: str, request: Request) -> Flow:
+    """The fields of an account as they stand, by their names. Raises a `PlatformError` about the account
+    where it cannot be read."""
+    return (yield from step(name, request, partial(_fields, graph), keep_s=LOOK_KEEP_S))
+
+
+def _fields(graph: Graph, response: Response) -> dict[str, Any]:
+    try:
+        return graph.data(response, Phase.READ)
+    except PlatformError as error:
+        if unreadable(error):
+            raise hidden_account(graph, error.message) from None
+        raise
+
+
+def as_it_stands(metric: Metric, fields: Mapping[str, Any]) -> Reading:
+    value = number(metric, fields.get(metric.native))
+    if value is None:
+        return _without(metric)
+    return Reading(metric.name, value)
 
 
 # Posts.
@@ -229,7 +264,9 @@ ReadPost = Callable[[Out, Refused], Flow]
 
 
 def read_posts(
+    graph: Graph,
     posts: Sequence[Out],
+    now_ms: int,
     refused: Refused,
     metrics: Callable[[Out], Sequence[Metric]],
     read: ReadPost,
@@ -252,7 +289,7 @@ def read_posts(
         for out, answer in zip(wave, answers, strict=True):
             if isinstance(answer, _Failed):
                 errors.append(answer.error)
-                told[out.key] = all_of(metrics(out), Availability.FAILED, answer.error.sentence())
+                told[out.key] = untold(metrics(out), Availability.FAILED, answer.error.sentence())
             elif answer is None:
                 missing.append(out)
             else:
@@ -260,10 +297,14 @@ def read_posts(
         known |= _learned(posts, told)
     if missing:
         there = yield from _guarded(look(missing))
+        if isinstance(there, _Failed) and unreadable(there.error):
+            raise hidden_account(graph, there.error.message)
         if isinstance(there, _Failed):
             errors.append(there.error)
             there = {}
-        told |= {out.key: _unread(metrics(out), there.get(out.key)) for out in missing}
+        for out in missing:
+            gone = there.get(out.key) is Presence.ABSENT and now_ms >= out.since_ms + SETTLES_MS
+            told[out.key] = untold(metrics(out), *(GONE if gone else HIDDEN))
     if errors and len(errors) >= len(posts) - len(missing) + bool(missing):
         raise errors[0]
     return _of_one_post(posts, told)
@@ -293,6 +334,12 @@ def _guarded(flow: Flow) -> Flow:
         if about_more(error):
             raise
         return _Failed(error)
+
+
+def hidden_account(graph: Graph, words: str) -> PlatformError:
+    """100/33 of the account itself: nothing of it can be read."""
+    about_it = Diagnosis(Kind.PERMISSION, refusal=False)
+    return PlatformError(graph.platform, about_it, status=400, code="100/33", message=words)
 
 
 def about_more(error: PlatformError) -> bool:
@@ -332,10 +379,3 @@ def _of_one_post(posts: Sequence[Out], told: Mapping[str, Sequence[Reading]]) ->
         return one
 
     return {out.key: [mild(out, one) for one in told[out.key]] for out in posts}
-
-
-def _unread(metrics: Sequence[Metric], presence: Presence | None) -> list[Reading]:
-    """The readings of a post that is said not to be there, by what the account's list says of it."""
-    if presence is Presence.ABSENT:
-        return all_of(metrics, Availability.GONE, "the account no longer shows the post")
-    return all_of(metrics, Availability.FAILED, "Meta hides the post from this login at the moment (100/33)")

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
 
-from schedulo.errors import Phase, PlatformError
-from schedulo.flow import Flow, Job, Response, step
+from schedulo.flow import Flow, Job
 from schedulo.measures import Availability, Core, Kind, Metric, Reading, Subject, Unit
 from schedulo.model import Account, Format, Platform
 from schedulo.platforms import graph_insights as insights
 from schedulo.platforms.after import Out, Presence
-from schedulo.platforms.graph import LOOK_KEEP_S
 from schedulo.platforms.graph_insights import Answers
 from schedulo.platforms.instagram_accepts import Login
 from schedulo.platforms.instagram_after import listed
 from schedulo.platforms.instagram_container import GRAPH, Place
-from schedulo.platforms.measure import Day, Measure, Refused, Told
+from schedulo.platforms.measure import Day, Measure, Refused, Told, long_over, of_format, untold
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -29,8 +26,6 @@ STORY_MS = DAY_MS
 """A story's numbers are told while it is shown."""
 ACCOUNT_DAYS_MS = 90 * DAY_MS
 """How far back an account's days are told."""
-STANDS_MS = 25 * HOUR_MS
-"""How an account stands is the number of a day until the next one is over; that may have 25 hours."""
 FOLLOWERS_NEEDED = 100
 NEEDS_FOLLOWERS = frozenset({"follows_and_unfollows"})
 
@@ -172,7 +167,9 @@ class InstagramMeasure:
 
     def posts(self, job: Job, posts: Sequence[Out], now_ms: int, refused: Refused) -> Flow:
         told = yield from insights.read_posts(
+            GRAPH,
             posts,
+            now_ms,
             refused,
             lambda out: metrics_of(out.content.format),
             partial(_post, Place.of(job), job.account, now_ms),
@@ -183,10 +180,10 @@ class InstagramMeasure:
     def account(self, job: Job, day: Day, now_ms: int, refused: Refused) -> Flow:
         place = Place.of(job)
         stands: list[Reading] = []
-        if now_ms < day.end_ms + STANDS_MS:
+        if not long_over(day, now_ms):
             request = place.get(place.user, fields=",".join(metric.native for metric in LEVELS))
-            fields = yield from step("stands", request, _fields, keep_s=LOOK_KEEP_S)
-            stands = [_as_it_stands(metric, fields) for metric in LEVELS]
+            fields = yield from insights.fields(GRAPH, "stands", request)
+            stands = [insights.as_it_stands(metric, fields) for metric in LEVELS]
         days = yield from _day(place, day, now_ms, refused)
         if any(one.metric in NEEDS_FOLLOWERS and one.availability is Availability.NOT_YET for one in days):
             days = yield from _with_few_followers(place, days, stands)
@@ -194,7 +191,7 @@ class InstagramMeasure:
 
 
 def metrics_of(format_: Format) -> list[Metric]:
-    return [metric for metric in POST_METRICS if format_ in metric.formats]
+    return of_format(POST_METRICS, format_)
 
 
 def _post(place: Place, account: Account, now_ms: int, out: Out, refused: Refused) -> Flow:
@@ -202,7 +199,7 @@ def _post(place: Place, account: Account, now_ms: int, out: Out, refused: Refuse
     metrics = metrics_of(out.content.format)
     if out.content.format is Format.STORY and now_ms >= out.since_ms + STORY_MS:
         why = "Instagram tells the numbers of a story for 24 hours"
-        return insights.all_of(metrics, Availability.ENDED, why)
+        return untold(metrics, Availability.ENDED, why)
     known = {metric.name: refused.get((out.content.format, metric.name)) for metric in metrics}
     if account.options.get("login") != Login.FACEBOOK:
         known |= {
@@ -222,7 +219,7 @@ def _post(place: Place, account: Account, now_ms: int, out: Out, refused: Refuse
         lambda names: place.get(f"{out.post_id}/insights", metric=",".join(names)),
         wanted,
     )
-    if answers.missing:
+    if answers.missing is not None:
         return None
     return [known[metric.name] or insights.reading(metric, answers) for metric in metrics]
 
@@ -246,23 +243,12 @@ def _look(place: Place, posts: Sequence[Out]) -> Flow:
 # The account.
 
 
-def _fields(response: Response) -> dict[str, Any]:
-    return GRAPH.data(response, Phase.READ)
-
-
-def _as_it_stands(metric: Metric, fields: Mapping[str, Any]) -> Reading:
-    value = insights.number(metric, fields.get(metric.native))
-    if value is None:
-        return Reading(metric.name, availability=Availability.NOT_YET, reason="Instagram answered without it")
-    return Reading(metric.name, value)
-
-
 def _day(place: Place, day: Day, now_ms: int, refused: Refused) -> Flow:
     """What the day came to, from the account's own midnight to the next."""
     if day.start_ms < now_ms - ACCOUNT_DAYS_MS:
-        return insights.all_of(DAYS, Availability.ENDED, "Instagram tells the days of an account for 90 days")
+        return untold(DAYS, Availability.ENDED, "Instagram tells the days of an account for 90 days")
     if now_ms < day.end_ms:
-        return insights.all_of(DAYS, Availability.NOT_YET, "the day is not over")
+        return untold(DAYS, Availability.NOT_YET, "the day is not over")
     known = {metric.name: refused.get((None, metric.name)) for metric in DAYS}
     answers: Answers = yield from insights.ask(
         GRAPH,
@@ -277,8 +263,8 @@ def _day(place: Place, day: Day, now_ms: int, refused: Refused) -> Flow:
         ),
         insights.natives([metric for metric in DAYS if known[metric.name] is None]),
     )
-    if answers.missing:
-        raise GRAPH.error(Phase.READ, 400, "100", "33", answers.missing)
+    if answers.missing is not None:
+        raise insights.hidden_account(GRAPH, answers.missing)
     return [known[metric.name] or insights.reading(metric, answers) for metric in DAYS]
 
 
@@ -288,14 +274,9 @@ def _with_few_followers(place: Place, days: Sequence[Reading], stands: Sequence[
         return days
     followers = next((one.value for one in stands if one.metric == Core.FOLLOWERS), None)
     if followers is None:
-        try:
-            request = place.get(place.user, fields="followers_count")
-            fields = yield from step("followers", request, _fields, keep_s=LOOK_KEEP_S)
-        except PlatformError as error:
-            if insights.about_more(error):
-                raise
-            return days
-        followers = insights.number(LEVELS[0], fields.get("followers_count"))
+        request = place.get(place.user, fields="followers_count")
+        fields = yield from insights.fields(GRAPH, "followers", request)
+        followers = insights.as_it_stands(LEVELS[0], fields).value
     if followers is None or followers >= FOLLOWERS_NEEDED:
         return days
     why = f"Instagram tells it from {FOLLOWERS_NEEDED} followers on; the account has {followers:.0f}"
