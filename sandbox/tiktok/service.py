@@ -109,6 +109,8 @@ class TikTok(Service):
         for one in data.get("posts", []):
             self._seed_post(**one)
         for post_id, counts in data.get("metrics", {}).items():
+            if unknown := counts.keys() - numbers.COUNTS:
+                raise ValueError(f"TikTok has no number {', '.join(sorted(unknown))} of a video")
             self.reads.videos[int(post_id)].counts.update(counts)
 
     def _seed_post(

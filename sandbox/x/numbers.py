@@ -12,7 +12,7 @@ from typing import Any
 
 from sandbox import growth
 from sandbox.x.access import Account
-from sandbox.x.posts import NEW_NAMES, Post
+from sandbox.x.posts import NEW_NAMES, OLD_NAMES, Post
 
 PRIVATE_SECONDS = 30 * growth.DAY_S
 """What only authors may read, they may read for so long."""
@@ -39,6 +39,14 @@ PLAYED = {0: 1.0, 25: 0.7, 50: 0.5, 75: 0.35, 100: 0.2}
 
 PRICES_USD = {"post read": 0.005, "own post read": 0.001, "user read": 0.010, "own user read": 0.0}
 """Of one. X's staff say that asking who one is costs nothing."""
+
+
+def seeded(counts: dict[str, int]) -> dict[str, int]:
+    """Numbers of a post that are to stay, by their old names."""
+    old = {OLD_NAMES.get(name, name): value for name, value in counts.items()}
+    if unknown := old.keys() - {*WORDS, "view_count"}:
+        raise ValueError(f"X has no number {', '.join(sorted(unknown))} of a post")
+    return old
 
 
 def post_counts(post: Post, names: Iterable[str], at: float) -> dict[str, int]:

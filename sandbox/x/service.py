@@ -4,7 +4,7 @@ Seed: `{"apps": [{client_id, client_secret?, bearer_token?, consumer_key?, consu
 [{account_id, username, token, refresh_token?, scopes?, premium?, token_expires_at?, limits?, client_id?,
 followers?, oauth1?: {token, token_secret}}], "posts": [{account_id, post_id, kind, text?, published_at,
 gone_at?}], "metrics": {post id: {name: number}}}`; `limits: "off"` lifts the windows, `followers` stay as
-given, a post's kind is text, photo, gif, video or poll, and metrics go by their old names.
+given, and a post's kind is text, photo, gif, video or poll.
 Switches here: `x_429_shape` title|errors88, `x_402_shape` problem|legacy, `x_duplicate_hours` (24); others
 are in `reads` and `media`.
 Source: X API documentation (docs.x.com) and openapi.json 2.167.
@@ -117,7 +117,7 @@ class X(Service):
         for one in data.get("posts", []):
             self._seed_post(**one)
         for post_id, counts in data.get("metrics", {}).items():
-            self.posts[post_id].counts.update(counts)
+            self.posts[post_id].counts.update(numbers.seeded(counts))
 
     def _seed_post(
         self,

@@ -120,3 +120,9 @@ def test_a_retired_field_fails_the_whole_call(tiktok: Client) -> None:
 def test_a_seed_that_cannot_be_is_refused(tiktok: Client, wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="the id must be new"):
         lay_out(tiktok, {"post_id": "7001"} | wrong)
+
+
+def test_a_number_that_tiktok_does_not_have_cannot_be_seeded(tiktok: Client) -> None:
+    lay_out(tiktok, {"post_id": "7001"})
+    with pytest.raises(ValueError, match="TikTok has no number views"):
+        tiktok.sandbox.seed({"tiktok": {"metrics": {"7001": {"views": 3}}}})

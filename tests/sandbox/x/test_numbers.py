@@ -149,3 +149,13 @@ def test_a_switch_charges_authors_like_everybody(x: Client) -> None:
 def test_who_one_is_takes_known_words_only(x: Client) -> None:
     assert x.get("/2/users/me", **{"user.fields": "shoe_size"}).status_code == 400
     assert x.get("/2/users/me", ids="1").status_code == 400
+
+
+def test_seeded_numbers_stay_under_either_name_and_others_are_none(x: Client) -> None:
+    lay_out(x, {"post_id": "1001"})
+    x.sandbox.seed({"x": {"metrics": {"1001": {"repost_count": 3, "like_count": 9}}}})
+    x.sandbox.advance(DAY_S)
+    told = read(x, "1001", **PUBLIC)["data"][0]["public_metrics"]
+    assert (told["retweet_count"], told["like_count"], true(x, "1001")["repost_count"]) == (3, 9, 3)
+    with pytest.raises(ValueError, match="X has no number views"):
+        x.sandbox.seed({"x": {"metrics": {"1001": {"views": 3}}}})
