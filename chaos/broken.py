@@ -18,7 +18,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from schedulo.delivery import commits, endings
+from schedulo.delivery import commits, conclusions
 from schedulo.delivery.rows import Delivery, Write
 from schedulo.flow import Finding, Look
 from schedulo.ledger.tables import deliveries
@@ -65,7 +65,7 @@ def without_intent() -> None:
 
 
 def without_reconcile() -> None:
-    conclude: Callable[..., Any] = endings.conclude
+    conclude: Callable[..., Any] = conclusions.conclude
 
     def absent_at_once(
         connection: sa.Connection,
@@ -82,7 +82,7 @@ def without_reconcile() -> None:
         later_ms = max(now_ms, looked_ms, write.opened_ms + 1200)
         return conclude(connection, later_ms, delivery, write, finding, impatient, looked_ms=later_ms)
 
-    endings.conclude = absent_at_once  # type: ignore[assignment]
+    conclusions.conclude = absent_at_once  # type: ignore[assignment]
 
 
 GUARDS: dict[str, Callable[[], None]] = {

@@ -14,18 +14,16 @@ from typing import Any
 import sqlalchemy as sa
 
 from schedulo.delivery.claims import paced
-from schedulo.delivery.commits import FOLLOW_S, after_acceptance
+from schedulo.delivery.commits import FOLLOW_S
 from schedulo.delivery.holds import Hold, cases_of
 from schedulo.delivery.incidents import Trouble, incident
 from schedulo.delivery.news import changed
-from schedulo.delivery.rows import LEFT_OUT, UNRESOLVED, Delivery, Write, tell_story
-from schedulo.delivery.transitions import move, sources
+from schedulo.delivery.rows import LEFT_OUT, Delivery, tell_story
+from schedulo.delivery.transitions import move
 from schedulo.errors import PlatformError
 from schedulo.errors.kinds import Actor
-from schedulo.flow import Finding, Look
-from schedulo.ledger.tables import deliveries, instances, outcomes, steps, writes
-from schedulo.model import Content, Position, Published, State, WriteState
-from schedulo.settings import Settings
+from schedulo.ledger.tables import deliveries, instances, steps, writes
+from schedulo.model import Published, State, WriteState
 
 _D = deliveries.c
 
@@ -90,7 +88,7 @@ def put_back(
     }
     if not _move_mine(connection, delivery, state, values):
         return None
-    _tell(connection, now_ms, delivery.id, reason)
+    tell(connection, now_ms, delivery.id, reason)
     return state
 
 
@@ -122,16 +120,16 @@ def _move_mine(
     mine = (_D.holder == delivery.holder, _D.state.in_(_AT_HAND))
     if move(connection, [delivery.id], state, *mine, **values):
         return True
-    return _stay(connection, delivery.id, state, values, *mine)
+    return stay(connection, delivery.id, state, values, *mine)
 
 
-def _tell(connection: sa.Connection, now_ms: int, delivery_id: str, sentence: str) -> bool:
+def tell(connection: sa.Connection, now_ms: int, delivery_id: str, sentence: str) -> bool:
     tell_story(connection, now_ms, [(delivery_id, sentence)])
     changed(connection, now_ms, [delivery_id])
     return True
 
 
-def _stay(
+def stay(
     connection: sa.Connection,
     delivery_id: str,
     state: State,
@@ -154,7 +152,7 @@ def again(
         "updated_ms": now_ms,
         **_tried(now_ms, attempt),
     }
-    return _move_mine(connection, delivery, State.CLAIMED, values) and _tell(
+    return _move_mine(connection, delivery, State.CLAIMED, values) and tell(
         connection, now_ms, delivery.id, reason
     )
 
@@ -166,7 +164,7 @@ def set_aside(connection: sa.Connection, now_ms: int, delivery: Delivery, hold: 
     if not move(connection, [delivery.id], State.HELD, _D.holder == delivery.holder, **values):
         return False
     cases_of(connection, now_ms, hold, [delivery.id])
-    return _tell(connection, now_ms, delivery.id, reason)
+    return tell(connection, now_ms, delivery.id, reason)
 
 
 def stand_by(connection: sa.Connection, now_ms: int, delivery: Delivery, hold: Hold, gap_ms: int) -> bool:
@@ -201,7 +199,7 @@ def start_over(connection: sa.Connection, now_ms: int, delivery: Delivery, reaso
         .values(state=WriteState.ABSENT)
     )
     connection.execute(sa.delete(steps).where(steps.c.delivery_id == delivery.id))
-    return _tell(connection, now_ms, delivery.id, f"{reason}; prepared anew")
+    return tell(connection, now_ms, delivery.id, f"{reason}; prepared anew")
 
 
 def look_later(
@@ -224,7 +222,7 @@ def look_later(
         )
         .values(fire_ms=fire_ms, reason=reason, holder=None, looks=_D.looks + int(counted), updated_ms=now_ms)
     )
-    return moved.rowcount == 1 and _tell(connection, now_ms, delivery.id, reason)
+    return moved.rowcount == 1 and tell(connection, now_ms, delivery.id, reason)
 
 
 def fail(connection: sa.Connection, now_ms: int, delivery: Delivery, error: PlatformError) -> bool:
@@ -252,7 +250,7 @@ def fail(connection: sa.Connection, now_ms: int, delivery: Delivery, error: Plat
         about=_cause(delivery, error),
         cases=[delivery.id],
     )
-    return _tell(connection, now_ms, delivery.id, f"failed: {error.sentence()}; {error.info.actor} must act")
+    return tell(connection, now_ms, delivery.id, f"failed: {error.sentence()}; {error.info.actor} must act")
 
 
 def _cause(delivery: Delivery, error: PlatformError) -> str:
@@ -279,7 +277,7 @@ def finish(connection: sa.Connection, now_ms: int, delivery_id: str, published: 
         values["published_ms"] = sa.func.coalesce(published.published_ms, _D.published_ms, now_ms)
     if published.lacks:
         values |= {"reason": published.lacks, "error_kind": LEFT_OUT}
-    if move(connection, [delivery_id], published.state, **values) or _stay(
+    if move(connection, [delivery_id], published.state, **values) or stay(
         connection, delivery_id, published.state, values
     ):
         link = published.permalink or "no link yet"
@@ -288,7 +286,7 @@ def finish(connection: sa.Connection, now_ms: int, delivery_id: str, published: 
         if published.lacks:
             tell_story(connection, now_ms, [(delivery_id, published.lacks)])
             key = sa.select(_D.account_key).where(_D.id == delivery_id)
-            _not_whole(connection, now_ms, connection.execute(key).scalar_one(), delivery_id, published.lacks)
+            not_whole(connection, now_ms, connection.execute(key).scalar_one(), delivery_id, published.lacks)
 
 
 def is_out(connection: sa.Connection, now_ms: int, delivery: Delivery, out: Published) -> bool:
@@ -301,9 +299,9 @@ def is_out(connection: sa.Connection, now_ms: int, delivery: Delivery, out: Publ
     }
     mine = _D.holder == delivery.holder
     begun = {"not_after_ms": now_ms + int(FOLLOW_S * 1000)}
-    done = bool(
-        move(connection, [delivery.id], State.PUBLISHED_INCOMPLETE, mine, **values, **begun)
-    ) or _stay(connection, delivery.id, State.PUBLISHED_INCOMPLETE, values, mine)
+    done = bool(move(connection, [delivery.id], State.PUBLISHED_INCOMPLETE, mine, **values, **begun)) or stay(
+        connection, delivery.id, State.PUBLISHED_INCOMPLETE, values, mine
+    )
     if done:
         changed(connection, now_ms, [delivery.id])
     return done
@@ -324,16 +322,16 @@ def stop_following(
     values = {"reason": reason, "error_kind": kind, "error_code": code, "holder": None, "updated_ms": now_ms}
     mine = _D.holder == delivery.holder
     if vital:
-        done = _stay(connection, delivery.id, State.PUBLISHED_INCOMPLETE, values, mine)
+        done = stay(connection, delivery.id, State.PUBLISHED_INCOMPLETE, values, mine)
     else:
         done = bool(move(connection, [delivery.id], State.PUBLISHED, mine, **values))
     if not done:
         return False
-    _not_whole(connection, now_ms, delivery.account.key, delivery.id, reason)
-    return _tell(connection, now_ms, delivery.id, reason)
+    not_whole(connection, now_ms, delivery.account.key, delivery.id, reason)
+    return tell(connection, now_ms, delivery.id, reason)
 
 
-def _not_whole(
+def not_whole(
     connection: sa.Connection, now_ms: int, account_key: str, delivery_id: str, reason: str
 ) -> None:
     incident(
@@ -354,195 +352,3 @@ def cancel(connection: sa.Connection, now_ms: int, delivery_id: str, reason: str
         tell_story(connection, now_ms, [(delivery_id, reason)])
         changed(connection, now_ms, moved)
     return bool(moved)
-
-
-def no_doubt_left(connection: sa.Connection, now_ms: int, delivery: Delivery) -> bool:
-    """A late answer has settled the last write in doubt: go on by what it said."""
-    undecided = (_D.holder == delivery.holder, _D.state == State.UNKNOWN)
-    return bool(move(connection, [delivery.id], State.CLAIMED, *undecided, updated_ms=now_ms))
-
-
-LOOKS = 3
-"""So often a list must not show a post before that counts."""
-
-
-def conclude(
-    connection: sa.Connection,
-    now_ms: int,
-    delivery: Delivery,
-    write: Write,
-    finding: Finding,
-    settings: Settings,
-    *,
-    looked_ms: int,
-) -> State:
-    """Draw the conclusion from a look at a write whose outcome is not known; answers the new state.
-
-    `looked_ms`: the ledger's time before the look began. What a process saw and concludes only after a long
-    sleep is as old as its look.
-
-    Presence counts at once. Absence counts only after the quiet time Q and, where it is only a list that does
-    not show it, after three looks; it allows one resend ever. The second doubt goes to a person.
-    """
-    connection.execute(
-        sa.insert(outcomes),
-        [
-            {
-                "write_id": write.id,
-                "at_ms": looked_ms,
-                "state": f"look:{finding.look}",
-                "note": finding.note,
-                "value": finding.value,
-            }
-        ],
-    )
-    row = connection.execute(
-        sa.select(_D.state, _D.holder, _D.resends, _D.looks).where(_D.id == delivery.id).with_for_update()
-    ).one()
-    later = write.position is Position.LATER
-    stands = State.PUBLISHED_INCOMPLETE if later else State.UNKNOWN
-    if row.state != stands:
-        return State(row.state)  # a late answer was faster
-    if finding.look is Look.FOUND:
-        _close(connection, now_ms, write, WriteState.ACCEPTED, finding)
-        if finding.published is not None:
-            return _searched(connection, now_ms, write, finding, finding.published)
-        if later:
-            _tell(connection, now_ms, write.delivery_id, f"found at the platform: {finding.note}")
-            return stands
-        target = after_acceptance(write.live, write.position)
-        _found(connection, now_ms, write, finding, target)
-        return target
-    if row.holder != delivery.holder:
-        return stands  # who holds it now concludes
-    quiet_over = looked_ms >= write.quiet_from_ms + int(settings.quiet_s * 1000)
-    once_more = (finding.look is Look.UNCLEAR and row.looks < 20) or (
-        finding.look is Look.ABSENT and _looks(connection, write) < LOOKS
-    )
-    if not quiet_over or once_more:
-        wait_ms = min(30_000, int(settings.quiet_s * 200))
-        look_later(
-            connection,
-            now_ms,
-            delivery,
-            fire_ms=now_ms + wait_ms,
-            reason=f"not known yet whether it went out: {finding.note}; looked at again",
-        )
-        return stands
-    again = (
-        finding.look in (Look.UNUSED, Look.ABSENT, Look.DEAD)
-        and finding.resend
-        and not _sent_again(connection, write)
-    )
-    if again:
-        _close(connection, now_ms, write, WriteState.ABSENT, finding)
-        values = {
-            "resends": _D.resends + 1,
-            "fire_ms": now_ms,
-            "reason": "it did not arrive; sent once more",
-            "updated_ms": now_ms,
-        }
-        target = State.PUBLISHED_INCOMPLETE if later else State.CLAIMED
-        if later:
-            values["not_after_ms"] = now_ms + int(FOLLOW_S * 1000)
-            _stay(connection, write.delivery_id, target, values)
-        else:
-            move(connection, [write.delivery_id], target, **values)
-        if finding.look is Look.DEAD or write.lost:  # older handles may be used up
-            connection.execute(sa.delete(steps).where(steps.c.delivery_id == write.delivery_id))
-        tell_story(connection, now_ms, [(write.delivery_id, f"{finding.note}: sent once more")])
-        changed(connection, now_ms, [write.delivery_id])
-        return target
-    reason = f"a person must look: {finding.note}"
-    if later:
-        reason = f"the post is out; {write.name} of it may be, or not: {reason}"
-        values = {"reason": reason, "error_kind": UNRESOLVED, "holder": None, "updated_ms": now_ms}
-        _stay(connection, write.delivery_id, stands, values)
-        _not_whole(connection, now_ms, delivery.account.key, delivery.id, reason)
-        _tell(connection, now_ms, write.delivery_id, reason)
-        return stands
-    move(connection, [write.delivery_id], State.UNRESOLVED, reason=reason, holder=None, updated_ms=now_ms)
-    tell_story(connection, now_ms, [(write.delivery_id, reason)])
-    incident(
-        connection,
-        now_ms,
-        Trouble.UNRESOLVED,
-        reason,
-        actor=Actor.OPERATOR,
-        about=delivery.account.key,
-        cases=[write.delivery_id],
-    )
-    changed(connection, now_ms, [write.delivery_id])
-    return State.UNRESOLVED
-
-
-def _sent_again(connection: sa.Connection, write: Write) -> bool:
-    """Whether this commit was looked for in vain and sent once more before."""
-    query = sa.select(writes.c.id).where(
-        writes.c.delivery_id == write.delivery_id,
-        writes.c.name == write.name,
-        writes.c.state == WriteState.ABSENT,
-    )
-    return connection.execute(query.limit(1)).first() is not None
-
-
-def _searched(
-    connection: sa.Connection, now_ms: int, write: Write, finding: Finding, published: Published
-) -> State:
-    """A search found the post. When it was accepted only the platform can say; nothing else is known."""
-    content = Content.from_json(write.snapshot)
-    whole = not (content.thread or content.first_comment)
-    target = published.state if whole else State.PUBLISHED_INCOMPLETE
-    reason = "found again after the ledger was restored"
-    values: dict[str, Any] = {
-        "remote_id": published.post_id,
-        "permalink": published.permalink,
-        "accepted_ms": published.published_ms,
-        "published_ms": published.published_ms,
-        "reason": reason if whole else f"{reason}; a person must look whether what follows it is out too",
-        "error_kind": "" if whole else UNRESOLVED,
-        "holder": None,
-        "updated_ms": now_ms,
-    }
-    move(connection, [write.delivery_id], target, **values)
-    _tell(connection, now_ms, write.delivery_id, f"found at the platform: {finding.note}")
-    return target
-
-
-def _looks(connection: sa.Connection, write: Write) -> int:
-    """How often this write was looked for in a list that did not show it."""
-    query = sa.select(sa.func.count()).where(
-        outcomes.c.write_id == write.id, outcomes.c.state == f"look:{Look.ABSENT}"
-    )
-    return connection.execute(query).scalar_one()
-
-
-def _close(connection: sa.Connection, now_ms: int, write: Write, state: WriteState, finding: Finding) -> None:
-    connection.execute(
-        sa.update(writes)
-        .where(writes.c.id == write.id)
-        .values(state=state, value=finding.value, settled_ms=now_ms)
-    )
-
-
-def _found(connection: sa.Connection, now_ms: int, write: Write, finding: Finding, target: State) -> None:
-    remote_id = finding.value if isinstance(finding.value, str) else None
-    move(
-        connection,
-        [write.delivery_id],
-        target,
-        _D.state.in_(sources(target)),
-        accepted_ms=sa.func.coalesce(_D.accepted_ms, write.opened_ms),
-        published_ms=_D.published_ms
-        if target is State.PROCESSING
-        else sa.func.coalesce(_D.published_ms, write.opened_ms),
-        not_after_ms=now_ms + int(FOLLOW_S * 1000)
-        if target is State.PUBLISHED_INCOMPLETE
-        else _D.not_after_ms,
-        remote_id=sa.func.coalesce(remote_id, _D.remote_id),
-        reason="",
-        fire_ms=now_ms,
-        updated_ms=now_ms,
-    )
-    tell_story(connection, now_ms, [(write.delivery_id, f"found at the platform: {finding.note}")])
-    changed(connection, now_ms, [write.delivery_id])

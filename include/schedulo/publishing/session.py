@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from schedulo.delivery import approvals, claims, endings, holds, readiness
+from schedulo.delivery import approvals, claims, conclusions, endings, holds, readiness
 from schedulo.delivery.endings import Armed
 from schedulo.delivery.holds import Hold
 from schedulo.delivery.rows import Delivery, Write, note_in_story, owned
@@ -419,7 +419,7 @@ class Session:
             None,
         )
         if write is None:
-            await self._desk.do(endings.no_doubt_left, delivery)
+            await self._desk.do(conclusions.no_doubt_left, delivery)
             return None
         content = Content.from_json(write.snapshot)
         job, conversation = self._job(delivery, content), self._conversations[delivery.account.platform]
@@ -445,7 +445,7 @@ class Session:
                 return await self._rest.look_again(delivery, wait_s, _unseen(found), counted=counted)
             finding = Finding(Look.UNCLEAR, note=_unseen(found))
         state = await self._desk.do(
-            endings.conclude, delivery, write, finding, self._settings, looked_ms=case.now_ms
+            conclusions.conclude, delivery, write, finding, self._settings, looked_ms=case.now_ms
         )
         if state is State.UNKNOWN or (state is State.PUBLISHED_INCOMPLETE and finding.look is not Look.FOUND):
             case = await self._desk.case(delivery.id)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from schedulo.delivery import endings
+from schedulo.delivery import conclusions, endings
 from schedulo.delivery.commits import Kept, Outcome, keep_steps
 from schedulo.delivery.rows import Delivery, Write, kept_steps
 from schedulo.errors import Diagnosis, Kind, PlatformError
@@ -23,7 +23,7 @@ Q = 300
 def conclude(books: Books, delivery: Delivery, write: Write, finding: Finding, ago_s: float = 0.0) -> State:
     """The conclusion from a look that began `ago_s` ago."""
     looked_ms = books.now_ms - int(ago_s * 1000)
-    return books.do(endings.conclude, delivery, write, finding, books.settings, looked_ms=looked_ms)
+    return books.do(conclusions.conclude, delivery, write, finding, books.settings, looked_ms=looked_ms)
 
 
 def look(books: Books, id_: str, what: Look, ago_s: float = 0.0, **more: object) -> State:
@@ -262,7 +262,7 @@ def test_a_doubt_that_a_late_answer_ended_is_worked_on_again(books: Books) -> No
     books.change(id_, state=S.UNRESOLVED)
     books.settle(Outcome(write_id, W.REFUSED, "403"))
     books.change(id_, state=S.UNKNOWN)
-    assert books.do(endings.no_doubt_left, books.delivery(id_))
+    assert books.do(conclusions.no_doubt_left, books.delivery(id_))
     assert books.row(id_).state == S.CLAIMED
 
 
