@@ -41,6 +41,8 @@ CLOCK_MARGIN_MS = 3_600_000
 OLD_NAMES = {"repost_count": "retweet_count", "post_count": "tweet_count"}
 """By new name, the one that was used until 2026 and still is at places."""
 POST_ID = re.compile(r"[0-9]{1,19}")
+OF_ONE = re.compile(r" (?:on|of|for) the \w+ with id\s*:\s*\[[^\]]*\]")
+"""A refused field is refused for all posts alike: the words are kept without the one that was asked for."""
 METRICS = "X API: metrics"
 USERS = "X API: users lookup, and its OpenAPI description"
 _VIDEO = frozenset({Format.VIDEO})
@@ -376,7 +378,7 @@ def _of_post(metric: Metric, out: Out, answer: Answer, now_ms: int) -> Reading:
             availability = Availability.FAILED
         elif metric.name in _OF_AUTHORS and now_ms - out.since_ms >= PRIVATE_MS - CLOCK_MARGIN_MS:
             availability = Availability.ENDED
-        return Reading(metric.name, None, availability, _said(text))
+        return Reading(metric.name, None, availability, _said(OF_ONE.sub("", text)))
     if numbers is None:
         return Reading(metric.name, None, Availability.FAILED, "X's answer does not mention the post")
     return _reading(metric, numbers)

@@ -90,3 +90,30 @@ def test_tweepy_deletes_a_post(client: tweepy.Client) -> None:
     made = client.create_tweet(text="hello", user_auth=False)
     assert client.delete_tweet(made.data["id"], user_auth=False).data == {"deleted": True}
     assert client.get_users_tweets(11).data is None
+
+
+@pytest.mark.parametrize("oauth1", [False, True], ids=["oauth2", "oauth1"])
+def test_tweepy_reads_the_numbers_of_posts_and_of_ourselves(
+    x: Client, client: tweepy.Client, oauth1: bool
+) -> None:
+    now = x.sandbox.world.now()
+    x.sandbox.stop_clock(now)
+    post = {"account_id": "11", "post_id": "1001", "kind": "video", "published_at": now - 86_400}
+    x.sandbox.seed({"x": {"posts": [post]}})
+    metrics = ["public_metrics", "non_public_metrics"]
+    read = client.get_tweets(
+        ["1001"],
+        tweet_fields=metrics,
+        expansions=["attachments.media_keys"],
+        media_fields=metrics,
+        user_auth=oauth1,
+    )
+    me = client.get_me(user_fields=["public_metrics"], user_auth=oauth1).data
+    rows = [row for row in x.sandbox.numbers(now) if row["account_id"] == "11"]
+    true = {(row["post_id"], row["metric"]): row["value"] for row in rows}
+    [shown], [medium] = read.data, read.includes["media"]
+    assert shown.public_metrics["like_count"] == true["1001", "like_count"]
+    assert shown.non_public_metrics["url_link_clicks"] == true["1001", "url_link_clicks"]
+    assert medium.public_metrics["view_count"] == true["1001", "view_count"]
+    assert medium.non_public_metrics["playback_50_count"] == true["1001", "playback_50_count"]
+    assert me.public_metrics["followers_count"] == true[None, "followers_count"]

@@ -506,6 +506,8 @@ def test_deleted_posts_are_gone_and_those_of_another_login_keep_their_clicks(x: 
     assert set(missing(told.posts["d1001"])) == {Availability.GONE}
     assert missing(told.posts["d1002"]) == {Availability.NO_PERMISSION: PRIVATE | PLAYED}
     assert numbers(told.posts["d1002"])["views"] == truth(x, "1002")["views"]
+    reasons = {reading.reason for reading in told.posts["d1002"] if reading.reason}
+    assert reasons == {"X: Sorry, you are not authorized to access 'non_public_metrics'."}
 
 
 def test_a_hundred_posts_are_two_requests(x: RunningSandbox) -> None:
