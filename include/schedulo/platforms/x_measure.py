@@ -112,7 +112,8 @@ ACCOUNT = (
 Answer = dict[str, Any]
 """What a lookup came to, as JSON: `numbers` by post id and native name; `problems`, what X said of posts that
 it does not show, `[kind, text]` by post id; `fields`, the same of fields, by post id and by `post` or
-`video`. `whole` and `dropped` say why nothing was told, of all or of videos, as `[availability, reason]`."""
+`video`. `whole` and `dropped` say why nothing was told, of all or of videos, as `[availability, reason]`;
+`spelling` is the one that X took."""
 
 
 class XMeasure:
@@ -130,20 +131,14 @@ class XMeasure:
         try:
             public = yield from _lookup("numbers", good, "public_metrics", (*PUBLIC, *VIDEO), refused)
         except PlatformError as error:
-            if (
-                error.status == 403 and error.scope is Scope.DELIVERY
-            ):  # no post can be read, not this one alone
+            if error.status == 403 and error.scope is Scope.DELIVERY:  # it is not about one of the posts
                 error.diagnosis = replace(error.diagnosis, scope=Scope.ACCOUNT)
             raise
-        fresh = [
-            out
-            for out in good
-            if now_ms - out.since_ms < PRIVATE_MS and (not public or out.post_id in public["numbers"])
-        ]
+        problems, spelling = (public["problems"], public["spelling"]) if public else ({}, OLD_SPELLING[0])
+        fresh = [out for out in good if now_ms - out.since_ms < PRIVATE_MS and out.post_id not in problems]
+        own = (*PRIVATE, *VIDEO_PRIVATE)
         try:
-            private = yield from _lookup(
-                "own-numbers", fresh, "non_public_metrics", (*PRIVATE, *VIDEO_PRIVATE), refused
-            )
+            private = yield from _lookup("own-numbers", fresh, "non_public_metrics", own, refused, spelling)
         except PlatformError as error:
             if error.kind in (Kind.TOKEN_EXPIRED, Kind.RECONNECT):
                 raise
@@ -163,9 +158,7 @@ class XMeasure:
     def account(self, job: Job, day: Day, now_ms: int, refused: Refused) -> Flow:
         """How the account stands. X tells nothing of past days."""
         if long_over(day, now_ms):
-            reason = (
-                "X tells how an account stands, not how it stood, and nobody asked when the day had ended"
-            )
+            reason = "X tells how an account stands, not how it stood, and nobody asked when the day ended"
             return Told(account=untold(ACCOUNT, Availability.MISSED, reason))
         left_out = {
             metric.name: refused[None, metric.name] for metric in ACCOUNT if (None, metric.name) in refused
@@ -181,7 +174,14 @@ class XMeasure:
 # Asking
 
 
-def _lookup(name: str, posts: Sequence[Out], field: str, metrics: Sequence[Metric], refused: Refused) -> Flow:
+def _lookup(
+    name: str,
+    posts: Sequence[Out],
+    field: str,
+    metrics: Sequence[Metric],
+    refused: Refused,
+    spelling: str = OLD_SPELLING[0],
+) -> Flow:
     """`Answer` for the posts of which any of the metrics is to be asked for; None where there are none."""
     wanted: list[Out] = []
     videos = False
@@ -195,10 +195,10 @@ def _lookup(name: str, posts: Sequence[Out], field: str, metrics: Sequence[Metri
         videos = videos or not _OF_VIDEOS.isdisjoint(asked)
     if not wanted:
         return None
-    parameter, again, dropped = OLD_SPELLING[0], 0, None
+    again, dropped = 0, None
     while True:
         fields = f"{field},attachments" if videos else field
-        query = [("ids", ",".join(out.post_id for out in wanted)), (parameter, fields)]
+        query = [("ids", ",".join(out.post_id for out in wanted)), (spelling, fields)]
         query += [("expansions", "attachments.media_keys"), ("media.fields", field)] if videos else []
         request = Request("x", "GET", "/2/tweets", query=tuple(query))
         try:
@@ -206,28 +206,28 @@ def _lookup(name: str, posts: Sequence[Out], field: str, metrics: Sequence[Metri
                 f"{name}-{again}" if again else name, request, _looked(field, metrics), keep_s=0.0
             )
         except PlatformError as error:
-            if error.status == 400 and parameter == OLD_SPELLING[0] and parameter in error.message:
-                parameter = NEW_SPELLING[0]
+            if error.status == 400 and spelling == OLD_SPELLING[0] and spelling in error.message:
+                spelling = NEW_SPELLING[0]
             elif videos and _about_videos(error, field):
                 videos, dropped = False, _why(error)
             else:
                 raise
             again += 1
         else:
-            return {**answer, "dropped": dropped}
+            return {**answer, "dropped": dropped, "spelling": spelling}
 
 
 def _about_videos(error: PlatformError, field: str) -> bool:
     """Whether the rest may be had without asking about videos. A 403 seldom says what it is about."""
     if error.status == 403:
-        return field == "non_public_metrics"
+        return field == "non_public_metrics" and error.scope is Scope.DELIVERY
     return error.status == 400 and bool(re.search(r"media\.fields|expansions|media_keys", error.message))
 
 
 def _why(error: PlatformError) -> list[str]:
     """What a refusal means for the numbers that were asked for: `[availability, reason]`."""
     availability = Availability.FAILED
-    if error.status == 403:
+    if error.status == 403 and error.kind in (Kind.PERMISSION, Kind.CONTENT_REJECTED):
         availability = Availability.NO_PERMISSION
     elif error.status == 400 and re.search(r"metrics|fields|expansions|media_keys", error.message):
         availability = Availability.RETIRED

@@ -116,20 +116,20 @@ def test_old_words_are_read_as_well_and_new_ones_win() -> None:
 
 
 def test_a_query_that_is_refused_for_its_spelling_is_asked_once_in_the_other() -> None:
-    told, sent = told_of(JOB, [out("1")], [UNKNOWN_WORD, public("1"), UNKNOWN_WORD, private("1")])
+    told, sent = told_of(JOB, [out("1")], [UNKNOWN_WORD, public("1"), private("1")])
     assert missing(told.posts["d1"]) == {}
-    assert [next(name for name, _ in request.query if "." in name) for request in sent] == [
-        *("tweet.fields", "post.fields", "tweet.fields", "post.fields")
-    ]
+    words = [next(name for name, _ in request.query if "." in name) for request in sent]
+    assert words == ["tweet.fields", "post.fields", "post.fields"]
     with pytest.raises(PlatformError) as error:
         told_of(JOB, [out("1")], [UNKNOWN_WORD, refusal(400, "[post.fields] is not known either")])
     assert error.value.kind is Kind.BUG
 
 
 def test_steps_have_names_of_their_own() -> None:
-    flow = X.posts(JOB, [out("1")], NOW_MS, {})
-    _, sent = run_flow(flow, [UNKNOWN_WORD, public("1"), UNKNOWN_WORD, private("1")])
-    assert names(sent) == ["numbers", "numbers-1", "own-numbers", "own-numbers-1"]
+    flow = X.posts(JOB, [out("1", Format.VIDEO)], NOW_MS, {})
+    no_media = refusal(400, "[media.fields] is not known")
+    _, sent = run_flow(flow, [UNKNOWN_WORD, no_media, public("1"), no_media, private("1")])
+    assert names(sent) == ["numbers", "numbers-1", "numbers-2", "own-numbers", "own-numbers-1"]
 
 
 @pytest.mark.parametrize("history", [[""], [], None, "odd", [5]])
@@ -198,6 +198,11 @@ def test_a_field_that_is_refused_costs_the_others_nothing(
             answer({"title": "Forbidden", "detail": "Forbidden", "status": 403}, 403),
             Availability.NO_PERMISSION,
         ),
+        (
+            answer({"detail": "You are not permitted to perform this action."}, 403),
+            Availability.NO_PERMISSION,
+        ),
+        (answer(problem("usage-capped"), 403), Availability.FAILED),
         (refusal(400, "[non_public_metrics] is not one of them"), Availability.RETIRED),
         (answer({"title": "Too Many Requests"}, 429), Availability.FAILED),
         (answer({"title": "Payment Required", "detail": "credits depleted"}, 402), Availability.FAILED),
@@ -373,6 +378,11 @@ def test_what_was_refused_lately_is_not_asked_for_again() -> None:
     assert dict(sent[1].query)["ids"] == "2"
     assert why in told.posts["d1"]
     assert missing(told.posts["d2"]) == {}
+    public_of_text = {(Format.TEXT, name): Reading(name, None, Availability.RETIRED, "no") for name in PUBLIC}
+    told, sent = told_of(
+        JOB, [out("1"), out("2", Format.POLL)], [public("2"), private("1", "2")], public_of_text
+    )
+    assert missing(told.posts["d1"]) == {Availability.RETIRED: PUBLIC}
     everything = {
         (Format.TEXT, metric.name): Reading(metric.name, None, Availability.RETIRED, "no")
         for metric in X.metrics
@@ -480,7 +490,7 @@ def test_all_that_is_read_is_true(x: RunningSandbox, spelling: str, query: str) 
         assert read == {name: true[name] for name in read}
         assert true.keys() - read.keys() == (PRIVATE if number == 3 else set())
     assert missing(told.posts["d1004"]) == {Availability.ENDED: PRIVATE}
-    assert len(sent) == (2 if query == "old" else 4)
+    assert len(sent) == (2 if query == "old" else 3)
     account = run_flow(X.account(JOB, DAY, NOW_MS, {}), OverHttp(x, "ann-token"))[0].account
     assert numbers(account) == truth(x, None)
 
