@@ -1,13 +1,15 @@
 """The reference pages say what the code says."""
 
 import ast
-import runpy
+import importlib
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = runpy.run_path(str(ROOT / "docs" / "generate.py"))["PAGES"]
+sys.path.append(str(ROOT / "docs"))
+PAGES = importlib.import_module("generate").PAGES
 CONTROL = (ROOT / "docs" / "reference" / "sandbox-control.md").read_text(encoding="utf-8")
 
 

@@ -1,0 +1,1 @@
+"""The reference pages that are facts of the code, one module a subject."""
