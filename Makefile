@@ -9,6 +9,8 @@ BIN := .venv/bin
 READY := .venv/.ready
 # A network may have a certificate authority of its own; the system knows it, uv's own list does not.
 export UV_SYSTEM_CERTS := 1
+# Containers often forbid Python to keep what it compiled; then every process of Airflow and of the tests compiles anew.
+export PYTHONDONTWRITEBYTECODE :=
 UV_PIP_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--custom-compile-command "make pins" pyproject.toml
 
