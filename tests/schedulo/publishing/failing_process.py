@@ -16,13 +16,15 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import sqlalchemy as sa
 
 from schedulo.ledger.database import Ledger
 from schedulo.media import MediaStore
@@ -54,6 +56,9 @@ class Failure(StrEnum):
 WRITTEN_S = 0.05
 """So long after a request was handed to the kernel it is surely on its way."""
 
+AT_THE_LEDGER = threading.RLock()
+"""Held while a transaction lasts: a process that freezes in one would keep everybody from writing, for ever."""
+
 
 @dataclass
 class Fuse:
@@ -71,14 +76,16 @@ class Fuse:
         self.commit = 0
         if self.failure is Failure.KILL:
             os.kill(os.getpid(), signal.SIGKILL)
-        # To this very thread: one sent to the process may reach another first, and this one would go on.
-        signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+        with AT_THE_LEDGER:
+            # To this very thread: one sent to the process may reach another first, and this one would go on.
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
 
 def lay(fuse: Fuse) -> None:
     """Wrap the real methods."""
     fence, settle, run = Desk.fence, Desk.settle, Session.run
     in_hand, start = commits._connection_in_hand, aiohttp.ClientResponse.start
+    begin = Ledger.begin
 
     async def fenced(desk: Desk, intents: Any) -> Any:
         answers = await fence(desk, intents)
@@ -105,6 +112,12 @@ def lay(fuse: Fuse) -> None:
         fuse.burn(Failpoint.BEFORE_EVENT)
         return ending
 
+    @contextmanager
+    def begun(ledger: Ledger) -> Iterator[sa.Connection]:
+        with AT_THE_LEDGER, begin(ledger) as connection:
+            yield connection
+
+    Ledger.begin = begun  # type: ignore[method-assign]
     Desk.fence, Desk.settle, Session.run = fenced, settled, ran  # type: ignore[method-assign]
     commits._connection_in_hand = connected
     aiohttp.ClientResponse.start = written  # type: ignore[method-assign]
