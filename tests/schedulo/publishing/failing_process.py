@@ -57,7 +57,7 @@ WRITTEN_S = 0.05
 """So long after a request was handed to the kernel it is surely on its way."""
 
 AT_THE_LEDGER = threading.RLock()
-"""Held while a transaction lasts: a process that freezes in one would keep everybody from writing, for ever."""
+"""Held while a transaction lasts: a process that freezes in one would keep everybody else from writing."""
 
 
 @dataclass

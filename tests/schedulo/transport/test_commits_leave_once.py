@@ -6,6 +6,7 @@ received.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,9 +23,8 @@ from tests.schedulo.publishing.stage import QUICK, Stage
 
 
 @pytest.fixture
-def stage(sandbox: RunningSandbox, tmp_path: Path) -> Iterator[Stage]:
-    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
-    ledger.migrate()
+def stage(sandbox: RunningSandbox, migrated_sqlite: Path, tmp_path: Path) -> Iterator[Stage]:
+    ledger = Ledger(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path)}")
     stage = Stage(ledger, sandbox)
     seed_all(stage)
     yield stage
