@@ -16,10 +16,10 @@ import sqlalchemy as sa
 from schedulo.analytics.cadence import WEEK_DAYS, is_wanted, next_reading_ms
 from schedulo.analytics.days import MEASURABLE, date_at, day_of
 from schedulo.clock import EPOCH
-from schedulo.ledger.tables import accounts, deliveries
+from schedulo.ledger.tables import accounts, deliveries, writes
 from schedulo.ledger.warehouse import warehouse_of
 from schedulo.measures import Availability
-from schedulo.model import Account, Content, Format, Platform
+from schedulo.model import Account, Content, Format, Platform, Position, WriteState
 from schedulo.platforms.after import Out
 from schedulo.platforms.measure import Day
 from schedulo.settings import Settings
@@ -133,11 +133,23 @@ def young(connection: sa.Connection, account: Account, now_ms: int, settings: Se
 
 
 def outs(connection: sa.Connection, posts: Iterable[Post]) -> dict[str, Out]:
-    """What the platform's flows are told of posts, by key."""
+    """What the platform's flows are told of posts, by key; with what their commits came to, since Facebook
+    knows a video by another id than its post."""
     since = {post.key: post.published_ms for post in posts}
     columns = deliveries.c.id, deliveries.c.remote_id, deliveries.c.content
-    rows = connection.execute(sa.select(*columns).where(deliveries.c.id.in_(list(since))))
-    return {row.id: Out(row.id, row.remote_id, Content.from_json(row.content), since[row.id]) for row in rows}
+    rows = connection.execute(sa.select(*columns).where(deliveries.c.id.in_(list(since)))).all()
+    values: dict[str, dict[str, Any]] = {row.id: {} for row in rows}
+    w = writes.c
+    for write in connection.execute(
+        sa.select(w.delivery_id, w.name, w.value).where(
+            w.delivery_id.in_(list(values)), w.state == WriteState.ACCEPTED, w.position != Position.AFTER
+        )
+    ):
+        values[write.delivery_id][write.name] = write.value
+    return {
+        row.id: Out(row.id, row.remote_id, Content.from_json(row.content), since[row.id], values[row.id])
+        for row in rows
+    }
 
 
 def _first(post: Post, account: Account) -> date:

@@ -98,8 +98,9 @@ def ask(graph: Graph, name: str, request: Callable[[Sequence[str]], Request], na
 
 
 def _refusal(native: str, availability: Availability, words: str) -> Reading:
-    reason = f"Meta says: {words}" if words else "Meta refuses it"
-    return Reading(native, availability=availability, reason=reason)
+    said = re.sub(r"(following values).*", r"\1 ...", words) or "no words"
+    about = f"Meta refuses {native}" if native else "Meta tells no numbers of it"
+    return Reading(native, availability=availability, reason=f"{about}: {said}")
 
 
 def _whole(graph: Graph, answer: Mapping[str, Any]) -> PlatformError:

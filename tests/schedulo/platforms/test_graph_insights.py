@@ -74,7 +74,7 @@ def test_a_metric_that_is_named_is_dropped_and_the_others_asked_for_once_more(wo
     assert asked == [list(NAMES), rest]
     assert set(found.rows) == set(rest)
     assert found.refused["c"].availability is Availability.RETIRED
-    assert words in found.refused["c"].reason
+    assert "refuses c: (#100)" in found.refused["c"].reason
 
 
 @pytest.mark.parametrize("error", [NOT_VALID, UNKNOWN], ids=["no name", "unknown error"])
