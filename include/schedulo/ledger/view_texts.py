@@ -53,9 +53,17 @@ _ACCOUNT = (
     _text("platform", "instagram, tiktok, x or facebook"),
 )
 
+
+def _telling(row: str) -> str:
+    """Rows that say what a number is now, or that it is withheld. Of what ended, is gone or was not read the
+    last number stays."""
+    return f"({row}.value IS NOT NULL OR {row}.availability IN ('too_few', 'no_permission', 'retired'))"
+
+
 POST_PERFORMANCE = View(
     "post_performance",
-    "One row for each post: what it is, and its newest numbers. Where the platform told none, it is empty.",
+    "One row for each post: what it is, and its newest numbers. A number is empty where the platform told "
+    "none, or withholds it since. Of a post that is gone, and of a metric that ended, the last number stays.",
     (
         _text("post_key", "the delivery's id, as in Deliveries in Airtable"),
         *_ACCOUNT,
@@ -137,13 +145,13 @@ WITH known AS (
             (SELECT newest.value FROM (
                 SELECT * FROM (
                     SELECT d.value, d.collected_at AS read_at FROM analytics.post_metrics_daily d
-                    WHERE d.post_key = p.post_key AND d.metric = c.metric AND d.value IS NOT NULL
+                    WHERE d.post_key = p.post_key AND d.metric = c.metric AND {_telling("d")}
                     ORDER BY d.date DESC LIMIT 1
                 ) AS ended
                 UNION ALL
                 SELECT * FROM (
                     SELECT r.value, r.read_at FROM analytics.post_readings r
-                    WHERE r.post_key = p.post_key AND r.metric = c.metric AND r.value IS NOT NULL
+                    WHERE r.post_key = p.post_key AND r.metric = c.metric AND {_telling("r")}
                     ORDER BY r.read_at DESC LIMIT 1
                 ) AS young
             ) AS newest ORDER BY newest.read_at DESC LIMIT 1) AS value

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from schedulo.ledger.database import Ledger
+from schedulo.measures import Availability
 from tests.schedulo.analytics.figures import FIRST, Figures, Told
 
 TOO_FEW = ("too_few", "fewer than 5 people saw it")
@@ -73,6 +74,19 @@ def test_engagement_is_the_sum_of_what_the_platform_has_and_unknown_where_a_part
     (row,) = figures.rows("post_performance")
     found = row["engagement"], row["engagement_by_reach"], row["engagement_by_views"]
     assert found == (engagement, by_reach, by_views)
+
+
+@pytest.mark.parametrize("word", [word for word in Availability if word is not Availability.MEASURED])
+def test_the_last_number_stays_unless_the_platform_withholds_it_since(
+    figures: Figures, word: Availability
+) -> None:
+    figures.account("x:1")
+    figures.post("a")
+    figures.daily("a", "likes", {0: 4, 1: (word.value, "why")})
+    figures.daily("a", "comments", {0: 1, 1: 2})
+    (row,) = figures.rows("post_performance")
+    withheld = word in (Availability.TOO_FEW, Availability.NO_PERMISSION, Availability.RETIRED)
+    assert (row["likes"], row["engagement"]) == ((None, None) if withheld else (4, 6))
 
 
 def test_numbers_after_a_week_are_those_of_the_seventh_day(figures: Figures) -> None:
