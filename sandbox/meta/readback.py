@@ -200,7 +200,9 @@ class Reading:
                 else None,
                 "timestamp": iso(medium.created_at),
                 "comments_count": len(medium.comments),
-                "like_count": 0,
+                "like_count": growth.total(
+                    medium.media_id, "likes", self.world.now() - medium.created_at, medium.scale
+                ),
                 "children": {"data": [values(c) for c in medium.children]} if medium.children else None,
                 "comments": {"data": [_comment(c) for c in reversed(medium.comments)]},
             }

@@ -193,8 +193,7 @@ def _post(page: Page, out: Out, refused: Refused) -> Flow:
             post_id = yield from _post_id(page, out, video_id)
             told |= yield from _insights(f"insights-{out.key}", page, f"{post_id}/insights", of_post)
         if of_video:
-            edge = f"{video_id}/video_insights"
-            told |= yield from _insights(f"video-{out.key}", page, edge, of_video)
+            told |= yield from _of_video(page, out, video_id, of_video, alone=not of_post)
     except _NotThere:
         return None
     return [known[metric.name] or told[metric.name] for metric in metrics]
@@ -212,6 +211,16 @@ def _insights(name: str, page: Page, edge: str, metrics: Sequence[Metric]) -> Fl
     if answers.missing is not None:
         raise _NotThere
     return {metric.name: insights.reading(metric, answers) for metric in metrics}
+
+
+def _of_video(page: Page, out: Out, video_id: str, metrics: Sequence[Metric], *, alone: bool) -> Flow:
+    """`alone`: nothing else speaks for the post, so that it is not there where its video is not."""
+    try:
+        return (yield from _insights(f"video-{out.key}", page, f"{video_id}/video_insights", metrics))
+    except _NotThere:
+        if alone:
+            raise
+        return {reading.metric: reading for reading in untold(metrics, *insights.HIDDEN)}
 
 
 def _video_id(page: Page, out: Out) -> Flow:

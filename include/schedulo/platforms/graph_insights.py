@@ -296,6 +296,8 @@ def read_posts(
             else:
                 told[out.key] = answer
         known |= _learned(posts, told)
+        if 1 < len(errors) == len(told) + len(missing):
+            raise errors[0]
     if missing:
         there = yield from _guarded(look(missing))
         if isinstance(there, _Failed) and unreadable(there.error):

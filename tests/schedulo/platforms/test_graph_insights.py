@@ -252,6 +252,19 @@ def test_where_no_post_can_be_read_the_error_is_raised() -> None:
     assert error.value.kind is Kind.NOT_UNDERSTOOD
 
 
+def test_a_platform_in_trouble_is_not_asked_about_every_post() -> None:
+    asked = []
+
+    def down(effect: Any) -> Response:
+        asked.append(effect)
+        return refusal(UNKNOWN, 500)
+
+    with pytest.raises(PlatformError) as error:
+        told_of(ig_job(), images(50), down)
+    assert error.value.kind is Kind.PLATFORM_DOWN
+    assert len(asked) == 2 * IN_THE_DARK
+
+
 def test_an_error_about_the_account_ends_it() -> None:
     limited = lambda _effect: refusal({"code": 80002, "message": "too many calls"})  # noqa: E731
     with pytest.raises(PlatformError) as error:

@@ -198,6 +198,15 @@ def test_a_video_that_is_known_by_its_own_id_alone_is_found(accounts: RunningSan
     assert numbers(told.posts[post.key]) == true(accounts, PAGE, post)
 
 
+def test_a_video_that_is_hidden_costs_its_post_nothing(accounts: RunningSandbox) -> None:
+    [post] = lay_out(accounts, PAGE, Format.VIDEO)
+    accounts.fault(service="facebook", route="video_insights", mode="unreadable:page")
+    told, _ = read(accounts, PAGE, [post])
+    assert missing(told.posts[post.key]) == {
+        Availability.FAILED: {"total_video_views", "total_video_views_unique"}
+    }
+
+
 def test_stories_end_and_need_viewers(accounts: RunningSandbox) -> None:
     [post] = lay_out(accounts, IG_FB, Format.STORY, scale=0)
     told, _ = read(accounts, IG_FB, [post])
