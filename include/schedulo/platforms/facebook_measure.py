@@ -61,7 +61,8 @@ def _of_reel(
 
 
 def _of_day(name: str, native: str, description: str, kind: Kind = Kind.DAY) -> Metric:
-    return Metric(Platform.FACEBOOK, Subject.ACCOUNT, name, native, kind, description, INSIGHTS, by_date=True)
+    described = f"{description}, by Meta's day of that date"
+    return Metric(Platform.FACEBOOK, Subject.ACCOUNT, name, native, kind, described, INSIGHTS, by_date=True)
 
 
 def _level(name: str, native: str, description: str) -> Metric:
@@ -76,7 +77,9 @@ ON_POSTS = (
     _of_post(Core.SHARES, "post_activity_by_action_type.share", "How often it was shared"),
     _of_post(Core.CLICKS, "post_clicks", "Clicks anywhere on it"),
     *(
-        _of_post(f"reactions_{kind}", f"post_reactions_{kind}_total", f"Reactions of the kind {kind!r}")
+        _of_post(
+            f"post_reactions_{kind}_total", f"post_reactions_{kind}_total", f"Reactions of the kind {kind}"
+        )
         for kind in REACTIONS
     ),
     _of_post("post_video_views", "post_video_views", "How often its video was played for 3 seconds", VIDEO),
@@ -121,16 +124,10 @@ LEVELS = (
     _level("fan_count", "fan_count", "People who like the Page"),
 )
 DAYS = (
-    _of_day(Core.VIEWS, "page_media_view", "How often its content was shown or played on Meta's day"),
-    _of_day(
-        Core.REACH, "page_total_media_view_unique", "How many people saw any of its content on Meta's day"
-    ),
-    _of_day(
-        "page_post_engagements",
-        "page_post_engagements",
-        "Reactions, comments, shares and clicks",
-    ),
-    _of_day("page_follows", "page_follows", "Followers at the end of Meta's day", Kind.LEVEL),
+    _of_day(Core.VIEWS, "page_media_view", "How often its content was shown or played"),
+    _of_day(Core.REACH, "page_total_media_view_unique", "How many people saw any of its content"),
+    _of_day("page_post_engagements", "page_post_engagements", "Reactions, comments, shares and clicks"),
+    _of_day("page_follows", "page_follows", "Followers at the day's end", Kind.LEVEL),
     _of_day("page_daily_follows", "page_daily_follows", "How often people began to follow it"),
     _of_day("page_daily_follows_unique", "page_daily_follows_unique", "People who began to follow it"),
     _of_day("page_daily_unfollows_unique", "page_daily_unfollows_unique", "People who ceased to follow it"),
