@@ -40,8 +40,8 @@ down: $(READY) ## stop what `make up` started
 	$(BIN)/python -m sandbox.demo down
 
 test: lint ## everything that must pass; the tests wait more than they work
-	$(BIN)/python -m pytest -n 4 -m "not slow and not whole"
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow and not whole"
+	$(BIN)/python -m pytest -n 6 --dist worksteal -m "not slow and not whole"
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "slow and not whole"
 
 test-fast: $(READY) ## on SQLite, without real Airflow processes and long scripts; about 3 minutes
 	$(BIN)/python -m pytest -n 6 --dist worksteal -m "not slow and not whole and not postgres"

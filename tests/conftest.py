@@ -14,6 +14,16 @@ from sandbox.running import RunningSandbox, running_sandbox
 LOOPBACK_NAMES = ("localhost", "")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take minutes come first, the longest at the head: none begins when all others are done."""
+    items.sort(key=_minutes, reverse=True)
+
+
+def _minutes(item: pytest.Item) -> float:
+    mark = item.get_closest_marker("slow")
+    return float(mark.kwargs.get("minutes", 0)) if mark else 0.0
+
+
 class NetworkClosed(Exception):
     """A test tried to reach something outside this machine."""
 

@@ -40,7 +40,7 @@ host all postgres 127.0.0.1/32 trust
 host all all      127.0.0.1/32 scram-sha-256
 """
 
-pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow(minutes=5), pytest.mark.postgres, pytest.mark.timeout(900)]
 
 
 @dataclass

@@ -8,18 +8,19 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow(minutes=5), pytest.mark.timeout(600)]
 COMMAND = [sys.executable, "-m", "sandbox.demo"]
 
 
-@pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    return {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+def environment_of(home: Path) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "HOME": str(home)}
 
 
 def left_running(home: Path) -> list[str]:
@@ -34,24 +35,47 @@ def left_running(home: Path) -> list[str]:
     return found
 
 
-def test_the_demo_publishes_every_post_once(environment: dict[str, str], tmp_path: Path) -> None:
-    result = tmp_path / "result.json"
+@dataclass
+class Shown:
+    """What a demo that ran to its end said and left."""
+
+    said: str
+    result: dict[str, Any]
+    left: list[str]
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
+    home = tmp_path_factory.mktemp("demo")
+    result = home / "result.json"
+    environment = environment_of(home)
     done = subprocess.run([*COMMAND, "--json", result], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    found = json.loads(result.read_text())
-    assert [len(one["received"]) for one in found["results"]] == [1] * found["planned"]
-    assert all(one["tries"] == 2 for one in found["results"] if one["trouble"])
-    assert {one["platform"] for one in found["results"]} == {"instagram", "tiktok", "x", "facebook"}
-    last = done.stdout.strip().splitlines()[-1]
-    assert last == found["last_line"]
+    return Shown(done.stdout, json.loads(result.read_text()), left_running(home))
+
+
+def test_the_demo_publishes_every_post_once(shown: Shown) -> None:
+    results = shown.result["results"]
+    assert [len(one["received"]) for one in results] == [1] * shown.result["planned"]
+    assert {one["platform"] for one in results} == {"instagram", "tiktok", "x", "facebook"}
+
+
+def test_what_met_trouble_went_out_with_the_second_try(shown: Shown) -> None:
+    assert all(one["tries"] == 2 for one in shown.result["results"] if one["trouble"])
+
+
+def test_the_last_line_says_how_it_went(shown: Shown) -> None:
+    last = shown.said.strip().splitlines()[-1]
+    assert last == shown.result["last_line"]
     assert re.fullmatch(r"published (\d+) of \1 · duplicates 0 · worst lateness \d+\.\d{3} s", last)
-    assert left_running(tmp_path) == []
 
 
-def test_the_demo_leaves_nothing_behind_when_it_is_stopped(
-    environment: dict[str, str], tmp_path: Path
-) -> None:
-    with subprocess.Popen(COMMAND, env=environment, stdout=subprocess.PIPE, text=True) as demo:
+def test_the_demo_leaves_nothing_behind_when_it_is_over(shown: Shown) -> None:
+    assert shown.left == []
+
+
+def test_the_demo_leaves_nothing_behind_when_it_is_stopped(tmp_path: Path) -> None:
+    with subprocess.Popen(COMMAND, env=environment_of(tmp_path), stdout=subprocess.PIPE, text=True) as demo:
         assert demo.stdout is not None
         assert demo.stdout.readline().startswith("Setting up")
         demo.send_signal(signal.SIGINT)

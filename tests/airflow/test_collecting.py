@@ -26,7 +26,7 @@ from tests.airflow.test_operator import BASE, TOKEN, wait_for
 from tests.schedulo.delivery.conftest import Books
 from tests.schedulo.planning.conftest import SCOPES
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(minutes=4)
 
 DAG = "collect_analytics"
 NAME_ONLY = [{"name": "Name", "type": "singleLineText"}]

@@ -30,7 +30,7 @@ from tests.receivers import Mailbox, Web, running_mailbox, running_web
 from tests.schedulo.media.corpus import picture_bytes
 from tests.schedulo.planning.conftest import SCOPES
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(minutes=7)
 
 BASE = "appSandbox0000001"
 TOKEN = "patSandbox"
