@@ -191,13 +191,13 @@ class _Work:
         closing = await self.closing(on)
         if closing.is_open:
             return
-        for chunk in chunks(await self.see(posts.wanted_on, self.account, on, self.means.settings)):
-            await self.do(settling.settle, closing, chunk)
+        await self.settle(closing, await self.see(posts.wanted_on, self.account, on, self.means.settings))
         missed = [
             closing.missed(one) for one in self.catalogue.of_account if one not in self.catalogue.by_date
         ]
         numbers = [Number(self.account.key, reading, None) for reading in missed]
-        await self.do(_keep_account, on, numbers, self.catalogue)
+        if numbers:
+            await self.do(_keep_account, on, numbers, self.catalogue)
 
     async def account_day(self, on: date, *, explicit: bool = False) -> None:
         """The account's own numbers of a day: as they stand while its time lasts, by date at any time."""
@@ -216,10 +216,18 @@ class _Work:
         closing = await self.closing(on)
         if not closing.is_open:
             return
-        due: list[Post] = []
-        for chunk in chunks(await self.see(posts.wanted_on, self.account, on, self.means.settings)):
-            due += await self.do(settling.settle, closing, chunk)
-        await self.ask(due, closing)
+        wanted = await self.see(posts.wanted_on, self.account, on, self.means.settings)
+        await self.ask(await self.settle(closing, wanted), closing)
+
+    async def settle(self, closing: Closing, about: Sequence[Post]) -> list[Post]:
+        """Keep what is known of posts on a day; answers those that are to be asked for."""
+        lacking: list[Post] = []
+        for chunk in chunks(about):
+            settled = await self.see(settling.settle, closing, chunk)
+            if settled.numbers:
+                await self.do(settling.keep, closing, chunk, settled.numbers)
+            lacking += settled.lacking
+        return lacking
 
     async def ask(self, due: Sequence[Post], closing: Closing | None) -> None:
         """Ask for posts and keep what is told; with `closing`, make it the day's numbers."""
@@ -232,7 +240,7 @@ class _Work:
             for chunk in chunks(answering):
                 await self.do(readings.keep, chunk, told, self.now_ms)
                 if closing is not None:
-                    await self.do(settling.settle, closing, chunk)
+                    await self.settle(closing, chunk)
 
         probes = self.platform.memory.probes(due)
         first = {post.key for post in probes}
@@ -243,8 +251,10 @@ class _Work:
             await self.platform.of_posts(_batches(outs, self.platform.measure.batch), self.now_ms, answered)
 
     async def finish(self, id_: str, problem: str) -> None:
-        refused = await self.do(self.platform.memory.keep, self.now_ms)
-        self.lines += [f"{self.account.platform} refuses {one.metric}: {one.reason}" for one in refused]
+        memory = self.platform.memory
+        if memory.has_news:
+            refused = await self.do(memory.keep, self.now_ms)
+            self.lines += [f"{self.account.platform} refuses {one.metric}: {one.reason}" for one in refused]
         await self.do(_end, id_, self.collected(), self.now_ms, problem)
 
     def collected(self) -> Collected:

@@ -80,6 +80,11 @@ class Memory:
                     self.refused[where] = one
                     self._learned[where] = one
 
+    @property
+    def has_news(self) -> bool:
+        """There is something to keep."""
+        return bool(self._learned or self._told & self.stale)
+
     def keep(self, connection: sa.Connection, now_ms: int) -> list[Reading]:
         """Keep what was learned; answers what is refused for the first time."""
         table = warehouse_of(connection).refusals

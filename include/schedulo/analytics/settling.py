@@ -57,8 +57,18 @@ class Closing:
         return Reading(metric, None, Availability.MISSED, self.why_missed)
 
 
-def settle(connection: sa.Connection, closing: Closing, posts: Sequence[Post]) -> list[Post]:
-    """Keep the numbers of the day as far as they are known; answers the posts that are to be asked for."""
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What follows from what was read."""
+
+    numbers: Sequence[Number]
+    """They are to be kept."""
+    lacking: Sequence[Post]
+    """They are to be asked for."""
+
+
+def settle(connection: sa.Connection, closing: Closing, posts: Sequence[Post]) -> Settled:
+    """What is known of posts on the day, and is not kept yet. It only reads."""
     facts = Facts.of_posts(connection)
     there = daily.kept(connection, facts, [post.key for post in posts], closing.on)
     wanted: dict[str, list[str]] = {}
@@ -71,28 +81,34 @@ def settle(connection: sa.Connection, closing: Closing, posts: Sequence[Post]) -
         if lacking:
             wanted[post.key] = lacking
     if not wanted:
-        return []
+        return Settled((), ())
     concerned = [post for post in posts if post.key in wanted]
     found = _chosen(connection, closing, concerned, wanted)
     _fall_back(connection, closing, found)
-    numbers = list(found.values())
-    if not closing.is_open:
-        numbers += [
-            Number(key, closing.missed(metric), None)
-            for key, metrics in wanted.items()
-            for metric in metrics
-            if (key, metric) not in found and (key, metric) not in there
+    if closing.is_open:
+        due = [
+            post
+            for post in concerned
+            if not post.is_over(closing.day)
+            and any(_asks_again(found.get((post.key, metric))) for metric in wanted[post.key])
         ]
-    first_days = {post.key: post.published_on for post in concerned}
-    daily.keep(connection, facts, closing.on, numbers, closing.catalogue.post_kinds, first_days)
-    if not closing.is_open:
-        return []
-    return [
-        post
-        for post in concerned
-        if not post.is_over(closing.day)
-        and any(_asks_again(found.get((post.key, metric))) for metric in wanted[post.key])
+        return Settled(list(found.values()), due)
+    missed = [
+        Number(key, closing.missed(metric), None)
+        for key, metrics in wanted.items()
+        for metric in metrics
+        if (key, metric) not in found and (key, metric) not in there
     ]
+    return Settled([*found.values(), *missed], ())
+
+
+def keep(
+    connection: sa.Connection, closing: Closing, posts: Sequence[Post], numbers: Sequence[Number]
+) -> None:
+    """Keep numbers of the day."""
+    first_days = {post.key: post.published_on for post in posts}
+    kinds = closing.catalogue.post_kinds
+    daily.keep(connection, Facts.of_posts(connection), closing.on, numbers, kinds, first_days)
 
 
 def _asks_again(number: Number | None) -> bool:
