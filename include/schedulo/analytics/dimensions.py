@@ -75,7 +75,7 @@ def refresh(connection: sa.Connection, now_ms: int, most: int | None = None) -> 
     if not moved and (seen.count, seen.sum_ms, seen.catalogue) == (*found, catalogue):
         _calendar(connection, house, now_ms)
         return True
-    changed = _changed(connection, house, seen.until_ms)
+    changed = _changed(connection, house, seen.until_ms, most)
     taken = changed[:most]
     ids = [row.id for row in taken]
     if moved:
@@ -119,16 +119,21 @@ def _fingerprint(connection: sa.Connection, until_ms: int) -> tuple[int, int]:
     return count, int(sum_ms)
 
 
-def _changed(connection: sa.Connection, house: Warehouse, until_ms: int) -> list[Any]:
-    """The ids of posts that are new or changed, longest ago first."""
-    query = sa.select(_D.id, _D.updated_ms).where(*_lately(until_ms)).order_by(_D.updated_ms, _D.id)
-    rows = list(connection.execute(query))
+def _changed(connection: sa.Connection, house: Warehouse, until_ms: int, most: int | None) -> list[Any]:
+    """Posts that are new or changed, longest ago first; no more are looked for than one beyond `most`."""
     p = house.posts.c
-    known: dict[str, datetime] = {}
-    for ids in _chunks([row.id for row in rows]):
-        query = sa.select(p.post_key, p.updated_at).where(p.post_key.in_(ids))
-        known |= {row.post_key: row.updated_at for row in connection.execute(query)}
-    return [row for row in rows if known.get(row.id) != _instant(row.updated_ms)]
+    query = sa.select(_D.id, _D.updated_ms).where(*_lately(until_ms)).order_by(_D.updated_ms, _D.id)
+    found: list[Any] = []
+    after: sa.ColumnElement[bool] = sa.true()
+    while most is None or len(found) <= most:
+        rows = connection.execute(query.where(after).limit(AT_ONCE)).all()
+        if not rows:
+            break
+        same = sa.select(p.post_key, p.updated_at).where(p.post_key.in_([row.id for row in rows]))
+        known = {row.post_key: row.updated_at for row in connection.execute(same)}
+        found += [row for row in rows if known.get(row.id) != _instant(row.updated_ms)]
+        after = sa.tuple_(_D.updated_ms, _D.id) > (rows[-1].updated_ms, rows[-1].id)
+    return found
 
 
 def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
