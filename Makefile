@@ -15,7 +15,7 @@ UV_PIP_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.1
 	--custom-compile-command "make pins" pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-fast test-all lint bench chaos pins
+.PHONY: help setup demo up down report test test-fast test-all lint bench chaos pins
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,9 @@ up: $(READY) ## the same, left running: Airflow's page, its login, the sandbox
 
 down: $(READY) ## stop what `make up` started
 	$(BIN)/python -m sandbox.demo down
+
+report: $(READY) ## one page on what was published and what came of it: of `make up`, else of the settings' ledger
+	@$(BIN)/python -m sandbox.demo report
 
 test: lint ## everything that must pass; the tests wait more than they work
 	$(BIN)/python -m pytest -n 6 --dist worksteal -m "not slow and not whole"

@@ -24,9 +24,19 @@ async def media(
     await app()(scope, receive, send)
 
 
+async def reports(
+    scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+) -> None:
+    """The reports, built like the media route."""
+    from web.reports import app
+
+    await app()(scope, receive, send)
+
+
 class ScheduloPlugin(AirflowPlugin):
     name = "schedulo"
     fastapi_apps: ClassVar[list[dict[str, Any]]] = [
-        {"app": media, "url_prefix": "/schedulo/media", "name": "Schedulo media"}
+        {"app": media, "url_prefix": "/schedulo/media", "name": "Schedulo media"},
+        {"app": reports, "url_prefix": "/schedulo/reports", "name": "Schedulo reports"},
     ]
     deadline_references: ClassVar[list[Any]] = [ScheduledRun]

@@ -38,6 +38,8 @@ class Settings:
     """The folder of what has no other place."""
     media_dir: str = ""
     """Where media are kept by hash; empty: `home`/media."""
+    reports_dir: str = ""
+    """Where the last reports are kept as pages; empty: `home`/reports."""
     media_base_url: str = ""
     """Public address of the media route; empty: formats that need one are refused."""
     media_key: str = ""
@@ -239,6 +241,10 @@ class Settings:
         if platform is Platform.FACEBOOK and self.facebook_photo_mb != 10:
             chosen["photo_mb"] = self.facebook_photo_mb
         return chosen
+
+    @property
+    def reports(self) -> Path:
+        return Path(self.reports_dir) if self.reports_dir else Path(self.home) / "reports"
 
     @property
     def media(self) -> Path:

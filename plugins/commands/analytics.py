@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from commands import report
 from commands.failure import CommandError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def register(subparsers: Any) -> None:
     copy = verbs.add_parser("copy", help="a SQLite file of the numbers, without the ledger")
     copy.add_argument("file", metavar="FILE", type=Path)
     copy.set_defaults(run=_copy)
+    report.add(verbs)
 
 
 def _date(text: str) -> date:

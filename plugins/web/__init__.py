@@ -1,1 +1,1 @@
-"""Web applications that the Airflow plugin mounts. They import no Airflow and can be served alone."""
+"""Web applications that the Airflow plugin mounts. But for `login` they import no Airflow."""

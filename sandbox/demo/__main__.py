@@ -1,4 +1,5 @@
-"""`python -m sandbox.demo`: the show. `... up` leaves it running in the background, `... down` ends that."""
+"""`python -m sandbox.demo`: the show. `... up` leaves it running in the background, `... down` ends that;
+`... report` makes a report, of what runs there where something does."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from rich.console import Console
 
 from sandbox.demo import scene, show
 from sandbox.demo.stage import Stage
-from sandbox.stack import ROOT
+from sandbox.stack import ROOT, Stack
 
 RUN = ROOT / ".run"
 HOME = RUN / "up"
@@ -32,7 +33,7 @@ PLAIN_WIDTH = 160
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sandbox.demo", description=__doc__)
-    parser.add_argument("verb", nargs="?", default="show", choices=["show", "up", "down", "serve"])
+    parser.add_argument("verb", nargs="?", default="show", choices=["show", "up", "down", "serve", "report"])
     parser.add_argument("--json", type=Path, help="write the result here as well")
     return parser.parse_args()
 
@@ -137,6 +138,13 @@ def down(console: Console) -> int:
     return 0
 
 
+def report() -> int:
+    """The report of the scene that `up` left running; without one, of the ledger that the settings name."""
+    command = [str(Path(sys.executable).parent / "schedulo"), "analytics", "report"]
+    environment = Stack(HOME, "").env() if _running() is not None else None
+    return subprocess.run(command, env=environment, check=False).returncode
+
+
 def _running() -> psutil.Process | None:
     """The process that `up` left, if it is still that one."""
     try:
@@ -167,6 +175,8 @@ def main() -> int:
             return up(console)
         case "serve":
             return serve(console)
+        case "report":
+            return report()
         case _:
             return down(console)
 

@@ -24,6 +24,8 @@ FILES = sorted((ROOT / "dags").glob("*.py"))
 PUBLISHING = ("publish_due_posts", "publish_now")
 TAGS = {"analytics", "publishing", "incidents", "accounts", "maintenance", "reports"}
 LONGEST = 80
+SETTINGS = {"schedulo", "schedulo.settings", "schedulo.model", "schedulo.words"}
+"""What reading a setting takes: plain modules, in milliseconds."""
 
 # What Airflow's own names need is loaded first; the rest is the DAG file's doing. Each file is run by a
 # process of its own, which begins where that one stands.
@@ -128,7 +130,8 @@ def test_no_file_imports_anything_heavy(tmp_path: Path) -> None:
     new = dict(json.loads(answer) for _, mark, answer in answers if mark)
     light = {"operators", *sys.stdlib_module_names}
     heavy = {
-        file: [name for name in names if name.partition(".")[0] not in light] for file, names in new.items()
+        file: [name for name in names if name.partition(".")[0] not in light and name not in SETTINGS]
+        for file, names in new.items()
     }
     assert heavy == {str(file): [] for file in FILES}
 

@@ -101,7 +101,7 @@ def _latest(connection: sa.Connection, post_keys: Sequence[str]) -> Iterator[Lat
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """A span of days beside as many days before it. None: not known, or not to be compared."""
+    """A number beside one of earlier, of as many days or at one instant. None: it is not known."""
 
     now: float | None
     before: float | None
@@ -122,32 +122,18 @@ class Series:
     """One number of an account by day; a day that is not known is not in it."""
 
     days: Mapping[date, float]
-    begins: date | None = None
-    """Of what is added: there was nothing to add to before this day."""
 
-    def change(self, end: date, days: int) -> float | None:
-        """Of what stands: how much it rose within the days that end with `end`."""
-        now, before = self.days.get(end), self.days.get(end - days * _DAY)
-        return None if now is None or before is None else now - before
+    def stand(self, end: date, days: int) -> Trend:
+        """Of what stands: at the end of `end`, beside so many days before."""
+        return Trend(self.days.get(end), self.days.get(end - days * _DAY))
 
     def total(self, end: date, days: int) -> float | None:
-        """Of what is added: the sum of the days that end with `end`. Of the day before them nothing may be
-        open either: what was missed then was found, and counted, on the next."""
-        start = end - (days - 1) * _DAY
-        wanted = [start + number * _DAY for number in range(days)]
-        if any(day not in self.days for day in wanted) or not self._known_before(start):
-            return None
-        return sum(self.days[day] for day in wanted)
-
-    def _known_before(self, start: date) -> bool:
-        return start == self.begins or start - _DAY in self.days
-
-    def changes(self, end: date, days: int) -> Trend:
-        """`change` beside that of the days before."""
-        return Trend(self.change(end, days), self.change(end - days * _DAY, days))
+        """Of what is added: the sum of the days that end with `end`."""
+        wanted = [end - number * _DAY for number in range(days)]
+        return sum(self.days[day] for day in wanted) if all(day in self.days for day in wanted) else None
 
     def totals(self, end: date, days: int) -> Trend:
-        """`total` beside that of the days before."""
+        """`total`, beside that of as many days before."""
         return Trend(self.total(end, days), self.total(end - days * _DAY, days))
 
 
@@ -194,9 +180,7 @@ def growth(connection: sa.Connection, since: date, until: date) -> list[Growth]:
     accounts = w.accounts.c
     for row in connection.execute(sa.select(w.accounts).order_by(accounts.platform, accounts.name)):
         key = row.account_key
-        begins = first.get(key)
-        days = {day for day in collected.get(key, set()) if begins is None or day >= begins}
-        known = {metric: _known(flows[key][metric], days) for metric in POST_CORE}
+        known = {metric: _known(flows[key][metric], collected[key], first.get(key)) for metric in POST_CORE}
         known_followers = followers.get(key, {})
         if not collected.get(key) and not known_followers:
             continue
@@ -206,10 +190,9 @@ def growth(connection: sa.Connection, since: date, until: date) -> list[Growth]:
                 platform=row.platform,
                 name=row.name,
                 followers=Series(known_followers),
-                views=Series(known[Core.VIEWS], begins),
+                views=Series(known[Core.VIEWS]),
                 engagements=Series(
-                    _together([known[metric] for metric in ENGAGEMENT if flows[key][metric].measured]),
-                    begins,
+                    _together([known[metric] for metric in ENGAGEMENT if flows[key][metric].measured])
                 ),
                 end=max(collected.get(key, ()), default=None),
                 read_at=read_at.get(key),
@@ -282,11 +265,17 @@ def _flows(
     return flows, read_at
 
 
-def _known(flow: _Flow, collected: set[date]) -> dict[date, float]:
-    """A day counts where the account was read to its end and none of its posts lacks the number."""
+def _known(flow: _Flow, collected: set[date], begins: date | None) -> dict[date, float]:
+    """A day counts where the account was read to its end and none of its posts lacks the number; and so must
+    the day before, unless there was no post yet: what that one lacked would have been counted on this."""
     if not flow.measured:
         return {}
-    return {day: flow.added.get(day, 0.0) for day in sorted(collected - flow.open_days)}
+    whole = collected - flow.open_days
+    return {
+        day: flow.added.get(day, 0.0)
+        for day in sorted(whole)
+        if day == begins or (day - _DAY in whole and (begins is None or day > begins))
+    }
 
 
 def _together(parts: Sequence[Mapping[date, float]]) -> dict[date, float]:

@@ -171,7 +171,7 @@ def _account_cells(item: Growth, today: date) -> dict[str, Any]:
     fresh = item.end is not None and (today - item.end).days <= STALE_DAYS
     views = engagements = followers = None
     if fresh and item.end is not None:
-        followers = item.followers.change(item.end, 7)
+        followers = item.followers.stand(item.end, 7).change
         views = item.views.total(item.end, 7)
         engagements = item.engagements.total(item.end, 7)
     numbers = (

@@ -101,7 +101,8 @@ def test_a_day_that_was_missed_leaves_its_weeks_without_a_sum(numbers: Numbers) 
     views = one(numbers).views
     assert MONDAY + 2 * DAY not in views.days
     assert views.total(MONDAY + 8 * DAY, 7) is None
-    # What the missed day got was counted on the next day, which is no day's own.
+    # What the missed day got was counted on the next one: that is not known either.
+    assert MONDAY + 3 * DAY not in views.days
     assert views.total(MONDAY + 9 * DAY, 7) is None
     assert views.total(MONDAY + 10 * DAY, 7) == 7
 
@@ -143,24 +144,32 @@ def test_a_number_without_one_to_compare_with_leaves_its_week_without_a_sum(numb
 
 def test_engagements_are_what_the_platform_tells_and_known_where_all_of_it_is(numbers: Numbers) -> None:
     numbers.post("a", "x:1", at(MONDAY))
-    for number, day in enumerate(days(MONDAY, 3)):
+    for number, day in enumerate(days(MONDAY, 4)):
         numbers.day("a", day, likes=10 * number, shares="failed" if number == 1 else number)
-    numbers.collected("x:1", *days(MONDAY, 3))
-    assert one(numbers).engagements.days == {MONDAY: 0, MONDAY + 2 * DAY: 12}
+    numbers.collected("x:1", *days(MONDAY, 4))
+    assert one(numbers).engagements.days == {MONDAY: 0, MONDAY + 3 * DAY: 11}
 
 
 def test_followers_are_compared_between_two_days_that_are_known(numbers: Numbers) -> None:
     for number in (0, 7, 9, 14):
         numbers.account_day("x:1", MONDAY + number * DAY, followers=100 + number * number)
     followers = one(numbers).followers
-    assert followers.change(MONDAY + 14 * DAY, 7) == 14 * 14 - 49
-    assert followers.change(MONDAY + 9 * DAY, 7) is None
-    trend = followers.changes(MONDAY + 14 * DAY, 7)
-    assert (trend.now, trend.before, trend.change, trend.percent) == (147, 49, 98, 200)
+    assert followers.stand(MONDAY + 9 * DAY, 7).change is None
+    trend = followers.stand(MONDAY + 14 * DAY, 7)
+    assert (trend.now, trend.before, trend.change) == (296, 149, 147)
+    assert trend.percent == 100 * 147 / 149
 
 
-def test_nothing_is_said_in_percent_of_nothing(numbers: Numbers) -> None:
-    for number in (0, 7, 14):
-        numbers.account_day("x:1", MONDAY + number * DAY, followers=100 if number < 14 else 110)
-    trend = one(numbers).followers.changes(MONDAY + 14 * DAY, 7)
-    assert (trend.now, trend.before, trend.change, trend.percent) == (10, 0, 10, None)
+def test_a_week_is_compared_with_the_week_before_and_nothing_is_said_in_percent_of_nothing(
+    numbers: Numbers,
+) -> None:
+    numbers.post("a", "x:1", at(MONDAY))
+    for number, day in enumerate(days(MONDAY, 22)):
+        numbers.day("a", day, views=100 if number < 14 else 100 + 10 * (number - 13))
+    numbers.collected("x:1", *days(MONDAY, 22))
+    views = one(numbers).views
+    trend = views.totals(MONDAY + 20 * DAY, 7)
+    assert (trend.now, trend.before, trend.change, trend.percent) == (70, 0, 70, None)
+    trend = views.totals(MONDAY + 21 * DAY, 7)
+    assert (trend.now, trend.before, trend.percent) == (70, 10, 600)
+    assert views.totals(MONDAY + 10 * DAY, 7).before is None  # there was no such week

@@ -1,0 +1,61 @@
+"""Airflow's login for pages of ours: who asks, may they see it, and where they log in.
+
+The only module here that imports Airflow. What it uses of it is no public interface: tests/plugins/
+test_reports_route.py sees whether it is still there.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.base_user import BaseUser as User
+from airflow.api_fastapi.auth.managers.models.resource_details import DagDetails
+from airflow.api_fastapi.core_api.security import bearer_scheme, get_user
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.responses import JSONResponse, RedirectResponse
+
+__all__ = ["NotLoggedIn", "User", "check_may_see", "send_to_login", "whoever_asks"]
+
+
+class NotLoggedIn(Exception):
+    """Nobody is logged in, or no longer."""
+
+
+async def whoever_asks(request: Request) -> User:
+    """The user of the request's token: in its Authorization header, else in Airflow's cookie. A dependency.
+
+    :raises NotLoggedIn: where there is none that counts
+    """
+    try:
+        return await get_user(request, None, await bearer_scheme(request))
+    except HTTPException:
+        raise NotLoggedIn from None
+
+
+def check_may_see(user: User, dag_id: str) -> None:
+    """Who may see a Dag may see what it made. It asks Airflow's database: not for an event loop.
+
+    :raises HTTPException: 403
+    """
+    if not get_auth_manager().is_authorized_dag(method="GET", user=user, details=DagDetails(id=dag_id)):
+        raise HTTPException(
+            403, f"You may not see the Dag {dag_id}. An administrator of Airflow can change that."
+        )
+
+
+def send_to_login(app: FastAPI, prefix: str) -> None:
+    """Let an application answer who is not logged in: browsers with the way to Airflow's login and back.
+
+    :param prefix: where Airflow mounts the application
+    """
+
+    @app.exception_handler(NotLoggedIn)
+    def answer(request: Request, _error: Exception) -> Response:
+        if "text/html" not in request.headers.get("accept", ""):
+            return JSONResponse({"detail": "Not authenticated"}, 401, {"WWW-Authenticate": "Bearer"})
+        airflow = str(request.scope.get("root_path", "")).removesuffix(prefix)
+        back = quote(request.url.path, safe="")
+        return RedirectResponse(
+            f"{airflow}/api/v2/auth/login?next={back}", 303, {"Cache-Control": "no-store"}
+        )

@@ -1,0 +1,61 @@
+"""Shows the reports that were kept, to who is logged in to Airflow and may see the Dag that makes them.
+
+Reports hold what strangers wrote. They are escaped where they are made; here the browser is told besides to
+run nothing, load nothing and stay out of frames.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, HTTPException
+from fastapi.responses import FileResponse, HTMLResponse, Response
+
+from schedulo.analytics.shelf import Shelf
+from schedulo.settings import settings
+from web.login import User, check_may_see, send_to_login, whoever_asks
+
+PREFIX = "/schedulo/reports"
+DAG_ID = "summarise_week"
+HEADERS = {
+    "Cache-Control": "private, no-cache",
+    # Airflow's pages live on the same origin: nothing here may act as one of them.
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action "
+    "'none'; frame-ancestors 'none'; sandbox allow-popups allow-popups-to-escape-sandbox",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+@cache
+def app() -> FastAPI:
+    """The application of this process's settings."""
+    return build(Shelf.of(settings()))
+
+
+def build(shelf: Shelf) -> FastAPI:
+    """An application that shows the reports of `shelf`."""
+    app = FastAPI(title="Schedulo reports", docs_url=None, redoc_url=None, openapi_url=None)
+    send_to_login(app, PREFIX)
+
+    def reader(user: Annotated[User, Depends(whoever_asks)]) -> None:
+        check_may_see(user, DAG_ID)
+
+    @app.api_route("/{name}", methods=["GET", "HEAD"], dependencies=[Depends(reader)])
+    def report(name: str) -> Response:
+        path = shelf.find(name)
+        if path is None:
+            raise HTTPException(404, "There is no such report; the last 60 are kept.")
+        return FileResponse(path, media_type="text/html; charset=utf-8", headers=HEADERS)
+
+    @app.get("/", dependencies=[Depends(reader)])
+    def every() -> Response:
+        rows = "".join(
+            f'<li><a href="{name}">{name.removesuffix(".html")}</a></li>' for name in shelf.names()
+        )
+        page = f"<!doctype html><html lang=en><title>Reports</title><h1>Reports</h1><ul>{rows}</ul>"
+        return HTMLResponse(page, headers=HEADERS)
+
+    return app
