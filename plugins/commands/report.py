@@ -52,7 +52,9 @@ def _report(arguments: argparse.Namespace) -> int:
         else:
             path = Shelf.of(chosen).keep(f"report-{made.until}.html", html)
     except OSError as error:
-        raise CommandError(f"The report could not be written to {error.filename}: {error.strerror}.") from None
+        raise CommandError(
+            f"The report could not be written to {error.filename}: {error.strerror}."
+        ) from None
     print(f"The report of {made.since} to {made.until} is {path}")
     if made.empty:
         print("Nothing is in it: no post went out in these days, and no number was read.")

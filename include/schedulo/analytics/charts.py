@@ -64,7 +64,7 @@ _DAY = timedelta(days=1)
 
 def lateness_bands(bands: Sequence[tuple[str, int]]) -> str:
     """How many posts were how late."""
-    with _figure("How late posts were", 1) as (figure, (axes,)):
+    with _figure(1) as (figure, (axes,)):
         labels, counts = zip(*bands, strict=True)
         bars = axes.barh(labels, counts, color=BLUE, height=0.68)
         axes.bar_label(bars, [f"{count:,}" if count else "" for count in counts], padding=3)
@@ -72,12 +72,12 @@ def lateness_bands(bands: Sequence[tuple[str, int]]) -> str:
         axes.set_xlim(0, max(counts) * 1.15 or 1)
         axes.xaxis.set_visible(False)
         axes.spines["bottom"].set_visible(False)
-    return _svg(figure, "How many posts were how late")
+    return _svg(figure, "How many posts were how late", "bands")
 
 
 def lateness_by_day(days: Sequence[tuple[date, Mapping[str, float]]], since: date, until: date) -> str:
     """By day: the lateness in seconds that so many of a hundred posts did not exceed."""
-    with _figure("Lateness by day", 1) as (figure, (axes,)):
+    with _figure(1) as (figure, (axes,)):
         names = list(days[0][1])
         styles = zip(names, (BLUE, SECOND, THIRD), ("-", "--", ":"), strict=False)
         for name, colour, dashes in styles:
@@ -92,12 +92,12 @@ def lateness_by_day(days: Sequence[tuple[date, Mapping[str, float]]], since: dat
         low, high = axes.get_ylim()
         axes.set_ylim(low, high * 3)
         _dates(axes, since, until)
-    return _svg(figure, "Lateness by day")
+    return _svg(figure, "Lateness by day", "days")
 
 
-def growth(name: str, followers: Series, views: Series, since: date, until: date) -> str:
-    """Followers of an account, and what its posts were viewed, by day."""
-    with _figure(name, 2) as (figure, (above, below)):
+def growth(key: str, name: str, followers: Series, views: Series, since: date, until: date) -> str:
+    """Followers of an account, and how often its posts were viewed, by day."""
+    with _figure(2) as (figure, (above, below)):
         xs, ys = _with_gaps(followers.days, since, until)
         above.set_title("Followers")
         above.plot(xs, ys, color=BLUE, marker=".", markersize=3.5)
@@ -111,7 +111,7 @@ def growth(name: str, followers: Series, views: Series, since: date, until: date
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
             _dates(axes, since, until)
         above.tick_params(labelbottom=False)
-    return _svg(figure, f"Followers and views of {name} by day")
+    return _svg(figure, f"Followers and views of {name} by day", key)
 
 
 def short(value: float) -> str:
@@ -167,18 +167,17 @@ def _spoken(day: date) -> str:
 
 
 @contextmanager
-def _figure(salt: str, rows: int) -> Iterator[tuple[Figure, Sequence[Axes]]]:
-    # Ids within a chart come from the salt: those of two charts of one page must differ.
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": salt}):
+def _figure(rows: int) -> Iterator[tuple[Figure, Sequence[Axes]]]:
+    with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN * (1.0 if rows == 1 else 1.25)), layout="constrained")
         axes = figure.subplots(rows, 1, sharex=True, squeeze=False)
         yield figure, list(axes[:, 0])
-        figure.canvas.draw()
 
 
-def _svg(figure: Figure, title: str) -> str:
+def _svg(figure: Figure, title: str, salt: str) -> str:
+    """:param salt: makes the ids within a chart: those of two charts of one page must differ"""
     file = io.StringIO()
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": title}):
+    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": salt}):
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = file.getvalue()
     text = text[text.index("<svg") :]

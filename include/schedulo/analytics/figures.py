@@ -37,14 +37,17 @@ class Latest:
 
     post_key: str
     values: Mapping[str, float | None]
+    asked: frozenset[str]
+    """The metrics that its platform has for such posts, told or not."""
     read_at: datetime
     """When the youngest of them was read."""
 
     @property
     def engagements(self) -> float | None:
-        """The sum of what its platform tells of `ENGAGEMENT`; None where it tells none of it."""
-        known = [value for metric in ENGAGEMENT if (value := self.values.get(metric)) is not None]
-        return sum(known) if known else None
+        """The sum of what its platform has of `ENGAGEMENT`; None where a part of it is not known."""
+        parts = [self.values[metric] for metric in ENGAGEMENT if metric in self.asked]
+        known = [value for value in parts if value is not None]
+        return sum(known) if known and len(known) == len(parts) else None
 
 
 def read_since(connection: sa.Connection, since: datetime | None) -> list[str]:
@@ -96,7 +99,7 @@ def _latest(connection: sa.Connection, post_keys: Sequence[str]) -> Iterator[Lat
                 values[metric] = number.value
                 moments.append(number.read_at)
         if moments:
-            yield Latest(post_key, values, max(moments))
+            yield Latest(post_key, values, frozenset(by_metric), max(moments))
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +183,7 @@ def growth(connection: sa.Connection, since: date, until: date) -> list[Growth]:
     accounts = w.accounts.c
     for row in connection.execute(sa.select(w.accounts).order_by(accounts.platform, accounts.name)):
         key = row.account_key
+        asked = set(flows[key])
         known = {metric: _known(flows[key][metric], collected[key], first.get(key)) for metric in POST_CORE}
         known_followers = followers.get(key, {})
         if not collected.get(key) and not known_followers:
@@ -191,9 +195,7 @@ def growth(connection: sa.Connection, since: date, until: date) -> list[Growth]:
                 name=row.name,
                 followers=Series(known_followers),
                 views=Series(known[Core.VIEWS]),
-                engagements=Series(
-                    _together([known[metric] for metric in ENGAGEMENT if flows[key][metric].measured])
-                ),
+                engagements=Series(_together([known[metric] for metric in ENGAGEMENT if metric in asked])),
                 end=max(collected.get(key, ()), default=None),
                 read_at=read_at.get(key),
             )

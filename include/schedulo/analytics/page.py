@@ -17,7 +17,8 @@ from markupsafe import Markup
 from schedulo.airtable.schema import PLATFORM_WORDS
 from schedulo.analytics import charts
 from schedulo.analytics.figures import Trend
-from schedulo.analytics.report import BLOCK_H, LATE_S, SETTLED_DAYS, TIMES_DAYS, TIMES_POSTS, Cell, Report
+from schedulo.analytics.report import BLOCK_H, LATE_S, TIMES_DAYS, Cell, Report
+from schedulo.ledger.view_texts import FEWEST, SETTLED_DAYS
 from schedulo.measures import Availability
 
 ACCOUNTS_DRAWN = 24
@@ -55,13 +56,14 @@ def page(report: Report) -> str:
         report=report,
         late_s=LATE_S,
         times_days=TIMES_DAYS,
-        times_posts=TIMES_POSTS,
+        times_posts=FEWEST,
         settled_days=SETTLED_DAYS,
         bands=_bands(report),
         lateness=_lateness(report),
         growth={
             account.growth.account_key: Markup(  # noqa: S704 - charts escape what they are given
                 charts.growth(
+                    account.growth.account_key,
                     account.growth.name,
                     account.growth.followers,
                     account.growth.views,

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from statistics import median
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,7 @@ import sqlalchemy as sa
 from schedulo.analytics.dimensions import catch_up
 from schedulo.analytics.figures import Growth, Latest, Trend, growth, latest
 from schedulo.ledger.database import Ledger
+from schedulo.ledger.view_texts import FEWEST, SETTLED_DAYS
 from schedulo.ledger.warehouse import warehouse_of
 from schedulo.measures import Availability, Subject
 from schedulo.settings import Settings
@@ -29,10 +31,6 @@ FRESH_DAYS = 3
 """What an account got lately is said while it was read no longer ago."""
 TIMES_DAYS = 90
 """Best times are found among the posts of so many days."""
-SETTLED_DAYS = 3
-"""A younger post's numbers still rise: it says nothing of its hour yet."""
-TIMES_POSTS = 3
-"""Fewer posts say nothing of an hour: one of them that did well would make it the best."""
 BLOCK_H = 3
 """Hours of the day are looked at in blocks."""
 LATE_S = 60.0
@@ -123,7 +121,7 @@ class Cell:
     hour: int
     posts: int
     times_usual: float | None
-    """Mean of each post's engagements as a part of what is usual on its account; None: too few posts."""
+    """Median of each post's engagements divided by the median of its account; None: too few posts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +269,9 @@ def _accounts(connection: sa.Connection, since: date, until: date) -> list[Accou
     for item in growth(connection, min(since, until - 60 * _DAY), until):
         # The last days are not there yet; of what ended long ago nothing is said as if it were of now.
         end = item.end if item.end and (until - item.end).days <= FRESH_DAYS else until
-        followers_end = max((day for day in item.followers.days if (until - day).days <= FRESH_DAYS), default=end)
+        followers_end = max(
+            (day for day in item.followers.days if (until - day).days <= FRESH_DAYS), default=end
+        )
         found.append(
             Account(
                 item,
@@ -288,14 +288,14 @@ def _times(posts: Sequence[Post], until: date) -> tuple[list[Cell], int]:
     for post in posts:
         if post.published_on <= until and post.latest is not None and post.latest.engagements is not None:
             engagements[post.account_key][post.key] = post.latest.engagements
-    usual = {key: sum(values.values()) / len(values) for key, values in engagements.items()}
+    usual = {key: median(values.values()) for key, values in engagements.items()}
     cells: dict[tuple[int, int], list[float]] = defaultdict(list)
     for post in posts:
         value = engagements[post.account_key].get(post.key)
         if value is not None and usual[post.account_key] > 0:
             cells[post.weekday, post.hour // BLOCK_H * BLOCK_H].append(value / usual[post.account_key])
     found = [
-        Cell(weekday, hour, len(parts), sum(parts) / len(parts) if len(parts) >= TIMES_POSTS else None)
+        Cell(weekday, hour, len(parts), median(parts) if len(parts) >= FEWEST else None)
         for (weekday, hour), parts in sorted(cells.items())
     ]
     return found, sum(cell.posts for cell in found)

@@ -151,7 +151,7 @@ def _out(posts: Sequence[Post], failed: Mapping[State, int]) -> Iterator[Line]:
     else:
         yield "No post went out.", ""
     for state, count in failed.items():
-        yield f"{STATE_WORDS[state]}: {_posts(count)} that were due; they wait for a person.", ""
+        yield f"{STATE_WORDS[state]}: {_posts(count)} of the week; a person must act.", ""
 
 
 def _growth(accounts: Sequence[Account], sunday: date) -> Iterator[Line]:
