@@ -13,8 +13,7 @@ FROM ${PYTHON}
 ENV PYTHONUNBUFFERED=1
 # New volumes take the owner of the folders they cover.
 RUN useradd --uid 50000 --gid 0 --create-home schedulo \
-    && install -d -o schedulo -g 0 /opt/airflow /opt/airflow/logs /var/lib/schedulo /var/lib/schedulo/media \
-    /var/lib/schedulo/reports
+    && install -d -o schedulo -g 0 /opt/airflow /opt/airflow/logs /var/lib/schedulo /var/lib/schedulo/media /var/lib/schedulo/reports
 WORKDIR /opt/schedulo
 COPY requirements.txt ./
 RUN pip install --no-cache-dir -r requirements.txt

@@ -224,11 +224,12 @@ def test_one_port_is_open_and_only_to_this_machine() -> None:
     assert compose.resolved(published, {}) == "127.0.0.1:8080:8080"
 
 
-def test_media_and_logs_are_shared_by_all_that_use_them() -> None:
+def test_media_reports_and_logs_are_shared_by_all_that_use_them() -> None:
     for name in ("worker", "api-server", *TRIGGERERS):
         mounts = dict(mount.split(":", 1) for mount in services()[name]["volumes"])
         environment = services()[name]["environment"]
         assert mounts["media"] == environment["SCHEDULO_MEDIA_DIR"]
+        assert mounts["reports"] == environment["SCHEDULO_REPORTS_DIR"]
         assert mounts["logs"] == f"{environment['AIRFLOW_HOME']}/logs"
 
 

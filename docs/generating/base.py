@@ -10,8 +10,9 @@ from schedulo.airtable.base import NEEDED_SCOPES
 def base_schema() -> str:
     parts = [
         "What `schedulo airtable create` makes and `schedulo airtable check` looks for. People and their "
-        "apps write *Accounts* and *Posts*; Schedulo writes *Deliveries* and nothing else, and there people "
-        "write the two requests. Other names: a [mapping file](../how-to/connect-a-real-base-and-accounts.md"
+        "apps write *Accounts* and *Posts*; Schedulo writes *Deliveries*, where people write their requests, "
+        "and the [numbers](../how-to/read-the-numbers.md) of *Accounts*. Other names: a "
+        "[mapping file](../how-to/connect-a-real-base-and-accounts.md"
         "#other-names).",
         f"The token needs the scopes {', '.join(f'`{scope}`' for scope in NEEDED_SCOPES)}; to create tables, "
         "`schema.bases:write` as well.",

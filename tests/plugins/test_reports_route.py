@@ -25,7 +25,7 @@ def token() -> Iterator[Callable[[str | None], str]]:
     from airflow.models.revoked_token import RevokedToken
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "a secret of the tests, as long as they must be to sign a token " * 2)
+        patch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "a secret of the tests " * 4)
         airflow.initialize()
         RevokedToken.__table__.create(airflow.get_engine(), checkfirst=True)
         manager = init_auth_manager()
