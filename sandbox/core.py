@@ -175,7 +175,8 @@ class Service:
 
     def numbers(self, at: float) -> list[dict[str, Any]]:
         """What is true at an instant of the world's clock, told or not: `[{platform, account_id, post_id,
-        metric, value}]`, metrics by the service's own names, `post_id` None for those of an account."""
+        metric, value}]`, metrics by the service's own names, `post_id` None for those of an account. What an
+        account came to on a day is that of the day that holds the instant, and has its `date`."""
         return []
 
     def costs(self) -> list[dict[str, Any]]:

@@ -30,11 +30,11 @@ from sandbox.meta.insights import (
     Number,
     asked,
     check,
+    check_lifetime,
     grows,
     is_out,
     leave,
     lifetime,
-    lifetime_only,
     only,
     told_until,
     window,
@@ -120,8 +120,7 @@ class Insights:
             raise self.service.no_object(request.node)
         self._need(request, video.page)
         only(request, self.service, "period", "since", "until")
-        if refused := lifetime_only(request, self.service):
-            raise refused
+        check_lifetime(request, self.service)
         served = _video_numbers(video)
         wanted = asked(request, self.service) if "metric" in request.params else list(served)
         known = {**VIDEO, **REEL, **REEL_KINDS}
@@ -145,8 +144,7 @@ class Insights:
 
     def _of_post(self, request: Request, post: PagePost) -> dict[str, Any]:
         only(request, self.service, "period", "since", "until")
-        if refused := lifetime_only(request, self.service):
-            raise refused
+        check_lifetime(request, self.service)
         wanted = asked(request, self.service)
         served = _post_numbers(post)
         check(wanted, served, {**POST, **POST_KINDS}, self.service, by_name=False)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sandbox import growth
-from sandbox.core import Refused, World
+from sandbox.core import World
 from sandbox.meta import errors
 from sandbox.meta.graph import GraphService, Request, read_time
 from sandbox.meta.store import DAY_S, Medium, PagePost, Store
@@ -144,7 +144,6 @@ def lifetime(node_id: str, numbers: Mapping[str, Any], edge: str = "insights") -
     ]
 
 
-def lifetime_only(request: Request, service: GraphService) -> Refused | None:
+def check_lifetime(request: Request, service: GraphService) -> None:
     if request.params.get("period", "lifetime") != "lifetime":
-        return service.invalid("Param period must be lifetime")
-    return None
+        raise service.invalid("Param period must be lifetime")

@@ -21,16 +21,16 @@ from zoneinfo import ZoneInfo
 from sandbox import growth
 from sandbox.core import LivePost, sha256
 from sandbox.meta import errors
-from sandbox.meta.graph import GraphService, Request, names
+from sandbox.meta.graph import GraphService, Request, iso, names
 from sandbox.meta.insights import (
     Number,
     asked,
     check,
+    check_lifetime,
     grows,
     is_out,
     leave,
     lifetime,
-    lifetime_only,
     only,
     row,
     told_until,
@@ -110,8 +110,7 @@ class Insights:
 
     def _of_medium(self, request: Request, medium: Medium) -> dict[str, Any]:
         only(request, self.service, "period", "metric_type")
-        if refused := lifetime_only(request, self.service):
-            raise refused
+        check_lifetime(request, self.service)
         wanted, product = asked(request, self.service), KINDS[medium.kind].product
         if medium.parent is not None:
             raise self.service.invalid("An item of a carousel has no insights")
@@ -154,7 +153,7 @@ class Insights:
         now = self.world.now()
         since, until = window(request, self.service) or (now - DAY_S, now)
         lags = told_until(self.world) < min(until, now)
-        if lags or since < now - KEPT_S:
+        if lags or not now - KEPT_S <= since < now:
             return {"data": []}
         few = levels(account, now)["followers_count"] < FOLLOWERS_NEEDED
         data = []
@@ -164,8 +163,7 @@ class Insights:
             value = growth.between(account.account_id, name, since, min(until, now))
             shown: dict[str, Any] = {"total_value": {"value": value}}
             if kind == "time_series":
-                end = datetime.fromtimestamp(until, ZoneInfo("UTC")).strftime("%Y-%m-%dT%H:%M:%S+0000")
-                shown = {"values": [{"value": value, "end_time": end}]}
+                shown = {"values": [{"value": value, "end_time": iso(until)}]}
             data.append(row(account.account_id, name, "day", **shown))
         return {"data": data}
 
