@@ -15,7 +15,8 @@ from sandbox.running import RunningSandbox
 from schedulo.errors import Kind, PlatformError
 from schedulo.flow import Auth, Commit, Finding, Job, Look, Lost, Request, Response, Sent, Slice, Step
 from schedulo.model import Account, Content, Format, Media, MediaKind, Platform, Published
-from schedulo.platforms import CONVERSATIONS, instagram
+from schedulo.platforms import CONVERSATIONS, MEASURES, instagram
+from schedulo.platforms.after import Out
 from tests.sandbox.meta.conftest import jpeg, mp4
 from tests.schedulo.platforms.flows import OutcomeUnknown, run_flow
 
@@ -237,6 +238,19 @@ def test_each_format_goes_out_once_with_its_link(driver: Driver) -> None:
     assert result.post_id
     assert result.permalink.startswith("https://")
     assert result.note == ""
+
+
+@of("ig-image", "ig-reel-in-bytes", "ig-carousel", "ig-story", "fb-text", "fb-images", "fb-video", "fb-reel")
+def test_the_numbers_of_what_was_published_can_be_read(driver: Driver) -> None:
+    published = driver.publish()
+    assert published.post_id
+    driver.sandbox.advance(12 * 3600)
+    made = {"post": driver.kept["post"]}
+    post = Out("d1", published.post_id, driver.job.content, int(time.time() * 1000), made)
+    measure = MEASURES[driver.job.account.platform]
+    told, _ = run_flow(measure.posts(driver.job, [post], int(time.time() * 1000), {}), driver.answer)
+    numbers = {reading.metric: reading.value for reading in told.posts["d1"]}
+    assert numbers["views"] > numbers["shares"] >= 0
 
 
 @of("ig-reel")
