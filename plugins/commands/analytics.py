@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,9 @@ from commands import report
 from commands.failure import CommandError
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from schedulo.analytics.export import Part
     from schedulo.ledger.database import Ledger
 
 
@@ -92,8 +96,7 @@ def _csv(arguments: argparse.Namespace) -> int:
     with _ledger() as ledger, ledger.read() as connection:
         try:
             if arguments.to is None:
-                write_csv(connection, arguments.view, sys.stdout, part)
-                return 0
+                return _print_csv(connection, arguments.view, part)
             half = arguments.to.with_name(arguments.to.name + ".part")
             try:
                 with half.open("w", encoding="utf-8", newline="") as file:
@@ -108,6 +111,19 @@ def _csv(arguments: argparse.Namespace) -> int:
                 f"--to ({arguments.to}): {error.strerror}. Name a file in a folder of yours."
             ) from None
     print(f"{count} rows in {arguments.to}")
+    return 0
+
+
+def _print_csv(connection: sa.Connection, view: str, part: Part) -> int:
+    from schedulo.analytics.export import write_csv
+
+    try:
+        write_csv(connection, view, sys.stdout, part)
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads has enough, such as `head`
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.stdout.fileno())  # what is left in the buffer goes there at the end
+        os.close(nothing)
     return 0
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,16 @@ def test_a_view_goes_to_the_output_or_to_a_file(capsys: Captured, tmp_path: Path
     assert main(["analytics", "csv", "post_metrics_daily", "--to", str(path)]) == 0
     assert capsys.readouterr().out == f"1 rows in {path}\n"
     assert path.read_text(encoding="utf-8").splitlines() == printed.splitlines()
+
+
+@pytest.mark.usefixtures("figures")
+def test_who_has_read_enough_is_no_error(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w", encoding="utf-8") as closed:
+        monkeypatch.setattr(sys, "stdout", closed)
+        assert main(["analytics", "csv", "dates"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.usefixtures("figures")

@@ -16,6 +16,7 @@ from schedulo.ledger.tables import accounts, deliveries
 from schedulo.ledger.warehouse import Warehouse, warehouse_of
 from schedulo.measures import Core
 from schedulo.model import Content, Format, Media, MediaKind, State
+from schedulo.platforms import MEASURES
 from tests.schedulo.delivery.conftest import Books
 
 MONDAY = 1_800_000_000_000 - 1_800_000_000_000 % 86_400_000  # 2027-01-15 00:00:00 UTC
@@ -194,6 +195,17 @@ def test_the_metrics_of_all_platforms_are_described_once(books: Books, house: Wa
         dimensions.catalogue(), key=lambda row: (row["platform"], row["subject"], row["metric"])
     )
     assert all(row["core"] == (row["metric"] in set(Core)) for row in rows(books, house.metrics))
+
+
+def test_a_metric_that_platforms_call_differently_by_format_is_of_one_kind() -> None:
+    """Or its numbers could not stand in one column."""
+    found: dict[tuple[str, str, str], set[tuple[str, str]]] = {}
+    for measure in MEASURES.values():
+        for metric in measure.metrics:
+            about = (metric.platform.value, metric.subject.value, metric.name)
+            found.setdefault(about, set()).add((metric.kind.value, metric.unit.value))
+    assert {about: kinds for about, kinds in found.items() if len(kinds) > 1} == {}
+    assert set(found) == {(row["platform"], row["subject"], row["metric"]) for row in dimensions.catalogue()}
 
 
 def test_the_index_of_what_is_out_serves_the_question_what_changed(books: Books) -> None:
