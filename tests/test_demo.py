@@ -79,5 +79,5 @@ def test_the_demo_leaves_nothing_behind_when_it_is_stopped(tmp_path: Path) -> No
         assert demo.stdout is not None
         assert demo.stdout.readline().startswith("Setting up")
         demo.send_signal(signal.SIGINT)
-        assert demo.wait(60) == 130
+        assert demo.wait(180) == 130
     assert left_running(tmp_path) == []
