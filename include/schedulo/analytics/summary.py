@@ -145,8 +145,8 @@ def _out(posts: Sequence[Post], failed: Mapping[State, int]) -> Iterator[Line]:
     if posts:
         on_time = sum(post.lateness_s <= ON_TIME_S for post in posts)
         latest = max(posts, key=lambda post: post.lateness_s)
-        within = "all" if on_time == len(posts) else f"{on_time}"
-        sentence = f"{_posts(len(posts))} went out, {within} within a second of their time"
+        within = f"{'all' if on_time == len(posts) else on_time} within a second of their time"
+        sentence = f"{_posts(len(posts))} went out, {within}"
         yield f"{sentence}; the latest was {seconds(max(0.0, latest.lateness_s))} late.", ""
     else:
         yield "No post went out.", ""
