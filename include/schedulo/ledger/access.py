@@ -35,8 +35,8 @@ def statements(connection: sa.Connection, role: str) -> list[str]:
     _check(role)
     name = _quoted(role)
     owner = connection.execute(
-        sa.text("SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = :schema"),
-        {"schema": SCHEMA},
+        sa.text("SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass(:table)"),
+        {"table": f"{SCHEMA}.posts"},
     ).scalar_one()
     found = [] if _exists(connection, role) else [f"CREATE ROLE {name} NOLOGIN"]
     return [

@@ -58,7 +58,8 @@ def make(connection: sa.Connection) -> None:
         _comment(connection)
         for grant in grants:
             _grant(connection, grant)
-        connection.exec_driver_sql(f"COMMENT ON SCHEMA {SCHEMA} IS {_quoted(note)}")
+        if _owns_schema(connection):  # else they are made anew by each upgrade
+            connection.exec_driver_sql(f"COMMENT ON SCHEMA {SCHEMA} IS {_quoted(note)}")
 
 
 def drop(connection: sa.Connection) -> None:
@@ -111,6 +112,12 @@ def _noted(connection: sa.Connection) -> str:
         return ""
     query = sa.text("SELECT obj_description(to_regnamespace(:schema), 'pg_namespace')")
     return str(connection.execute(query, {"schema": SCHEMA}).scalar())
+
+
+def _owns_schema(connection: sa.Connection) -> bool:
+    """An administrator may have made it, and given only the right to make tables in it."""
+    query = sa.text("SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = :schema")
+    return bool(connection.execute(query, {"schema": SCHEMA}).scalar())
 
 
 def _fingerprint(definitions: Mapping[str, str]) -> str:

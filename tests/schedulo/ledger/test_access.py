@@ -26,7 +26,6 @@ pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("ledger", ["postgres
 def no_roles(ledger: Ledger) -> Iterator[None]:
     yield
     with ledger.begin() as connection:
-        connection.exec_driver_sql("ALTER SCHEMA analytics OWNER TO CURRENT_USER")
         for role in ROLES:
             name = '"' + role.replace('"', '""') + '"'
             if connection.execute(sa.text("SELECT 1 FROM pg_roles WHERE rolname = :r"), {"r": role}).first():
@@ -146,10 +145,7 @@ def test_a_role_that_could_read_tokens_is_not_let_in(ledger: Ledger) -> None:
 
 def test_a_login_that_may_not_make_roles_is_told_who_can(ledger: Ledger) -> None:
     with ledger.begin() as connection:
-        connection.exec_driver_sql(
-            "CREATE ROLE weak LOGIN; GRANT USAGE ON SCHEMA public TO weak; "
-            "ALTER SCHEMA analytics OWNER TO weak"
-        )
+        connection.exec_driver_sql("CREATE ROLE weak LOGIN; GRANT USAGE ON SCHEMA analytics TO weak")
     weak = sa.create_engine(ledger.url.set(username="weak"), poolclass=sa.NullPool)
     with (
         weak.begin() as connection,

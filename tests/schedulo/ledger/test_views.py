@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from schedulo.ledger import view_texts, views
+from schedulo.ledger.access import statements
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.view_texts import VIEWS, View
 from schedulo.ledger.warehouse import SCHEMA
@@ -121,6 +122,28 @@ def test_views_of_other_people_are_named_and_not_dropped(
         execute(ledger, "DROP VIEW public.mine")
         monkeypatch.setattr(views, "VIEWS", VIEWS)
         ledger.migrate()
+
+
+@pytest.mark.postgres
+def test_a_login_that_made_neither_database_nor_schema_can_keep_a_ledger_there(fresh_postgres: str) -> None:
+    admin = Ledger(fresh_postgres)
+    execute(admin, "CREATE ROLE keeper LOGIN; GRANT ALL ON SCHEMA public TO keeper")
+    ledger = Ledger(admin.url.set(username="keeper"))
+    try:
+        with pytest.raises(
+            RuntimeError, match='administrator runs `CREATE SCHEMA analytics AUTHORIZATION "keeper"`'
+        ):
+            ledger.migrate()
+        execute(admin, "CREATE SCHEMA analytics; GRANT ALL ON SCHEMA analytics TO keeper")
+        ledger.migrate()
+        ledger.migrate()
+        assert execute(ledger, f"SELECT * FROM {SCHEMA}.best_times") == []
+        with ledger.begin() as connection:
+            assert 'FOR ROLE "keeper" IN SCHEMA' in statements(connection, "analyst")[-1]
+    finally:
+        ledger.close()
+        execute(admin, "DROP OWNED BY keeper CASCADE; DROP ROLE keeper")
+        admin.close()
 
 
 def test_a_view_that_somebody_dropped_is_made_again(ledger: Ledger) -> None:

@@ -12,10 +12,24 @@ branch_labels = None
 depends_on = None
 
 
+def _make_schema(connection: sa.Connection) -> None:
+    """An administrator may have made it: then the ledger's login needs no right to make schemas."""
+    if sa.inspect(connection).has_schema(SCHEMA):
+        return
+    may = sa.text("SELECT has_database_privilege(current_database(), 'CREATE'), current_user")
+    allowed, login = connection.execute(may).one()
+    if not allowed:
+        raise RuntimeError(
+            f"{login} may not make the schema {SCHEMA} in this database. An administrator runs "
+            f'`CREATE SCHEMA {SCHEMA} AUTHORIZATION "{login}"`; then run `schedulo db upgrade` again.'
+        )
+    connection.execute(sa.schema.CreateSchema(SCHEMA))
+
+
 def upgrade() -> None:
     connection = op.get_bind()
     if connection.dialect.name == "postgresql":
-        connection.execute(sa.schema.CreateSchema(SCHEMA, if_not_exists=True))
+        _make_schema(connection)
     warehouse_of(connection).metadata.create_all(connection)
     is_out = sa.text("coalesce(state, '') IN ('published', 'published_incomplete', 'taken_down', 'removed')")
     op.create_index(
