@@ -56,7 +56,7 @@ with DAG(
     deadline=DeadlineAlert(
         reference=SCHEDULED_RUN,
         interval=timedelta(hours=6),
-        callback=SyncCallback("operators.deadline.run_is_late", kwargs={"minutes": 360}),
+        callback=SyncCallback("operators.deadline.day_is_late", kwargs={"hours": 6}),
         name="the day's numbers are late",
     ),
 ) as dag:

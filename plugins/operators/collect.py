@@ -188,7 +188,7 @@ class CloseDayOperator(BaseOperator):
 
         from hooks.ledger import LedgerHook
         from schedulo.analytics.closing import closed
-        from schedulo.analytics.rounds import NotCollected, tell_of_failed
+        from schedulo.analytics.rounds import NotCollected, close_day
         from schedulo.clock import now_ms
 
         pull = context["ti"].xcom_pull
@@ -199,7 +199,7 @@ class CloseDayOperator(BaseOperator):
         try:
             with ledger.read() as connection:
                 told = closed(connection, date.fromisoformat(day), pull(task_ids=self.find, key="accounts"))
-            tell_of_failed(ledger, told, now_ms())
+            close_day(ledger, told, now_ms())
         finally:
             ledger.close()
         self.log.info(told.sentence())

@@ -59,3 +59,22 @@ def run_is_late(minutes: int, context: dict[str, Any]) -> None:
             cases=[claim.delivery_id for claim in claims_of(connection, run_id)],
         )
     ledger.close()
+
+
+def day_is_late(hours: int, context: dict[str, Any]) -> None:
+    """
+    Open an incident for a day whose numbers are not collected in time; closing the day ends it.
+
+    :param hours: the deadline that was missed, counted from when the run was made.
+    :param context: as above.
+    """
+    from schedulo.analytics.rounds import day_is_late
+    from schedulo.clock import now_ms
+    from schedulo.ledger.database import Ledger
+    from schedulo.settings import settings
+
+    run = context.get("dag_run") or {}
+    run_id = run.get("dag_run_id") or "unknown"
+    ledger = Ledger(settings().ledger)
+    day_is_late(ledger, run.get("partition_key") or run_id, run_id, hours, now_ms())
+    ledger.close()

@@ -102,8 +102,8 @@ def _problem(row: Any) -> str | None:
     return "collecting it was cut off" if row.ended_at is None else None
 
 
-Missing = dict[tuple[str, str], dict[str, int]]
-"""By account and availability: the metrics, and of how many posts (0: of the account itself)."""
+Missing = dict[tuple[str, str], list[tuple[str, int]]]
+"""By account and availability: the metrics, each with of how many posts (0: of the account itself)."""
 
 
 def _standing(connection: sa.Connection, w: Warehouse, day: date) -> tuple[int, Missing]:
@@ -118,25 +118,24 @@ def _standing(connection: sa.Connection, w: Warehouse, day: date) -> tuple[int, 
         a.date == day
     )
     measured = 0
-    missing: Missing = defaultdict(dict)
+    missing: Missing = defaultdict(list)
     for row in connection.execute(sa.union_all(of_posts, of_accounts)):
         if row.availability == Availability.MEASURED:
             measured += row.posts or 1
         else:
-            name = row.metric if row.posts else f"{row.metric} of the account"
-            missing[row.account_key, row.availability][name] = row.posts
+            missing[row.account_key, row.availability].append((row.metric, row.posts))
     return measured, missing
 
 
-def _listed(metrics: dict[str, int]) -> str:
-    """`reach, views (3 posts), followers of the account and 2 more`."""
+def _listed(metrics: Sequence[tuple[str, int]]) -> str:
+    """`followers (of the account); views, reach and 2 more (of 3 posts)`."""
     by_posts: dict[int, list[str]] = defaultdict(list)
-    for name in sorted(metrics):
-        by_posts[metrics[name]].append(name)
+    for name, posts in sorted(metrics):
+        by_posts[posts].append(name)
     said = []
     for posts, names in sorted(by_posts.items()):
         shown = ", ".join(names[:NAMES_SHOWN])
         more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-        of = f" ({posts} {'post' if posts == 1 else 'posts'})" if posts else ""
-        said.append(shown + more + of)
+        of = "the account" if not posts else f"{posts} {'post' if posts == 1 else 'posts'}"
+        said.append(f"{shown}{more} (of {of})")
     return "; ".join(said)

@@ -27,6 +27,9 @@ ACCOUNT_S = 900.0
 """Reading one account takes seconds, a thousand posts of it minutes. Longer than this it does not hold its
 place; what was read is kept."""
 
+DAY = "day"
+"""What the incident of a day that is not closed in time is about; else it is an account."""
+
 
 class NotCollected(Exception):
     """Accounts could not be read; the message names each, and why."""
@@ -162,12 +165,20 @@ def _tell(ledger: Ledger, now_ms: int, key: str, name: str, failure: Failure) ->
         incident(connection, now_ms, Trouble.NUMBERS, sentence, actor=failure.actor, about=key)
 
 
-def tell_of_failed(ledger: Ledger, told: Closed, now_ms: int) -> None:
+def close_day(ledger: Ledger, told: Closed, now_ms: int) -> None:
     """What might have passed has not when the day is closed: people are told of that, too."""
     for key, sentence in told.failed.items():
         with ledger.begin() as connection:
             if not _is_open(connection, key):
                 incident(connection, now_ms, Trouble.NUMBERS, sentence, actor=Actor.OPERATOR, about=key)
+    _end(ledger, now_ms, DAY)
+
+
+def day_is_late(ledger: Ledger, day: str, run_id: str, hours: int, now_ms: int) -> None:
+    """A run that should have closed a day has not. May be called more than once."""
+    sentence = f"the numbers of {day} are not collected {hours} hours after the run {run_id} was made"
+    with ledger.begin() as connection:
+        incident(connection, now_ms, Trouble.NUMBERS, sentence, actor=Actor.OPERATOR, about=DAY)
 
 
 def _end(ledger: Ledger, now_ms: int, key: str) -> None:

@@ -58,7 +58,8 @@ class Trouble(StrEnum):
     CHANNEL = "channel"
     """People cannot be told on a channel. About: the channel."""
     NUMBERS = "numbers"
-    """The numbers of an account cannot be read, and a person must act. About: the account."""
+    """Numbers could not be collected, and a person must act. About: the account, or `day` for a run that is
+    late."""
 
 
 Condition = Callable[[int], sa.ColumnElement[bool]]
@@ -293,11 +294,11 @@ RULES: dict[Trouble, Rule] = {
         calm_s=60.0,
     ),
     Trouble.NUMBERS: Rule(
-        "Numbers of an account cannot be read",
+        "Numbers could not be collected",
         "They are asked for again every hour. Days that pass meanwhile stay without what the platform keeps "
         "no history of. Publishing has nothing to do with it.",
-        "Do what is named; most often the account is to be connected again.",
-        "the account was read",
+        "Do what is named; most often an account is to be connected again. For a run: is a worker free?",
+        "they were collected",
         _when_told,
         sends=False,
     ),

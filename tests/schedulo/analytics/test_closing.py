@@ -120,10 +120,10 @@ def test_what_is_missing_is_told_by_account_with_its_reason(day: Day) -> None:
     day.number(account, "followers", None, "not_yet")
     day.number(account, "profile_visits", None, "not_yet")
     assert day.closed(account).lines == (
-        "instagram:1: followers of the account, profile_visits of the account: the platform tells it later; "
-        "it is asked for again",
-        "instagram:1: saves (1 post): the platform refuses it",
-        "instagram:1: reach (2 posts): told only where more people are",
+        "instagram:1: followers, profile_visits (of the account): the platform tells it later; it is asked "
+        "for again",
+        "instagram:1: saves (of 1 post): the platform refuses it",
+        "instagram:1: reach (of 2 posts): told only where more people are",
     )
 
 
@@ -134,4 +134,4 @@ def test_a_long_list_of_metrics_is_cut(day: Day) -> None:
     for number in range(9):
         day.number("p1", f"m{number}", None, "ended")
     [line] = day.closed(account).lines
-    assert line == "x:1: m0, m1, m2, m3, m4, m5 and 3 more (1 post): the platform no longer tells it"
+    assert line == "x:1: m0, m1, m2, m3, m4, m5 and 3 more (of 1 post): the platform no longer tells it"

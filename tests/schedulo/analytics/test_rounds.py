@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from schedulo.analytics.asked import Part
 from schedulo.analytics.closing import closed
-from schedulo.analytics.rounds import Done, NotCollected, collect_part, failure_of, tell_of_failed
+from schedulo.analytics.rounds import Done, NotCollected, close_day, collect_part, day_is_late, failure_of
 from schedulo.errors import Actor, Diagnosis, Kind, PlatformError
 from schedulo.ledger.tables import incidents
 from tests.schedulo.analytics.stand import Stand
@@ -115,7 +115,25 @@ def test_what_may_pass_is_told_when_the_day_is_closed(stand: Stand, three: list[
     assert told(stand) == []
     with stand.ledger.read() as connection:
         day = closed(connection, date.fromisoformat(DAY), three[:1])
-    tell_of_failed(stand.ledger, day, stand.now_ms)
+    close_day(stand.ledger, day, stand.now_ms)
     [told_of] = told(stand)
     assert (told_of.key, told_of.actor) == (f"numbers:{three[0]}", Actor.OPERATOR)
     assert "429" in told_of.sentence
+
+
+def test_a_day_that_is_late_is_told_once_until_it_is_closed(stand: Stand) -> None:
+    key = stand.x_account("1")
+    stand.go("2026-09-03 19:00")
+    for _ in range(2):
+        day_is_late(stand.ledger, DAY, "scheduled__1", 6, stand.now_ms)
+    [told_of] = told(stand)
+    assert (told_of.key, told_of.actor, told_of.closed_ms) == ("numbers:day", Actor.OPERATOR, None)
+    assert (
+        told_of.sentence
+        == f"the numbers of {DAY} are not collected 6 hours after the run scheduled__1 was made"
+    )
+    collect(stand, key)
+    with stand.ledger.read() as connection:
+        day = closed(connection, date.fromisoformat(DAY), [key])
+    close_day(stand.ledger, day, stand.now_ms)
+    assert told(stand)[0].closed_ms == stand.now_ms
