@@ -288,7 +288,7 @@ def test_an_account_that_fails_costs_the_others_nothing(played: Played) -> None:
 def test_the_day_is_closed_with_what_it_lacks_in_words(played: Played) -> None:
     said = played.seen["log of the close"]
     assert f"{played.day(1)}: 2 of 3 accounts were collected" in said
-    assert "x bob: x no longer accepts this account's login; connect it again" in said
+    assert "x bob: x could not be read: reconnect" in said
 
 
 def test_who_waits_for_the_days_is_started_once_with_the_day(played: Played) -> None:

@@ -14,6 +14,7 @@ from operators.deadline import SCHEDULED_RUN, day_is_late
 from schedulo.analytics.rounds import NotCollected
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import incidents
+from schedulo.settings import settings
 
 
 @pytest.mark.parametrize(
@@ -70,12 +71,14 @@ def test_only_a_scheduled_run_has_a_deadline_and_it_counts_from_when_it_was_made
 def test_a_day_that_is_late_is_told_by_its_date(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
     monkeypatch.setenv("SCHEDULO_LEDGER_URL", url)
+    settings.cache_clear()
     ledger = Ledger(url)
     ledger.migrate()
     day_is_late(6, context={"dag_run": {"dag_run_id": "scheduled__1", "partition_key": "2026-11-25"}})
     with ledger.read() as connection:
         [sentence] = connection.execute(sa.select(incidents.c.sentence)).scalars()
     ledger.close()
+    settings.cache_clear()
     assert (
         sentence == "the numbers of 2026-11-25 are not collected 6 hours after the run scheduled__1 was made"
     )
