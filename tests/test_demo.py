@@ -75,9 +75,16 @@ def test_the_demo_leaves_nothing_behind_when_it_is_over(shown: Shown) -> None:
 
 
 def test_the_demo_leaves_nothing_behind_when_it_is_stopped(tmp_path: Path) -> None:
-    with subprocess.Popen(COMMAND, env=environment_of(tmp_path), stdout=subprocess.PIPE, text=True) as demo:
+    with subprocess.Popen(
+        COMMAND, env=environment_of(tmp_path), stdout=subprocess.PIPE, text=True, preexec_fn=_hear_ctrl_c
+    ) as demo:
         assert demo.stdout is not None
         assert demo.stdout.readline().startswith("Setting up")
         demo.send_signal(signal.SIGINT)
         assert demo.wait(180) == 130
     assert left_running(tmp_path) == []
+
+
+def _hear_ctrl_c() -> None:
+    """Where a shell started these tests in the background they ignore SIGINT, and so would the demo."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
