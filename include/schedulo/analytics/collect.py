@@ -22,7 +22,7 @@ from schedulo.analytics.catalogue import Catalogue
 from schedulo.analytics.daily import Facts, Number
 from schedulo.analytics.days import DAY_MS, day_of
 from schedulo.analytics.dimensions import catch_up
-from schedulo.analytics.posts import Post, at, chunks
+from schedulo.analytics.posts import Post, at, chunks, to_ms
 from schedulo.analytics.readings import AGAIN
 from schedulo.analytics.refusals import REMEMBERED, Memory
 from schedulo.analytics.settling import Closing
@@ -34,12 +34,10 @@ from schedulo.platforms.after import Out
 
 __all__ = ["Collected", "Means", "collect_day", "read_young"]
 
-LATE_DAYS = 3
-"""Meta tells the numbers of a day up to two days late, and corrects them: so far back they are asked for."""
 FINAL_MS = 48 * 3_600_000
-"""So long after a day its numbers are no longer corrected."""
+"""Meta tells the numbers of a day up to so much later, and corrects them: until then they are asked for."""
 AGAIN_MS = 12 * 3_600_000
-"""Numbers that may be corrected are asked for again after this time, and no sooner."""
+"""Numbers that may come or be corrected are asked for again after this time, and no sooner."""
 BACK_DAYS = 31
 """So many days back an account that was not collected catches up by itself; beyond, a backfill does."""
 MOST_LINES = 10
@@ -301,14 +299,15 @@ def _lacking(connection: sa.Connection, closing: Closing, memory: Memory, explic
         old = there.get((key, metric))
         if metric not in catalogue.by_date:
             wanted = closing.is_open and (old is None or old.availability in AGAIN)
-        elif old is None or old.availability in (*AGAIN, Availability.MISSED):
+        elif old is None or old.availability in (Availability.FAILED, Availability.MISSED):
             wanted = True
         elif old.availability in REMEMBERED:
             wanted = explicit and (None, metric) not in memory.refused
         else:
             asked_ms = old.collected_ms or 0
+            late = old.availability is Availability.NOT_YET and (explicit or asked_ms < final_ms)
             corrected = metric in catalogue.of_days and old.value is not None and asked_ms < final_ms
-            wanted = corrected and asked_ms <= closing.now_ms - AGAIN_MS
+            wanted = (late or corrected) and asked_ms <= closing.now_ms - AGAIN_MS
         if wanted:
             found.append(metric)
     return found
@@ -317,30 +316,31 @@ def _lacking(connection: sa.Connection, closing: Closing, memory: Memory, explic
 def _keep_account(
     connection: sa.Connection, on: date, numbers: Sequence[Number], catalogue: Catalogue
 ) -> None:
-    daily.keep(connection, Facts.of_accounts(connection), on, numbers, catalogue.account_kinds)
+    facts = Facts.of_accounts(connection)
+    daily.keep(connection, facts, on, numbers, catalogue.account_kinds, renew=True)
 
 
 def _late(connection: sa.Connection, account: Account, on: date, catalogue: Catalogue) -> list[date]:
-    """Days before this one whose numbers by date may come now, oldest first: the last few, and those of which
-    some could not be had."""
+    """Days before this one whose numbers by date may come now, oldest first: what could not be had, was not
+    told yet, or may have been corrected since."""
     if not catalogue.by_date:
         return []
     t = warehouse_of(connection).account_metrics_daily.c
-    first = _first_day(connection, account.key)
-    since = on - timedelta(days=BACK_DAYS)
-    query = sa.select(t.date, t.metric, t.availability).where(
-        t.account_key == account.key, t.date >= since, t.date < on, t.metric.in_(catalogue.by_date)
+    first = max(_first_day(connection, account.key), on - timedelta(days=BACK_DAYS))
+    query = sa.select(t.date, t.metric, t.availability, t.collected_at).where(
+        t.account_key == account.key, t.date >= first, t.date < on, t.metric.in_(catalogue.by_date)
     )
-    had: dict[date, set[str]] = {}
+    final: dict[date, set[str]] = {}
     for row in connection.execute(query):
-        if row.availability not in (Availability.FAILED, Availability.MISSED):
-            had.setdefault(row.date, set()).add(row.metric)
-    every = (on - timedelta(days=back) for back in range(BACK_DAYS, 0, -1))
-    return [
-        one
-        for one in every
-        if first <= one and ((on - one).days <= LATE_DAYS or had.get(one, set()) != catalogue.by_date)
-    ]
+        open_ = row.availability in (Availability.FAILED, Availability.MISSED)
+        corrected = row.availability == Availability.MEASURED and row.metric in catalogue.of_days
+        if corrected or row.availability == Availability.NOT_YET:
+            asked_ms = 0 if row.collected_at is None else to_ms(row.collected_at)
+            open_ = asked_ms < day_of(account.timezone, row.date).end_ms + FINAL_MS
+        if not open_:
+            final.setdefault(row.date, set()).add(row.metric)
+    days = (first + timedelta(days=number) for number in range((on - first).days))
+    return [day for day in days if final.get(day, set()) != catalogue.by_date]
 
 
 # --- the log of collecting ---------------------------------------------------------------------------------

@@ -87,15 +87,18 @@ def keep(
     numbers: Sequence[Number],
     kinds: Mapping[str, Kind],
     first_days: Mapping[str, date | None] | None = None,
+    *,
+    renew: bool = False,
 ) -> int:
     """Keep numbers of a day where they are better than what is there; answers how many were.
 
     :param kinds: by metric
     :param first_days: of posts: before its first day a post had nothing, so that its deltas add up to its
         numbers. None of accounts: they were there before
+    :param renew: what is still not told was asked for again at a later time, which is kept
     """
     there = kept(connection, facts, list({number.key for number in numbers}), on)
-    better = [number for number in numbers if _is_better(number, there, kinds)]
+    better = [number for number in numbers if _is_better(number, there, kinds, renew)]
     if not better:
         return 0
     running = [
@@ -132,7 +135,9 @@ def keep(
     return len(rows)
 
 
-def _is_better(number: Number, there: Mapping[tuple[str, str], Kept], kinds: Mapping[str, Kind]) -> bool:
+def _is_better(
+    number: Number, there: Mapping[tuple[str, str], Kept], kinds: Mapping[str, Kind], renew: bool
+) -> bool:
     new = number.reading
     old = there.get((number.key, new.metric))
     if old is None:
@@ -141,7 +146,10 @@ def _is_better(number: Number, there: Mapping[tuple[str, str], Kept], kinds: Map
         return new.value is not None and kinds.get(new.metric) is Kind.DAY
     if new.value is not None:
         return True
-    return old.availability in PROVISIONAL and new.availability is not old.availability
+    if old.availability not in PROVISIONAL:
+        return False
+    later = renew and (number.collected_ms or 0) > (old.collected_ms or 0)
+    return later or new.availability is not old.availability
 
 
 def _delta(

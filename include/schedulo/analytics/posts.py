@@ -56,12 +56,15 @@ class Post:
     """Since then it is known not to be there."""
     watched: Watched | None
 
-    def is_over(self, day: Day) -> bool:
-        """It is known that the platform tells nothing (more) of it, on the day or after."""
-        if self.gone_ms is not None:
-            return True
+    def is_over(self, day: Day, end_ms: int) -> bool:
+        """It is known that the platform tells nothing (more) of it, on the day or after.
+
+        :param end_ms: when the time to read the day's number ends; what was there then was not over
+        """
         seen = self.watched
-        if seen is None or not seen.ended:
+        if self.gone_ms is not None and self.gone_ms < end_ms:
+            return True
+        if seen is None or not seen.ended or self.there_ms >= end_ms:
             return False
         # What is gone may come back; whether it did is asked once a week.
         return seen.ended == Availability.ENDED or day.start_ms <= self.there_ms

@@ -89,7 +89,7 @@ def settle(connection: sa.Connection, closing: Closing, posts: Sequence[Post]) -
         due = [
             post
             for post in concerned
-            if not post.is_over(closing.day)
+            if not post.is_over(closing.day, closing.window[1])
             and any(_asks_again(found.get((post.key, metric))) for metric in wanted[post.key])
         ]
         return Settled(list(found.values()), due)
@@ -128,7 +128,7 @@ def _chosen(
             reading = Reading(metric, row.value, Availability(row.availability), row.reason)
             found[key, metric] = Number(key, reading, to_ms(row.read_at))
     for post in posts:
-        if post.is_over(closing.day):
+        if post.is_over(closing.day, end_ms):
             for metric in wanted[post.key]:
                 if _asks_again(found.get((post.key, metric))):
                     found[post.key, metric] = _known(post, metric)
