@@ -164,7 +164,8 @@ class FacebookMeasure:
             fields = yield from _fields(page)
             stands = [insights.as_it_stands(metric, fields) for metric in LEVELS]
         days = yield from _day(page, day, now_ms, refused)
-        if all(one.availability is Availability.NOT_YET for one in days):
+        untold_yet = [one for one in days if one.availability is Availability.NOT_YET]
+        if untold_yet and all(one.value is None for one in days):
             days = yield from _with_few_likes(page, days, fields)
         return Told(account=[*stands, *days])
 
@@ -327,7 +328,12 @@ def _with_few_likes(page: Page, days: Sequence[Reading], fields: Mapping[str, An
     if not isinstance(likes, int) or likes >= LIKES_NEEDED:
         return days
     why = f"Facebook tells it from {LIKES_NEEDED} likes on; the Page has {likes}"
-    return untold(DAYS, Availability.TOO_FEW, why)
+    return [
+        Reading(one.metric, None, Availability.TOO_FEW, why)
+        if one.availability is Availability.NOT_YET
+        else one
+        for one in days
+    ]
 
 
 MEASURE: Measure = FacebookMeasure()
