@@ -108,6 +108,11 @@ class Settings:
     still_there_days: int = 30
     """For how many days after it went out."""
 
+    # Logins
+    login_check_s: float = 86400.0
+    """How often the login of an account with posts to come is looked at on its platform; without any, once a
+    week. 0: never."""
+
     # Analytics
     analytics_days: int = 90
     """A post's numbers are read for so many days after it went out."""

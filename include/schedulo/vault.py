@@ -3,14 +3,17 @@
 A login is renewed by one process at a time: it takes the account's turn for a while, asks the platform with
 no lock held, and keeps what it got before anybody uses it. A turn that ran out unfinished is told to the next
 process.
+
+What is asked about logins without opening them (when they end, what they may do) stands in the clear beside
+the sealed secret; who did what with one is in the audit, which only grows and never holds a secret.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -19,7 +22,8 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from schedulo.errors import Diagnosis, Kind, PlatformError
 from schedulo.ledger.database import Ledger, upsert
-from schedulo.ledger.tables import credentials
+from schedulo.ledger.tables import credentials, vault_audit
+from schedulo.words import storable
 
 
 class VaultError(RuntimeError):
@@ -30,6 +34,23 @@ LEAST_S = 60.0
 """A token this young is not renewed again: what refused it will refuse the next as well."""
 KEPT_S = 30.0
 """How long a token from the vault is kept in memory; a new one counts after that at the latest."""
+
+
+OURSELVES = "schedulo"
+"""The author of what nobody asked for."""
+SECOND_TOKENS = ("refresh_token", "user_token")
+"""What a secret may hold besides the access token, to get another one with."""
+
+
+class Act(StrEnum):
+    """What is done with a login, as the audit says it."""
+
+    CONNECTED = "connected"
+    RENEWED = "renewed"
+    NOT_RENEWED = "not renewed"
+    ENCRYPTED = "encrypted anew"
+    WARNED = "warned"
+    HELD = "held"
 
 
 class Turn(StrEnum):
@@ -51,10 +72,18 @@ class Taken:
 
     turn: Turn
     secret: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    sealed: str = field(default="", repr=False)
-    """The credential as it was stored: what is kept later replaces this one and no other."""
+    serial: int = 0
+    """Which secret it is: what is kept later replaces this one and no other."""
     broken_off: bool = False
     """The turn before was never finished: a new token may have been made and lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """The answer to `Vault.rotate`: how many logins were encrypted anew, and how many were already."""
+
+    encrypted: int = 0
+    before: int = 0
 
 
 class Vault:
@@ -71,29 +100,52 @@ class Vault:
             )
         self._ledger = ledger
         try:
-            self._fernet = MultiFernet([Fernet(key.strip()) for key in keys.split(",")])
+            fernets = [Fernet(key.strip()) for key in keys.split(",")]
         except ValueError:
             raise VaultError("SCHEDULO_VAULT_KEY is not a Fernet key; the operator corrects it") from None
+        self._fernet, self._newest = MultiFernet(fernets), fernets[0]
 
-    def put(self, secrets: Mapping[str, Mapping[str, Any]]) -> None:
+    def put(self, secrets: Mapping[str, Mapping[str, Any]], author: str = OURSELVES) -> None:
         """Keep these credentials, by account key; an older one of the same account is replaced."""
         with self._ledger.begin() as connection:
-            self.put_in(connection, self._ledger.now_ms(connection), secrets)
+            self.put_in(connection, self._ledger.now_ms(connection), secrets, author)
 
     def put_in(
-        self, connection: sa.Connection, now_ms: int, secrets: Mapping[str, Mapping[str, Any]]
+        self,
+        connection: sa.Connection,
+        now_ms: int,
+        secrets: Mapping[str, Mapping[str, Any]],
+        author: str = OURSELVES,
     ) -> None:
-        """The same, as part of a transaction."""
-        statement = upsert(connection, credentials)
-        taken_back = {"refresher": "", "refresher_until_ms": None, "refreshed_ms": None}
-        fresh = {name: statement.excluded[name] for name in ("secret", "updated_ms")}
-        statement = statement.on_conflict_do_update(index_elements=["account_key"], set_=fresh | taken_back)
-        rows = [
-            {"account_key": key, "secret": self._seal(secret), "updated_ms": now_ms}
-            for key, secret in secrets.items()
-        ]
-        if rows:
-            connection.execute(statement, rows)
+        """The same, as part of a transaction.
+
+        :param secrets: `access_token`; where they are known `refresh_token`, `expires_ms`,
+            `refresh_expires_ms`, `data_access_ms`, `scopes` and Facebook's `user_token`
+        """
+        # Who renews the old one keeps nothing any more; what was found out about it says nothing of this.
+        anew = {
+            "serial": credentials.c.serial + 1,
+            "refresher": "",
+            "refresher_until_ms": None,
+            "refreshed_ms": None,
+            "checked_ms": None,
+            "problem": "",
+            "warned_days": None,
+            "warned_end_ms": None,
+        }
+        for key, secret in secrets.items():
+            fresh = {
+                "secret": self._seal(secret),
+                "updated_ms": now_ms,
+                "obtained_ms": now_ms,
+                "data_access_ms": secret.get("data_access_ms"),
+                **in_the_clear(secret),
+            }
+            statement = upsert(connection, credentials).values(account_key=key, **fresh)
+            connection.execute(
+                statement.on_conflict_do_update(index_elements=["account_key"], set_=fresh | anew)
+            )
+            audit(connection, now_ms, key, author, Act.CONNECTED)
 
     def _seal(self, secret: Mapping[str, Any]) -> str:
         return self._fernet.encrypt(json.dumps(dict(secret)).encode()).decode()
@@ -148,7 +200,7 @@ class Vault:
                 .where(columns.account_key == account_key)
                 .values(refresher=process, refresher_until_ms=until_ms)
             )
-        return Taken(Turn.OURS, secret, row.secret, bool(row.refresher))
+        return Taken(Turn.OURS, secret, row.serial, bool(row.refresher))
 
     def keep_renewed(
         self,
@@ -163,26 +215,134 @@ class Vault:
         columns = credentials.c
         kept = connection.execute(
             sa.update(credentials)
-            .where(columns.account_key == account_key, columns.secret == taken.sealed)
+            .where(columns.account_key == account_key, columns.serial == taken.serial)
             .values(
                 secret=self._seal(secret),
+                serial=columns.serial + 1,
                 updated_ms=now_ms,
                 refreshed_ms=now_ms,
                 refresher="",
                 refresher_until_ms=None,
+                checked_ms=now_ms,
+                problem="",
+                **in_the_clear(secret),
             )
         )
+        if kept.rowcount:
+            audit(connection, now_ms, account_key, OURSELVES, Act.RENEWED)
         return kept.rowcount == 1
 
-    def give_up_turn(self, account_key: str, process: str) -> None:
-        """End the turn without a new token: the platform answered, so none is lost."""
+    def give_up_turn(self, account_key: str, process: str, why: str = "") -> None:
+        """End the turn without a new token: the platform answered, so none is lost.
+
+        :param why: what it answered; empty: there is nothing to renew
+        """
         columns = credentials.c
         with self._ledger.begin() as connection:
-            connection.execute(
+            ended = connection.execute(
                 sa.update(credentials)
                 .where(columns.account_key == account_key, columns.refresher == process)
                 .values(refresher="", refresher_until_ms=None)
             )
+            if why:
+                now_ms = self._ledger.now_ms(connection)
+                connection.execute(
+                    sa.update(credentials).where(columns.account_key == account_key).values(problem=why)
+                )
+                if ended.rowcount:
+                    audit(connection, now_ms, account_key, OURSELVES, Act.NOT_RENEWED, why)
+
+    # --- keys -------------------------------------------------------------------------------------------
+
+    def rotate(self, author: str) -> Rotated:
+        """Encrypt with the newest key what an older one closed; each login for itself, so that it may be
+        broken off and begun again.
+
+        One that is being renewed meanwhile keeps what it gets: its serial does not change.
+
+        :raises VaultError: where no key opens one
+        """
+        columns = credentials.c
+        with self._ledger.read() as connection:
+            query = sa.select(columns.account_key).order_by(columns.account_key)
+            keys = list(connection.execute(query).scalars())
+        done = Rotated()
+        for key in keys:
+            with self._ledger.begin() as connection:
+                row = connection.execute(
+                    sa.select(credentials).where(columns.account_key == key).with_for_update()
+                ).first()
+                if row is None:
+                    continue
+                if self._newest_opens(row.secret):
+                    done = replace(done, before=done.before + 1)
+                    continue
+                self._open(key, row.secret)
+                sealed = self._fernet.rotate(row.secret.encode()).decode()
+                connection.execute(
+                    sa.update(credentials).where(columns.account_key == key).values(secret=sealed)
+                )
+                audit(connection, self._ledger.now_ms(connection), key, author, Act.ENCRYPTED)
+            done = replace(done, encrypted=done.encrypted + 1)
+        return done
+
+    def _newest_opens(self, sealed: str) -> bool:
+        try:
+            self._newest.decrypt(sealed.encode())
+        except InvalidToken:
+            return False
+        return True
+
+
+def in_the_clear(secret: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a secret is no secret, as columns: when its tokens end, whether there is a second one, and what
+    its platform said that it may do."""
+    scopes = secret.get("scopes")
+    return {
+        "expires_ms": secret.get("expires_ms"),
+        "refresh_expires_ms": secret.get("refresh_expires_ms"),
+        "renewable": any(secret.get(name) for name in SECOND_TOKENS),
+        "scopes": sa.null() if scopes is None else sorted(scopes),
+    }
+
+
+def audit(
+    connection: sa.Connection, now_ms: int, account_key: str, author: str, what: Act, note: str = ""
+) -> None:
+    """Add a line to the story of a login; nothing changes or removes one.
+
+    :param note: without any secret
+    """
+    row = {"account_key": account_key, "at_ms": now_ms, "author": author, "what": what}
+    connection.execute(sa.insert(vault_audit).values(**row, note=storable(note[:500])))
+
+
+def checked(
+    connection: sa.Connection,
+    now_ms: int,
+    account_key: str,
+    serial: int,
+    *,
+    expires_ms: int | None = None,
+    data_access_ms: int | None = None,
+    scopes: Iterable[str] | None = None,
+    ends_told: bool = False,
+) -> None:
+    """Its platform says that a login is good, and what it says of it.
+
+    :param serial: which secret it was asked about; another one that came meanwhile was not
+    :param ends_told: the platform tells when logins end: none told means that this one has no end
+    """
+    values: dict[str, Any] = {"checked_ms": now_ms, "problem": ""}
+    if ends_told:
+        values |= {"expires_ms": expires_ms, "data_access_ms": data_access_ms}
+    if scopes is not None:
+        values["scopes"] = sorted(scopes)
+    connection.execute(
+        sa.update(credentials)
+        .where(credentials.c.account_key == account_key, credentials.c.serial == serial)
+        .values(**values)
+    )
 
 
 class Tokens:

@@ -34,6 +34,7 @@ from schedulo.publishing.aftercare import Means
 from schedulo.publishing.publisher import Publisher
 from schedulo.publishing.rehearsal import Rehearsed, rehearse
 from schedulo.publishing.renewal import Logins
+from schedulo.publishing.session import platform_options
 from schedulo.settings import settings
 from schedulo.transport.endpoint import Endpoint
 from schedulo.transport.wire import Wire
@@ -95,7 +96,7 @@ def after_means(ledger: Ledger) -> Means:
         CONVERSATIONS,
         AFTER,
         _links().url,
-        Logins(tokens, dict(endpoints)),
+        Logins(tokens, dict(endpoints), platform_options(settings())),
     )
 
 
@@ -103,7 +104,7 @@ def measure_means(ledger: Ledger) -> MeasureMeans:
     """What a worker needs to read numbers."""
     endpoints = [(hook.conn_type, _endpoint(hook)) for hook in HOOKS]
     tokens = tokens_of(endpoints, ledger)
-    logins = Logins(tokens, dict(endpoints))
+    logins = Logins(tokens, dict(endpoints), platform_options(settings()))
     return MeasureMeans(ledger, wire_of(endpoints, tokens), settings(), MEASURES, CONVERSATIONS, logins)
 
 
@@ -147,7 +148,7 @@ def _publisher(ledger: Ledger, endpoints: Sequence[tuple[str, Endpoint]]) -> Pub
         settings(),
         CONVERSATIONS,
         _links().url,
-        logins=Logins(tokens, dict(endpoints)),
+        logins=Logins(tokens, dict(endpoints), platform_options(settings())),
     )
 
 

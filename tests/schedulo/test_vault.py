@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import sqlalchemy as sa
 from cryptography.fernet import Fernet
 
 from schedulo.errors import Kind, PlatformError
 from schedulo.ledger.database import Ledger
-from schedulo.vault import Taken, Tokens, Turn, Vault, VaultError
+from schedulo.ledger.tables import credentials, vault_audit
+from schedulo.vault import Rotated, Taken, Tokens, Turn, Vault, VaultError, checked
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 SECRET = {"access_token": "tok-ü", "refresh_token": "again", "expires_ms": 5}
@@ -62,6 +65,88 @@ def test_an_account_without_a_token_must_be_connected(ledger: Ledger) -> None:
     with pytest.raises(PlatformError) as caught:
         Vault(ledger, OLD).token("x:1")
     assert (caught.value.kind, caught.value.diagnosis.refusal) == (Kind.RECONNECT, False)
+
+
+def test_what_is_asked_about_a_login_stands_in_the_clear_and_its_secret_does_not(ledger: Ledger) -> None:
+    vault = Vault(ledger, OLD)
+    ends = {"expires_ms": 5, "refresh_expires_ms": 6, "data_access_ms": 7}
+    vault.put({"x:1": SECRET | ends | {"scopes": ["b", "a"]}, "x:2": {"access_token": "two"}}, "ann")
+    one, two = row(ledger, "x:1"), row(ledger, "x:2")
+    assert (one.expires_ms, one.refresh_expires_ms, one.data_access_ms, one.scopes) == (5, 6, 7, ["a", "b"])
+    assert (one.renewable, two.renewable) == (True, False)
+    assert (two.expires_ms, two.scopes, two.checked_ms, two.problem) == (None, None, None, "")
+    assert one.obtained_ms == one.updated_ms > 0
+
+
+def row(ledger: Ledger, key: str) -> Any:
+    with ledger.begin() as connection:
+        return connection.execute(sa.select(credentials).where(credentials.c.account_key == key)).one()
+
+
+def story(ledger: Ledger) -> list[tuple[str, str, str]]:
+    a = vault_audit.c
+    with ledger.begin() as connection:
+        found = connection.execute(sa.select(a.account_key, a.author, a.what).order_by(a.id))
+        return [(line.account_key, line.author, line.what) for line in found]
+
+
+def test_a_new_login_forgets_what_was_known_of_the_old_one(ledger: Ledger) -> None:
+    vault = Vault(ledger, OLD)
+    vault.put({"x:1": SECRET})
+    with ledger.begin() as connection:
+        told = {"warned_days": 3, "warned_end_ms": 5, "problem": "bad", "checked_ms": 1, "refreshed_ms": 1}
+        connection.execute(sa.update(credentials).values(**told))
+    vault.put({"x:1": {"access_token": "new"}}, "ann")
+    found = row(ledger, "x:1")
+    assert [found.warned_days, found.warned_end_ms, found.problem, found.checked_ms] == [None, None, "", None]
+    assert (found.refreshed_ms, found.expires_ms, found.renewable) == (None, None, False)
+    assert story(ledger) == [("x:1", "schedulo", "connected"), ("x:1", "ann", "connected")]
+
+
+def test_what_was_found_out_about_a_login_is_not_said_of_the_next(ledger: Ledger) -> None:
+    vault = Vault(ledger, OLD)
+    vault.put({"x:1": SECRET})
+    asked = row(ledger, "x:1").serial
+    vault.put({"x:1": {"access_token": "new"}})
+    with ledger.begin() as connection:
+        checked(connection, 5, "x:1", asked, scopes=["a"])
+    assert row(ledger, "x:1").checked_ms is None
+    with ledger.begin() as connection:
+        checked(connection, 5, "x:1", asked + 1, scopes=["a"])
+    assert (row(ledger, "x:1").checked_ms, row(ledger, "x:1").scopes) == (5, ["a"])
+
+
+# --- keys -------------------------------------------------------------------------------------------------
+
+
+def test_the_newest_key_takes_over_and_the_old_one_may_go(ledger: Ledger) -> None:
+    Vault(ledger, OLD).put({f"x:{n}": {"access_token": str(n)} for n in range(3)})
+    both = Vault(ledger, f"{NEW},{OLD}")
+    both.put({"x:3": {"access_token": "3"}})
+    assert both.rotate("ann") == Rotated(encrypted=3, before=1)
+    assert both.rotate("ann") == Rotated(encrypted=0, before=4)
+    alone = Vault(ledger, NEW)
+    assert [alone.token(f"x:{n}") for n in range(4)] == ["0", "1", "2", "3"]
+    assert story(ledger)[4:] == [(f"x:{n}", "ann", "encrypted anew") for n in range(3)]
+
+
+def test_a_change_of_keys_that_was_cut_off_is_gone_on_with(ledger: Ledger) -> None:
+    Vault(ledger, OLD).put({"x:1": SECRET, "x:2": SECRET})
+    other = Fernet.generate_key().decode()
+    Vault(ledger, other).put({"x:3": SECRET})
+    with pytest.raises(VaultError, match="x:3"):
+        Vault(ledger, f"{NEW},{OLD}").rotate("ann")
+    assert Vault(ledger, NEW).token("x:2") == "tok-ü", "those before it were kept"
+    assert Vault(ledger, f"{NEW},{OLD},{other}").rotate("ann") == Rotated(encrypted=1, before=2)
+
+
+def test_a_change_of_keys_costs_no_login_that_is_being_renewed(ledger: Ledger) -> None:
+    Vault(ledger, OLD).put({"x:1": SECRET})
+    both = Vault(ledger, f"{NEW},{OLD}")
+    taken = both.take_turn("x:1", "a", 60, "tok-ü")
+    assert both.rotate("ann").encrypted == 1
+    assert keep(both, ledger, taken, "renewed")
+    assert Vault(ledger, NEW).token("x:1") == "renewed"
 
 
 # --- renewing ---------------------------------------------------------------------------------------------

@@ -192,13 +192,35 @@ def hold_for(
     return hold
 
 
+def hold_account(connection: sa.Connection, now_ms: int, account_key: str, error: PlatformError) -> bool:
+    """Hold an account before any of its posts meets the error, until a person has acted, for whom an incident
+    is opened at once. True: it was not held for it before."""
+    reason = error.sentence()
+    new = set_hold(
+        connection, now_ms, Scope.ACCOUNT, account_key, reason, OURSELVES, None, error_kind=error.kind
+    )
+    if new:
+        _tell(
+            connection, now_ms, Hold(Scope.ACCOUNT, account_key, reason, OURSELVES, error.kind, now_ms, None)
+        )
+    return new
+
+
 def cases_of(connection: sa.Connection, now_ms: int, hold: Hold, delivery_ids: Sequence[str]) -> None:
     """What an error holds until a person acts is one incident; these deliveries are cases of it."""
+    if delivery_ids:
+        _tell(connection, now_ms, hold, delivery_ids)
+
+
+def _tell(connection: sa.Connection, now_ms: int, hold: Hold, delivery_ids: Sequence[str] = ()) -> None:
     info = next((info for kind, info in KINDS.items() if kind == hold.error_kind), None)
-    if info is None or info.actor is Actor.NOBODY or not delivery_ids:
+    if info is None or info.actor is Actor.NOBODY:
         return
     how = f"`schedulo release {hold.name}` lets them go"
-    if hold.error_kind in LOGINS:
+    if hold.error_kind in LOGINS and hold.scope is Scope.ACCOUNT:
+        connect = f"`schedulo accounts connect {hold.key.replace(':', ' ', 1)}`"
+        sentence = f"{hold.reason}. Its posts wait until it is connected again, with {connect}; else {how}"
+    elif hold.error_kind in LOGINS:
         sentence = f"{hold.reason}. Its posts wait until it is connected again; else {how}"
     else:
         sentence = f"{hold.reason}. Its posts wait; when it is mended {how}"

@@ -60,6 +60,12 @@ class Trouble(StrEnum):
     NUMBERS = "numbers"
     """Numbers could not be collected, and a person must act. About: the account, or `day` for a run that is
     late."""
+    LOGIN_ENDS = "login_ends"
+    """A login ends soon, and only a person can make another. About: the account, and how many days before."""
+    LOGIN_LACKS = "login_lacks"
+    """A login lacks permissions that planned posts need. About: the account."""
+    LOGINS_FAIL = "logins_fail"
+    """Logins cannot be renewed because our app is not set up right. About: the platform."""
 
 
 Condition = Callable[[int], sa.ColumnElement[bool]]
@@ -151,6 +157,8 @@ class Rule:
     """Its end says how many of its posts went out."""
     calm_s: float = 0.0
     """It must have been over for so long before people are told so; what comes back sooner goes on."""
+    reminds: bool = True
+    """People are told of it again while it lasts. False: once is enough."""
 
 
 RULES: dict[Trouble, Rule] = {
@@ -302,6 +310,31 @@ RULES: dict[Trouble, Rule] = {
         _when_told,
         sends=False,
     ),
+    Trouble.LOGIN_ENDS: Rule(
+        "A login ends soon",
+        "Posts go out until then. After it the account is held.",
+        "Log in at the platform and connect the account again before then: `schedulo accounts connect`.",
+        "the account was connected again, or its platform tells a later end",
+        _when_told,
+        sends=False,
+        reminds=False,
+    ),
+    Trouble.LOGIN_LACKS: Rule(
+        "A login lacks permissions that planned posts need",
+        "Nothing is held; what its platform refuses for it will be.",
+        "Connect the account again, and allow everything that is asked.",
+        "the login has them, or no planned post needs them",
+        _when_told,
+        sends=False,
+    ),
+    Trouble.LOGINS_FAIL: Rule(
+        "Logins cannot be renewed",
+        "They are tried again every hour. Posts go out as long as the tokens last that there are.",
+        "Look at the platform's Connection: login is the app's id, password its secret.",
+        "a login of the platform was renewed",
+        _when_told,
+        sends=False,
+    ),
 }
 
 
@@ -354,6 +387,15 @@ def over(connection: sa.Connection, now_ms: int, trouble: Trouble, about: str = 
     key = f"{trouble}:{about}" if about else str(trouble)
     connection.execute(
         sa.update(incidents).where(_I.key == key, _I.closed_ms.is_(None)).values(closed_ms=now_ms)
+    )
+
+
+def replaced(connection: sa.Connection, now_ms: int, trouble: Trouble, about: str) -> None:
+    """Close an incident without a word: another one, which says more, is opened in its place."""
+    connection.execute(
+        sa.update(incidents)
+        .where(_I.key == f"{trouble}:{about}", _I.end_told_ms.is_(None))
+        .values(closed_ms=sa.func.coalesce(_I.closed_ms, now_ms), end_told_ms=now_ms)
     )
 
 

@@ -65,6 +65,49 @@ credentials = sa.Table(
     _text("refresher", "", comment="the process that refreshes it now"),
     sa.Column("refresher_until_ms", sa.BigInteger, comment="until then nobody else may refresh it"),
     _instant("refreshed_ms"),
+    sa.Column(
+        "serial",
+        sa.Integer,
+        nullable=False,
+        server_default="1",
+        comment="changes with every new secret, and not when one is only encrypted anew",
+    ),
+    sa.Column("obtained_ms", sa.BigInteger, comment="when a person connected it"),
+    sa.Column(
+        "expires_ms", sa.BigInteger, comment="end of the access token; empty: it has none, or none was told"
+    ),
+    sa.Column(
+        "refresh_expires_ms",
+        sa.BigInteger,
+        comment="end of the refresh token; empty: it has none, or none was told",
+    ),
+    sa.Column("data_access_ms", sa.BigInteger, comment="end of what Meta calls data access"),
+    sa.Column(
+        "renewable",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.false(),
+        comment="it holds a second token, with which it is renewed",
+    ),
+    sa.Column("scopes", Json, comment="what its platform said that it may do; empty: it was not said"),
+    sa.Column("checked_ms", sa.BigInteger, comment="when its platform last said that it is good"),
+    _text("problem", "", comment="why it could not be renewed or checked when that was last tried"),
+    sa.Column(
+        "warned_days", sa.Integer, comment="its owner was last warned so many days before a person is needed"
+    ),
+    sa.Column("warned_end_ms", sa.BigInteger, comment="the end that the warning named"),
+)
+
+vault_audit = sa.Table(
+    "vault_audit",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    _text("account_key"),
+    _instant("at_ms", nullable=False),
+    _text("author", comment="a person, or schedulo"),
+    _text("what"),
+    _text("note", "", comment="without secrets"),
+    sa.Index("ix_vault_audit_account", "account_key", "id"),
 )
 
 posts = sa.Table(

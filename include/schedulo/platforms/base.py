@@ -23,6 +23,8 @@ class Credential:
     """What the vault keeps: `access_token`, and `refresh_token` where the platform gives one."""
     refused: bool
     """The platform no longer accepts the access token. False: it is renewed ahead of its end."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """This platform's settings, by name (`meta_version`)."""
 
     @property
     def refresh_token(self) -> str:
@@ -42,6 +44,27 @@ class Renewed:
     refresh_token: str | None = field(default=None, repr=False)
     """None: the one that was used stays good."""
     refresh_expires_in_s: float | None = None
+    scopes: Sequence[str] | None = None
+    """What it may do, where the platform says so."""
+    user_token: str | None = field(default=None, repr=False)
+    """Facebook Login: the person's own token, with which the Page's is fetched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What a platform says of a login that it accepts."""
+
+    account_id: str = ""
+    """Whose it is; empty where that was not said."""
+    name: str = ""
+    ends_told: bool = False
+    """It tells when logins end; a None below then means: never."""
+    expires_s: float | None = None
+    """Epoch seconds."""
+    data_access_s: float | None = None
+    """Epoch seconds. Meta: the person must log in again by then."""
+    scopes: Sequence[str] | None = None
+    """None: it was not said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +80,15 @@ class Inquiry:
 def cannot_renew(account: Account, why: str) -> PlatformError:
     """A person must connect the account again. It says nothing of a post that is being worked on."""
     return PlatformError(account.platform, Diagnosis(Kind.RECONNECT, refusal=False), message=why)
+
+
+def scopes_of(value: Any) -> list[str] | None:
+    """What services list as text, with blanks or commas between, or as a list; None for anything else."""
+    if isinstance(value, str):
+        return sorted(set(value.replace(",", " ").split()))
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return sorted(set(value))
+    return None
 
 
 def seconds(value: Any) -> float | None:

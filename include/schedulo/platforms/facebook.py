@@ -29,7 +29,7 @@ from schedulo.flow import (
     step,
 )
 from schedulo.model import Account, Content, Format, MediaKind, Platform, Problem, Published
-from schedulo.platforms import graph
+from schedulo.platforms import graph, graph_login
 from schedulo.platforms.base import Conversation, Credential, cannot_renew
 from schedulo.platforms.facebook_limits import problems, rules
 from schedulo.platforms.facebook_page import (
@@ -105,12 +105,14 @@ class Facebook:
         return search_stories(page, lost) if lost.content.format is Format.STORY else _search(page, lost)
 
     def refresh(self, credential: Credential) -> Flow:
-        """A Page's token has no end; it dies when the person behind it changes something, and only that
-        person can make another (Meta: long-lived tokens)."""
+        """A Page's token has no end; it dies when the person behind it changes something. Where that
+        person's own token is kept, another is made with it (Meta: long-lived tokens)."""
+        if credential.secret.get("user_token"):
+            page_id = credential.account.account_id
+            return (yield from graph_login.renew(credential, "tasks", lambda page: page["id"] == page_id))
         if credential.refused:
             raise cannot_renew(credential.account, "a Page's token that is refused cannot be renewed")
         return None
-        yield
 
 
 CONVERSATION: Conversation = Facebook()

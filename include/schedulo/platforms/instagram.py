@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from schedulo.accepts import Rules
@@ -29,8 +30,8 @@ from schedulo.flow import (
     step,
 )
 from schedulo.model import Account, Content, Format, MediaKind, Platform, Problem, Published
-from schedulo.platforms import graph
-from schedulo.platforms.base import Conversation, Credential, Renewed, cannot_renew, seconds
+from schedulo.platforms import graph, graph_login
+from schedulo.platforms.base import Conversation, Credential, Renewed, cannot_renew, scopes_of, seconds
 from schedulo.platforms.instagram_accepts import RULES, SHAPES, Login, problems
 from schedulo.platforms.instagram_container import (
     CONTAINER,
@@ -138,18 +139,34 @@ class Instagram:
 
     def refresh(self, credential: Credential) -> Flow:
         """60 more days for a login by Instagram that is at least a day old and has not expired; one by a Page
-        has no end of its own (Meta: refresh_access_token)."""
+        has no end of its own, and is made anew where a person's token is kept (Meta: refresh_access_token).
+        """
+        by_page = credential.account.options.get("login") != Login.INSTAGRAM
+        if by_page and credential.secret.get("user_token"):
+            return (yield from graph_login.renew(credential, LINKED, partial(_is_linked, credential)))
         if credential.refused:
             raise cannot_renew(credential.account, "a login that is no longer accepted cannot be renewed")
-        if credential.account.options.get("login") != Login.INSTAGRAM:
+        if by_page:
             return None
         request = graph.get("instagram", "/refresh_access_token", grant_type="ig_refresh_token")
         return Renewed(**(yield from step("refresh", request, _renewed, keep_s=0.0)))
 
 
+LINKED = "instagram_business_account"
+
+
+def _is_linked(credential: Credential, page: dict[str, Any]) -> bool:
+    linked = page.get(LINKED)
+    return isinstance(linked, dict) and word(linked.get("id")) == credential.account.account_id
+
+
 def _renewed(response: Response) -> dict[str, Any]:
-    token = GRAPH.text(response, "access_token")
-    return {"access_token": token, "expires_in_s": seconds((response.json() or {}).get("expires_in"))}
+    token, body = GRAPH.text(response, "access_token"), response.json() or {}
+    return {
+        "access_token": token,
+        "expires_in_s": seconds(body.get("expires_in")),
+        "scopes": scopes_of(body.get("permissions")),
+    }
 
 
 CONVERSATION: Conversation = Instagram()

@@ -34,7 +34,7 @@ from schedulo.flow import (
 )
 from schedulo.model import Account, Content, Format, MediaKind, Platform, Problem, Published, State
 from schedulo.platforms import tiktok_accepts
-from schedulo.platforms.base import Conversation, Credential, Inquiry, Renewed, seconds
+from schedulo.platforms.base import Conversation, Credential, Inquiry, Renewed, scopes_of, seconds
 from schedulo.platforms.tiktok_accepts import (
     ACCEPTS,
     ALLOWANCES,
@@ -382,6 +382,7 @@ def _renewed(response: Response) -> dict[str, Any]:
         "expires_in_s": seconds(body.get("expires_in")),
         "refresh_token": word(body.get("refresh_token")) or None,
         "refresh_expires_in_s": seconds(body.get("refresh_expires_in")),
+        "scopes": scopes_of(body.get("scope")),
     }
 
 

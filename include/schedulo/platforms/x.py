@@ -41,7 +41,7 @@ from schedulo.flow import (
     step,
 )
 from schedulo.model import Account, Content, Format, Media, MediaKind, Platform, Problem, Published, State
-from schedulo.platforms.base import Conversation, Credential, Renewed, seconds
+from schedulo.platforms.base import Conversation, Credential, Renewed, scopes_of, seconds
 from schedulo.platforms.x_accepts import CATEGORIES, SEGMENT_BYTES, problems, rules
 from schedulo.words import word
 
@@ -499,6 +499,7 @@ def _renewed(response: Response) -> dict[str, Any]:
         "access_token": word(body["access_token"]),
         "expires_in_s": seconds(body.get("expires_in")),
         "refresh_token": word(body.get("refresh_token")) or None,
+        "scopes": scopes_of(body.get("scope")),
     }
 
 

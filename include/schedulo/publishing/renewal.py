@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -22,7 +22,7 @@ from schedulo.model import Account, Platform
 from schedulo.platforms.base import Conversation, Credential, Renewed, cannot_renew
 from schedulo.publishing.driver import Driver, StillWorking, Work
 from schedulo.transport.endpoint import Endpoint
-from schedulo.vault import Taken, Tokens, Turn, Vault, VaultError
+from schedulo.vault import SECOND_TOKENS, Taken, Tokens, Turn, Vault, VaultError
 
 PATIENCE_S = 30.0
 """How long a platform that stumbles is asked again."""
@@ -39,6 +39,8 @@ class Logins:
     tokens: Tokens
     endpoints: Mapping[str, Endpoint]
     """By platform: who our app is there."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What platforms may know of the settings (`platform_options`)."""
 
 
 class Renewal:
@@ -59,6 +61,7 @@ class Renewal:
         self._conversations = conversations
         self._tokens = logins.tokens
         self._endpoints = logins.endpoints
+        self._options = logins.options
         self._forget = forget
         self._process = secrets.token_hex(8)
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -114,7 +117,8 @@ class Renewal:
         try:
             renewed = await self._ask(account, delivery_id, refused, taken)
         except PlatformError as error:
-            await asyncio.to_thread(vault.give_up_turn, account.key, self._process)
+            why = error.sentence()
+            await asyncio.to_thread(vault.give_up_turn, account.key, self._process, why)
             if error.kind not in (Kind.RECONNECT, Kind.TOKEN_EXPIRED):
                 raise
             lost = "; a renewal before was cut off, and what the platform gave then is lost"
@@ -133,9 +137,11 @@ class Renewal:
 
     async def _ask(self, account: Account, delivery_id: str, refused: bool, taken: Taken) -> Renewed | None:
         endpoint = self._endpoints.get(account.platform, Endpoint({}))
-        if not endpoint.app_id and taken.secret.get("refresh_token"):
+        if not endpoint.app_id and any(taken.secret.get(name) for name in SECOND_TOKENS):
             raise _not_set_up(account, "the Connection names no app id (its login)")
-        credential = Credential(account, endpoint.app_id, endpoint.app_secret, taken.secret, refused)
+        credential = Credential(
+            account, endpoint.app_id, endpoint.app_secret, taken.secret, refused, self._options
+        )
         flow = self._conversations[account.platform].refresh(credential)
         work = Work(delivery_id, account.key, {}, {}, PATIENCE_S)
         try:
@@ -166,8 +172,16 @@ def _fields(renewed: Renewed, now_ms: int) -> dict[str, Any]:
     def until_ms(seconds: float | None) -> int | None:
         return None if seconds is None else now_ms + int(seconds * 1000)
 
-    fields = {"access_token": renewed.access_token, "expires_ms": until_ms(renewed.expires_in_s)}
+    fields: dict[str, Any] = {
+        "access_token": renewed.access_token,
+        "expires_ms": until_ms(renewed.expires_in_s),
+    }
     if renewed.refresh_token is not None:
         fields["refresh_token"] = renewed.refresh_token
+    if renewed.user_token is not None:
+        fields["user_token"] = renewed.user_token
+    if renewed.refresh_token is not None or renewed.user_token is not None:
         fields["refresh_expires_ms"] = until_ms(renewed.refresh_expires_in_s)
+    if renewed.scopes is not None:
+        fields["scopes"] = list(renewed.scopes)
     return fields

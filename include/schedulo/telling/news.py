@@ -119,7 +119,7 @@ def _occasion(row: Any, now_ms: int) -> Occasion | None:
     told_s = _since(row.told_ms, now_ms)
     if row.untold:
         return Occasion.MORE if told_s >= MORE_AFTER_S[min(row.told_times, len(MORE_AFTER_S)) - 1] else None
-    if row.actor == Actor.NOBODY or row.told_times > len(REMIND_AFTER_S):
+    if row.actor == Actor.NOBODY or not rule.reminds or row.told_times > len(REMIND_AFTER_S):
         return None
     return Occasion.LASTS if told_s >= REMIND_AFTER_S[row.told_times - 1] else None
 
