@@ -27,8 +27,8 @@ ACCOUNT_S = 900.0
 """Reading one account takes seconds, a thousand posts of it minutes. Longer than this it does not hold its
 place; what was read is kept."""
 
-DAY = "day"
-"""What the incident of a day that is not closed in time is about; else it is an account."""
+DAY = "day:"
+"""What the incident of a day that is not closed in time is about, before its date; else it is an account."""
 
 
 class NotCollected(Exception):
@@ -138,7 +138,8 @@ def failure_of(error: Exception) -> Failure:
     if isinstance(error, TimeoutError):
         sentence = f"it was not read within {ACCOUNT_S:.0f} s; what was read is kept"
         return Failure(sentence, True, None, Actor.OPERATOR, error)
-    return Failure(f"{type(error).__name__}: {error}", True, None, Actor.OPERATOR, error)
+    sentence = f"it could not be read: an unexpected {type(error).__name__}, which the task's log shows"
+    return Failure(sentence, True, None, Actor.OPERATOR, error)
 
 
 def _not_collected(failures: dict[str, Failure], names: dict[str, str]) -> NotCollected:
@@ -171,14 +172,14 @@ def close_day(ledger: Ledger, told: Closed, now_ms: int) -> None:
         with ledger.begin() as connection:
             if not _is_open(connection, key):
                 incident(connection, now_ms, Trouble.NUMBERS, sentence, actor=Actor.OPERATOR, about=key)
-    _end(ledger, now_ms, DAY)
+    _end(ledger, now_ms, f"{DAY}{told.date}")
 
 
 def day_is_late(ledger: Ledger, day: str, run_id: str, hours: int, now_ms: int) -> None:
     """A run that should have closed a day has not. May be called more than once."""
     sentence = f"the numbers of {day} are not collected {hours} hours after the run {run_id} was made"
     with ledger.begin() as connection:
-        incident(connection, now_ms, Trouble.NUMBERS, sentence, actor=Actor.OPERATOR, about=DAY)
+        incident(connection, now_ms, Trouble.NUMBERS, sentence, actor=Actor.OPERATOR, about=DAY + day)
 
 
 def _end(ledger: Ledger, now_ms: int, key: str) -> None:

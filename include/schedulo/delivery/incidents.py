@@ -58,8 +58,8 @@ class Trouble(StrEnum):
     CHANNEL = "channel"
     """People cannot be told on a channel. About: the channel."""
     NUMBERS = "numbers"
-    """Numbers could not be collected, and a person must act. About: the account, or `day` for a run that is
-    late."""
+    """Numbers could not be collected, and a person must act. About: the account, or `day:2026-11-25` where
+    the run of a day is late."""
     LOGIN_ENDS = "login_ends"
     """A login ends soon, and only a person can make another. About: the account, and how many days before."""
     LOGIN_LACKS = "login_lacks"

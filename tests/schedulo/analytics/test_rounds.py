@@ -127,7 +127,7 @@ def test_a_day_that_is_late_is_told_once_until_it_is_closed(stand: Stand) -> Non
     for _ in range(2):
         day_is_late(stand.ledger, DAY, "scheduled__1", 6, stand.now_ms)
     [told_of] = told(stand)
-    assert (told_of.key, told_of.actor, told_of.closed_ms) == ("numbers:day", Actor.OPERATOR, None)
+    assert (told_of.key, told_of.actor, told_of.closed_ms) == (f"numbers:day:{DAY}", Actor.OPERATOR, None)
     assert (
         told_of.sentence
         == f"the numbers of {DAY} are not collected 6 hours after the run scheduled__1 was made"
