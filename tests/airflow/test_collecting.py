@@ -35,6 +35,7 @@ NAME_ONLY = [{"name": "Name", "type": "singleLineText"}]
 NAMES = {"11": "ann", "12": "bob", "13": "cat"}
 BROKEN = "12"
 """Its login is over until somebody connects it again."""
+ENDED = ("success", "failed")
 FACTS = (ON_SQLITE.post_metrics_daily, ON_SQLITE.account_metrics_daily)
 FOLLOWER = '''
 """Waits for the days of analytics."""
@@ -75,7 +76,7 @@ class Played:
 
     def ended(self, run_id: str, dag_id: str = DAG) -> dict[str, Any]:
         path = f"/dags/{dag_id}/dagRuns/{run_id}"
-        wait_for(lambda: self.stack.api("GET", path)["state"] in ("success", "failed"), 120)
+        wait_for(lambda: self.stack.api("GET", path)["state"] in ENDED, 120)
         run: dict[str, Any] = self.stack.api("GET", path)
         return run
 
@@ -100,20 +101,23 @@ class Played:
         )
         return json.dumps(self.stack.api("GET", path)["content"])
 
-    def backfill(self, first: str, last: str, *more: str) -> list[dict[str, Any]]:
-        """As an operator does it; answers the runs that it made, ended."""
-        before = {run["dag_run_id"] for run in self.runs()}
-        days = ("--from-date", first, "--to-date", last)
-        self.stack.run("airflow", "backfill", "create", "--dag-id", DAG, *days, *more)
-
-        def made() -> list[dict[str, Any]]:
-            return [run for run in self.runs() if run["dag_run_id"] not in before]
-
+    def backfill(self, first: int, last: int, *more: str) -> list[dict[str, Any]]:
+        """As an operator does it, from so many days ago to so many; answers the runs that it made, ended."""
         backfills = f"/backfills?dag_id={DAG}"  # Airflow looks every 30 s whether one is over
         wait_for(
             lambda: all(one["completed_at"] for one in self.stack.api("GET", backfills)["backfills"]), 180
         )
-        return [run for run in made() if run["run_type"] == "backfill"]
+        before = {run["dag_run_id"] for run in self.runs()}
+        days = ("--from-date", self.day(first), "--to-date", self.day(last))
+        self.stack.run("airflow", "backfill", "create", "--dag-id", DAG, *days, *more)
+
+        def made() -> list[dict[str, Any]]:
+            found = [run for run in self.runs() if run["dag_run_id"] not in before]
+            return [run for run in found if run["run_type"] == "backfill"]
+
+        count = first - last + 1
+        wait_for(lambda: [run["state"] for run in made() if run["state"] in ENDED][count - 1 :], 180)
+        return made()
 
     def good(self, dag_id: str = DAG) -> list[dict[str, Any]]:
         return [run for run in self.runs(dag_id) if run["state"] == "success"]
@@ -239,17 +243,15 @@ def _play(played: Played) -> None:
     seen["instances after clearing"] = played.instances(yesterday)
 
     seen["days before"] = played.days_with_rows()
-    seen["backfill"] = played.backfill(played.day(3), played.day(2))
+    seen["backfill"] = played.backfill(3, 2)
     seen["days after"] = played.days_with_rows()
     seen["facts"] = played.facts()
-    seen["backfill again"] = played.backfill(
-        played.day(3), played.day(1), "--reprocess-behavior", "completed"
-    )
-    seen["facts again"] = played.facts()
-
     seen["bad key"] = _refusal(played, partition_key="monday")
     seen["bad date"] = _refusal(played, conf={"date": "monday"})
     seen["future"] = played.trigger(partition_key=played.day(-2))
+    seen["backfill again"] = played.backfill(3, 1, "--reprocess-behavior", "completed")
+    seen["facts again"] = played.facts()
+
     seen["by form"] = played.trigger(conf={"date": played.day(5)})
     wait_for(lambda: len(played.runs("after_a_day")) == len(played.good()), 60)
     wait_for(lambda: {run["state"] for run in played.runs("after_a_day")} == {"success"}, 60)
