@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from benchmarks import bare, burst, idle, media, naive, parse, report, steady
+from benchmarks import analytics, bare, burst, idle, media, naive, parse, report, steady
 from benchmarks.plans import accounts, connect
 from benchmarks.rig import Ground, Rig, ground, say
 from sandbox.stack import Stack
 from schedulo.ledger.database import Ledger
 
-PARTS = ("media", "idle", "burst", "steady", "naive", "parse")
+PARTS = ("media", "analytics", "idle", "burst", "steady", "naive", "parse")
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -55,7 +55,10 @@ def main(argv: list[str] | None = None) -> int:
     if set(options.only) - {"media"}:
         with ground() as base:
             figures["machine"] = report.machine(base.postgres_version())
-            if set(options.only) - {"media", "naive"}:
+            if "analytics" in options.only:
+                figures["analytics"] = analytics.measure(base, options.quick)
+                base.sandbox.control("POST", "reset")
+            if set(options.only) - {"media", "analytics", "naive"}:
                 with installation(base) as rig:
                     measure(rig, options, figures)
             if "naive" in options.only:

@@ -30,6 +30,7 @@ GOALS = (
     Goal("burst", "early", "burst: so many early", 0),
     Goal("burst", "ratio", "burst: drain against the bare client's", 2.0),
     Goal("steady", "airtable_calls_per_post", "steady: Airtable calls a post", 0.35),
+    Goal("analytics", "growth", "analytics: time a post, largest size against smallest", 1.2),
     Goal("media", "ratio", "media: time for a film against FFmpeg's by hand", 1.15),
     Goal("media", "untouched_encodings", "media: encodings of a film that fits", 0),
     Goal("parse_s", "", "slowest DAG file parses in (s)", 0.5),

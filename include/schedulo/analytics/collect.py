@@ -34,8 +34,9 @@ from schedulo.platforms.after import Out
 
 __all__ = ["Collected", "Means", "collect_day", "read_young"]
 
-FINAL_MS = 48 * 3_600_000
-"""Meta tells the numbers of a day up to so much later, and corrects them: until then they are asked for."""
+FINAL_MS = 72 * 3_600_000
+"""So long after a day its numbers may still come or be corrected: Meta takes up to two days, and a day of its
+own clock may end 22 hours after ours."""
 AGAIN_MS = 12 * 3_600_000
 """Numbers that may come or be corrected are asked for again after this time, and no sooner."""
 BACK_DAYS = 31

@@ -1,0 +1,188 @@
+"""Asking a platform whose answers cannot always be used: what one post costs the others, and when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from schedulo.analytics.collect import Collected, collect_day
+from schedulo.errors import Diagnosis, Kind, PlatformError
+from schedulo.flow import Flow, Job, Request, Response, step
+from schedulo.measures import Availability, Metric, Reading, Subject
+from schedulo.measures import Kind as Grows
+from schedulo.model import Format, Platform
+from schedulo.platforms.after import Out
+from schedulo.platforms.measure import Day, Refused, Told
+from tests.schedulo.analytics.stand import Stand
+
+NAMES = ("views", "quotes")
+
+
+@dataclass(eq=False)
+class Moody:
+    """A platform of this test's own: X's posts of the sandbox, with answers that cannot be used at times."""
+
+    unusable: set[str] = field(default_factory=set)
+    """Posts whose answer has another shape than it should, for the whole request."""
+    raises: PlatformError | None = None
+    """What every request meets."""
+    retired: set[str] = field(default_factory=set)
+    """Metrics that fail the request which names them; the flow asks again without."""
+    batches: list[int] = field(default_factory=list)
+    named: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
+    """Posts and metrics of each request."""
+    batch: int = 8
+    metrics: Sequence[Metric] = tuple(
+        Metric(Platform.X, Subject.POST, name, name, Grows.TOTAL, name, "test") for name in NAMES
+    )
+    prices_usd = {"look": 0.5}  # noqa: RUF012
+
+    def posts(self, job: Job, posts: Sequence[Out], now_ms: int, refused: Refused) -> Flow:
+        self.batches.append(len(posts))
+        names = [name for name in NAMES if any((out.content.format, name) not in refused for out in posts)]
+        known = {name: refused.get((posts[0].content.format, name)) for name in NAMES}
+
+        def read(response: Response) -> Any:
+            if self.raises is not None:
+                raise self.raises
+            shown = {post["id"]: 7 for post in response.json()["data"] if post["id"] not in self.unusable}
+            return {out.post_id: shown[out.post_id] for out in posts}
+
+        ids = ",".join(out.post_id for out in posts)
+        while True:
+            self.named.append((len(posts), tuple(names)))
+            numbers = yield from step(
+                f"look-{len(names)}",
+                Request("x", "GET", "/2/tweets", query=(("ids", ids),)),
+                read,
+                keep_s=0.0,
+            )
+            bad = self.retired & set(names)
+            if not bad:
+                break
+            names = [name for name in names if name not in bad]
+            known |= {name: Reading(name, None, Availability.RETIRED, "it is no more") for name in bad}
+        told = {
+            out.key: [known[name] or Reading(name, numbers[out.post_id]) for name in NAMES] for out in posts
+        }
+        return Told(told, billed={"look": [out.key for out in posts]})
+
+    def account(self, job: Job, day: Day, now_ms: int, refused: Refused) -> Flow:
+        return Told()
+        yield
+
+
+def collect(stand: Stand, platform: Moody, on: str = "2026-09-02") -> Collected:
+    means = replace(stand.means(), measures={Platform.X: platform})
+    return asyncio.run(collect_day(means, "x:1", date.fromisoformat(on), stand.now_ms))
+
+
+@pytest.fixture
+def ids(stand: Stand) -> list[str]:
+    """Twenty posts of a day that has just ended."""
+    found = stand.posts(stand.x_account(), ["2026-09-02 08:00"] * 20)
+    stand.go("2026-09-03 01:00")
+    return found
+
+
+def availability(stand: Stand) -> dict[str, str]:
+    return {
+        row.post_key: row.availability
+        for row in stand.run(
+            sa.select(stand.house.post_metrics_daily).where(
+                stand.house.post_metrics_daily.c.metric == "views"
+            )
+        )
+    }
+
+
+def test_one_post_that_cannot_be_read_spoils_no_other(stand: Stand, ids: list[str]) -> None:
+    platform = Moody(unusable={stand.remote(ids[3]), stand.remote(ids[11])})
+    found = collect(stand, platform)
+    assert [id_ for id_, one in availability(stand).items() if one != "measured"] == [ids[3], ids[11]]
+    assert (found.posts, found.measured, found.missing) == (20, 36, 4)
+    said = "\n".join(found.lines)
+    assert ids[3] in said
+    assert "another shape than it should (KeyError)" in said
+    platform.unusable.clear()
+    assert collect(stand, platform).posts == 2
+    assert set(availability(stand).values()) == {"measured"}
+
+
+def test_where_nothing_can_be_read_it_is_not_about_the_posts(stand: Stand, ids: list[str]) -> None:
+    platform = Moody(unusable={stand.remote(id_) for id_ in ids})
+    with pytest.raises(PlatformError) as failed:
+        collect(stand, platform)
+    assert failed.value.kind is Kind.NOT_UNDERSTOOD
+    assert len(platform.batches) < 20
+
+
+@pytest.mark.parametrize(
+    "kind", [Kind.PERMISSION, Kind.ACCOUNT_RESTRICTED, Kind.QUOTA_EXHAUSTED, Kind.BILLING]
+)
+def test_what_is_about_the_account_ends_the_asking_at_once(stand: Stand, ids: list[str], kind: Kind) -> None:
+    platform = Moody(raises=PlatformError("X", Diagnosis(kind, refusal=True), wait_s=77.0))
+    stand.settings = replace(stand.settings, analytics_parallel=1)
+    with pytest.raises(PlatformError) as failed:
+        collect(stand, platform)
+    assert (failed.value.kind, failed.value.wait_s, len(platform.batches)) == (kind, 77.0, 1)
+    assert availability(stand) == {}
+
+
+def test_a_retired_metric_costs_one_request_a_day_and_comes_back_by_itself(
+    stand: Stand, ids: list[str]
+) -> None:
+    platform = Moody(retired={"quotes"})
+    stand.settings = replace(stand.settings, analytics_parallel=1)
+    found = collect(stand, platform)
+    both, one = NAMES, ("views",)
+    assert platform.named == [(8, both), (8, one), (8, one), (4, one)]
+    assert "x refuses quotes: it is no more" in found.lines
+    platform.named.clear()
+    stand.go("2026-09-04 01:00")
+    collect(stand, platform, "2026-09-03")
+    assert platform.named == [(1, both), (1, one), (8, one), (8, one), (3, one)]
+    platform.named.clear()
+    platform.retired.clear()
+    stand.go("2026-09-05 01:00")
+    collect(stand, platform, "2026-09-04")
+    assert platform.named == [(1, both), (8, both), (8, both), (3, both)]
+    facts = list(stand.facts(ids[0], "quotes").values())
+    assert [(row.availability, row.value, row.delta, row.delta_days) for row in facts] == [
+        ("retired", None, None, None),
+        ("retired", None, None, None),
+        ("measured", 7, 7, 3),
+    ]
+    assert stand.run(sa.select(stand.house.refusals)) == []
+
+
+def test_what_is_refused_for_one_format_is_asked_for_of_another(stand: Stand, ids: list[str]) -> None:
+    platform = Moody(retired={"quotes"})
+    collect(stand, platform)
+    platform.retired.clear()
+    other = stand.post("x:1", "2026-09-02 09:00", Format.POLL)
+    platform.named.clear()
+    collect(stand, platform)
+    assert platform.named == [(1, NAMES)]
+    assert stand.facts(other, "quotes")["2026-09-02"].value == 7
+
+
+def test_so_many_requests_are_under_way_at_once_and_no_more(stand: Stand, ids: list[str]) -> None:
+    stand.settings = replace(stand.settings, analytics_parallel=2)
+    stand.sandbox.fault(service="x", method="GET", route="posts", mode="delay:0.2", times=-1)
+    began = asyncio.run(_timed(stand, Moody(batch=4)))
+    assert began >= 0.6  # five requests, two at once
+
+
+async def _timed(stand: Stand, platform: Moody) -> float:
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    means = replace(stand.means(), measures={Platform.X: platform})
+    await collect_day(means, "x:1", date(2026, 9, 3) - timedelta(days=1), stand.now_ms)
+    return loop.time() - began
