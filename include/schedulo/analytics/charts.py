@@ -18,7 +18,7 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from schedulo.analytics.figures import Series
 
@@ -107,7 +107,8 @@ def growth(key: str, name: str, followers: Series, views: Series, since: date, u
         for axes, known in ((above, followers.days), (below, views.days)):
             _shade(axes, known, since, until)
             axes.grid(axis="y")
-            axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+            none = not any(since <= day <= until for day in known)
+            axes.yaxis.set_major_locator(NullLocator() if none else MaxNLocator(3, integer=True))
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
             _dates(axes, since, until)
         above.tick_params(labelbottom=False)

@@ -17,12 +17,14 @@ from markupsafe import Markup
 from schedulo.airtable.schema import PLATFORM_WORDS
 from schedulo.analytics import charts
 from schedulo.analytics.figures import Trend
-from schedulo.analytics.report import BLOCK_H, LATE_S, TIMES_DAYS, Cell, Report
+from schedulo.analytics.report import BLOCK_H, LATE_S, TIMES_DAYS, Account, Cell, Report
 from schedulo.ledger.view_texts import FEWEST, SETTLED_DAYS
 from schedulo.measures import Availability
 
 ACCOUNTS_DRAWN = 24
 """Accounts with a chart, those with most followers; all are in the table."""
+DAYS_DRAWN = 2
+"""Fewer days make no chart."""
 UNKNOWN = "–"
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 WHY: Mapping[Availability, tuple[str, str]] = {
@@ -51,7 +53,7 @@ def page(report: Report) -> str:
         key=lambda account: account.followers_now[1] if account.followers_now else -1.0,
         reverse=True,
     )[:ACCOUNTS_DRAWN]
-    names = {account.growth.account_key for account in drawn}
+    names = {account.growth.account_key for account in drawn if _days_known(account, report) >= DAYS_DRAWN}
     return _template().render(
         report=report,
         late_s=LATE_S,
@@ -81,6 +83,12 @@ def page(report: Report) -> str:
         weekdays=WEEKDAYS,
         why=WHY,
     )
+
+
+def _days_known(account: Account, report: Report) -> int:
+    """Of the report's days: on how many something is known."""
+    known = {*account.growth.followers.days, *account.growth.views.days}
+    return sum(report.since <= day <= report.until for day in known)
 
 
 def _bands(report: Report) -> Markup:

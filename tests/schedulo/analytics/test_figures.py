@@ -8,6 +8,7 @@ import pytest
 
 from schedulo.analytics.figures import Growth, growth, latest, read_since
 from schedulo.ledger.database import Ledger
+from schedulo.ledger.views import spelled
 from tests.schedulo.analytics.laid_out import Numbers, at
 
 MONDAY = date(2026, 11, 2)
@@ -173,3 +174,29 @@ def test_a_week_is_compared_with_the_week_before_and_nothing_is_said_in_percent_
     trend = views.totals(MONDAY + 21 * DAY, 7)
     assert (trend.now, trend.before, trend.percent) == (70, 10, 600)
     assert views.totals(MONDAY + 10 * DAY, 7).before is None  # there was no such week
+
+
+def test_people_are_told_the_same_as_analysts_read_in_the_views(numbers: Numbers) -> None:
+    numbers.post("a", "x:1", at(MONDAY))
+    numbers.post("b", "x:1", at(MONDAY + 9 * DAY))
+    for number, day in enumerate(days(MONDAY, 24)):
+        missed = number == 17
+        numbers.day("a", day, views="missed" if missed else 100 + number**2, likes=number, shares=3)
+        if number >= 9:
+            numbers.day("b", day, views=50 * number, likes=1, shares="gone" if number > 20 else 2)
+    numbers.collected("x:1", *days(MONDAY, 24))
+    found = one(numbers)
+    query = (
+        "SELECT date, metric, value_7d, before_7d FROM analytics.account_trend "
+        "WHERE basis = 'posts' AND metric IN ('views', 'engagement')"
+    )
+    with numbers.ledger.read() as connection:
+        rows = connection.exec_driver_sql(spelled(query, connection.dialect.name)).all()
+    known = 0
+    for row in rows:
+        day = row.date if isinstance(row.date, date) else date.fromisoformat(row.date)
+        series = found.views if row.metric == "views" else found.engagements
+        trend = series.totals(day, 7)
+        assert (trend.now, trend.before) == (row.value_7d, row.before_7d), (row.metric, day)
+        known += trend.now is not None
+    assert known == (17 - 6) + (24 - 6)

@@ -207,6 +207,14 @@ def test_posts_without_any_numbers_make_a_page_too(numbers: Numbers) -> None:
     assert text.count("<svg") == 2
 
 
+def test_an_account_of_which_one_day_is_known_is_in_the_table_without_a_chart(numbers: Numbers) -> None:
+    numbers.account_day("x:1", TODAY - DAY, followers=1234)
+    numbers.collected("x:1", TODAY - DAY)
+    text = page(made(numbers))
+    assert "1,234" in text
+    assert "<svg" not in text
+
+
 @pytest.mark.parametrize(
     ("said", "words"),
     [
