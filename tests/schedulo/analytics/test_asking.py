@@ -92,14 +92,9 @@ def ids(stand: Stand) -> list[str]:
 
 
 def availability(stand: Stand) -> dict[str, str]:
-    return {
-        row.post_key: row.availability
-        for row in stand.run(
-            sa.select(stand.house.post_metrics_daily).where(
-                stand.house.post_metrics_daily.c.metric == "views"
-            )
-        )
-    }
+    t = stand.house.post_metrics_daily
+    rows = stand.run(sa.select(t).where(t.c.metric == "views").order_by(t.c.post_key))
+    return {row.post_key: row.availability for row in rows}
 
 
 def test_one_post_that_cannot_be_read_spoils_no_other(stand: Stand, ids: list[str]) -> None:
