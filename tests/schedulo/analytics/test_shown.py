@@ -230,19 +230,6 @@ def test_telling_numbers_wakes_no_reading_of_posts_and_requests(board: Board) ->
     assert client.posts_changed_since(posts).rows == []
 
 
-def test_a_person_asking_on_a_row_with_numbers_is_understood_to_mean_the_post(board: Board) -> None:
-    """Two rows of the outbox know the same record."""
-    board.account()
-    (record_id,) = board.posts(1)
-    board.tell()
-    with board.ledger.read() as connection:
-        query = sa.select(outbox.c.kind, outbox.c.key).where(outbox.c.record_id == record_id)
-        assert {tuple(row) for row in connection.execute(query)} == {
-            ("state", "post0"),
-            ("numbers", "numbers:post0"),
-        }
-
-
 def test_a_row_that_is_gone_does_not_hold_up_the_others(board: Board) -> None:
     board.account()
     gone, *rest = board.posts(10)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from schedulo.ledger.tables import accounts, deliveries, holds, incidents
+from schedulo.ledger.tables import accounts, deliveries, holds, incidents, outbox
 from schedulo.publishing.ending import End
 from tests.schedulo.planning.conftest import Office, wait_until
 
@@ -144,6 +144,20 @@ def test_a_cancel_request_stops_a_post_and_counts_once(office: Office) -> None:
     office.change("Deliveries", row["id"], **{"Retry requested at": "2030-01-01T00:00:00Z"})
     office.tick()
     assert office.one().state == "scheduled"
+
+
+def test_a_request_on_a_row_with_numbers_is_one_about_its_post(office: Office) -> None:
+    """Two rows of the outbox know such a record."""
+    office.post(office.account("1"), due_in_s=3600)
+    office.tick()
+    (row,) = office.api().table("appPlanning000001", "Deliveries").all()
+    with office.ledger.begin() as connection:
+        for key in ("numbers:a", f"numbers:{office.one().id}", "zzz"):
+            told = {"version": 1, "told_version": 1, "changed_ms": 1, "content": {"Views": 5}}
+            connection.execute(sa.insert(outbox).values(key=key, kind="numbers", record_id=row["id"], **told))
+    office.change("Deliveries", row["id"], **{"Cancel requested at": row["createdTime"], "Key": "typed over"})
+    office.tick()
+    assert office.one().state == "cancelled"
 
 
 def test_what_a_person_saw_is_said_in_airtable_and_told_there(office: Office) -> None:
