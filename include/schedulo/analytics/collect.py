@@ -152,6 +152,8 @@ class _Work:
     platform: Asking
     now_ms: int
     lines: list[str] = field(default_factory=list)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """One transaction at a time: on SQLite they would only keep others waiting, and publishing with them."""
 
     @property
     def catalogue(self) -> Catalogue:
@@ -164,7 +166,8 @@ class _Work:
             with self.means.ledger.begin() as connection:
                 return function(connection, *args)
 
-        return await asyncio.to_thread(run)
+        async with self._turn:
+            return await asyncio.to_thread(run)
 
     async def see(self, function: Callable[..., _Answer], *args: Any) -> _Answer:
         """The same, of one that only reads: on SQLite it waits for no writer."""
