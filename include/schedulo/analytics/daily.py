@@ -22,6 +22,9 @@ RUNNING = (Kind.TOTAL, Kind.LEVEL)
 PROVISIONAL = (Availability.FAILED, Availability.NOT_YET, Availability.MISSED)
 """What any answer replaces; all else is replaced by a number only."""
 
+ONE_AT_A_TIME = 731984221
+"""PostgreSQL: the advisory lock of those who compare days."""
+
 
 @dataclass(frozen=True, slots=True)
 class Number:
@@ -97,6 +100,7 @@ def keep(
         numbers. None of accounts: they were there before
     :param renew: what is still not told was asked for again at a later time, which is kept
     """
+    _alone(connection)
     there = kept(connection, facts, list({number.key for number in numbers}), on)
     better = [number for number in numbers if _is_better(number, there, kinds, renew)]
     if not better:
@@ -107,7 +111,7 @@ def keep(
         if number.reading.value is not None and kinds.get(number.reading.metric) in RUNNING
     ]
     firsts = first_days or {}
-    before = _before(connection, facts, on, running, firsts)
+    before = _before(connection, facts, on, running)
     rows = []
     for number in better:
         reading = number.reading
@@ -135,6 +139,13 @@ def keep(
     return len(rows)
 
 
+def _alone(connection: sa.Connection) -> None:
+    """Waits until nobody else compares days: a delta that does not know of the number that another process
+    is just keeping would count twice. On SQLite who writes is alone."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ONE_AT_A_TIME)))
+
+
 def _is_better(
     number: Number, there: Mapping[tuple[str, str], Kept], kinds: Mapping[str, Kind], renew: bool
 ) -> bool:
@@ -143,7 +154,8 @@ def _is_better(
     if old is None:
         return True
     if old.value is not None:
-        return new.value is not None and kinds.get(new.metric) is Kind.DAY
+        corrects = new.value is not None and kinds.get(new.metric) is Kind.DAY
+        return corrects and (number.collected_ms or 0) >= (old.collected_ms or 0)
     if new.value is not None:
         return True
     if old.availability not in PROVISIONAL:
@@ -176,17 +188,17 @@ def _before(
     facts: Facts,
     on: date,
     running: Sequence[Number],
-    first_days: Mapping[str, date | None],
 ) -> dict[tuple[str, str], tuple[date, float]]:
     """The last number before the day, by key and metric. Mostly it is of the last week; only for what has
-    none there all days are looked through."""
+    none there all days are looked through. Where an account's zone became another, a post may have numbers
+    before its first day."""
     t = facts.table.c
     query = (
         sa.select(t[facts.key].label("key"), t.metric, t.date, t.value)
         .where(t.date < on, t.value.is_not(None))
         .order_by(t.date)
     )
-    wanted = {(number.key, number.reading.metric) for number in running if first_days.get(number.key) != on}
+    wanted = {(number.key, number.reading.metric) for number in running}
     found: dict[tuple[str, str], tuple[date, float]] = {}
     lately = t.date >= on - timedelta(days=WEEK_DAYS)
     for days in (lately, ~lately):
@@ -200,7 +212,7 @@ def _before(
 def _put(
     connection: sa.Connection, facts: Facts, rows: Sequence[Mapping[str, Any]], kinds: Mapping[str, Kind]
 ) -> None:
-    """Another process may have been quicker: what it measured stays."""
+    """What was measured stays."""
     t = facts.table.c
     statement = upsert(connection, facts.table)
     names = [column.name for column in facts.table.primary_key]

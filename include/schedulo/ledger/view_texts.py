@@ -237,7 +237,7 @@ def _change(days: int) -> str:
     now, before = f"value_{days}d", f"before_{days}d"
     return (
         f"{now}, {before}, {now} - {before} AS change_{days}d, "
-        f"round(100.0 * ({now} - {before}) / nullif({before}, 0), 2) AS percent_{days}d"
+        f"CASE WHEN {before} > 0 THEN round(100.0 * ({now} - {before}) / {before}, 2) END AS percent_{days}d"
     )
 
 
@@ -250,7 +250,7 @@ def _trend_columns(days: int) -> tuple[sa.Column[Any], ...]:
         ),
         _number(f"before_{days}d", f"flow: of the {days} days before those. level: {days} days earlier"),
         _number(f"change_{days}d", "the first minus the second; empty unless both are known"),
-        _number(f"percent_{days}d", "the change in percent of the second; empty too where that is 0"),
+        _number(f"percent_{days}d", "the change in percent of the second; empty too where that is 0 or less"),
     )
 
 
@@ -270,7 +270,10 @@ ACCOUNT_TREND = View(
             "while they are told. The two are never added up",
         ),
         _text("kind", "flow: days add up (reach: each day's, or post's, people again). level: how it stands"),
-        _number("day_value", "of the day alone; empty where it is not known"),
+        _number(
+            "day_value",
+            "of the day alone; empty where it is not known, as where days before it have no number",
+        ),
         *_trend_columns(7),
         *_trend_columns(28),
     ),
@@ -304,12 +307,13 @@ WITH parts(metric, part_of) AS (
     WHERE k.core AND k.kind <> 'rate'
 ), measured AS (
     SELECT
-        account_key, daily.date, metric, basis, kind, day_value,{_trend(7)},{_trend(28)}
+        account_key, daily.date, metric, basis, kind, CASE WHEN span = 1 THEN day_value END AS of_day,
+        {_trend(7)},{_trend(28)}
     FROM daily JOIN analytics.dates t ON t.date = daily.date
     WINDOW{_windows(7)},{_windows(28)}
 )
 SELECT
-    m.account_key, a.platform, m.date, metric, basis, kind, day_value,
+    m.account_key, a.platform, m.date, metric, basis, kind, of_day AS day_value,
     {_change(7)},
     {_change(28)}
 FROM measured m JOIN analytics.accounts a ON a.account_key = m.account_key

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import date, timedelta
 from typing import Any
 
@@ -40,9 +41,15 @@ def number(key: str, metric: str, value: float | Availability) -> Number:
     return Number(key, Reading(metric, value), 1_800_000_000_000)
 
 
-def put(connection: sa.Connection, key: str, day: int, values: Mapping[str, float | Availability]) -> int:
+def put(
+    connection: sa.Connection,
+    key: str,
+    day: int,
+    values: Mapping[str, float | Availability],
+    first: date = FIRST,
+) -> int:
     numbers = [number(key, metric, value) for metric, value in values.items()]
-    facts, firsts = Facts.of_posts(connection), {key: FIRST}
+    facts, firsts = Facts.of_posts(connection), {key: first}
     if key == KEY:
         facts, firsts = Facts.of_accounts(connection), {}
     return daily.keep(connection, facts, FIRST + timedelta(days=day), numbers, KINDS, firsts)
@@ -138,3 +145,33 @@ def test_a_zero_that_was_told_is_a_zero(posts: Ledger) -> None:
     keep(posts, POST, 0, {"views": 0})
     [row] = rows(posts, POST, "views")
     assert (row.value, row.delta, row.delta_days) == (0, 0, 1)
+
+
+def test_of_two_corrections_the_one_that_was_read_later_stays(posts: Ledger) -> None:
+    keep(posts, KEY, 0, {"of_day": 9})
+    with posts.begin() as connection:
+        late = Number(KEY, Reading("of_day", 8), 1_800_000_000_000 - 1)
+        assert daily.keep(connection, Facts.of_accounts(connection), FIRST, [late], KINDS) == 0
+    assert [row.value for row in rows(posts, KEY, "of_day")] == [9]
+
+
+@pytest.mark.parametrize("shift", [-1, 1])
+def test_deltas_add_up_where_the_zone_and_with_it_the_first_day_of_a_post_became_another(
+    posts: Ledger, shift: int
+) -> None:
+    keep(posts, POST, 0, {"views": 7})
+    with posts.begin() as connection:
+        put(connection, POST, shift, {"views": 5 if shift < 0 else 11}, FIRST + timedelta(days=shift))
+    found = rows(posts, POST, "views")
+    assert sum(row.delta for row in found) == found[-1].value
+
+
+def test_a_number_that_is_just_being_kept_counts_for_the_next_day(posts: Ledger) -> None:
+    keep(posts, POST, 0, {"views": 7})
+    with ThreadPoolExecutor(1) as other:
+        with posts.begin() as connection:
+            put(connection, POST, 1, {"views": 11})
+            later = other.submit(keep, posts, POST, 2, {"views": 15})
+            wait([later], timeout=0.3)
+        later.result(timeout=30)
+    assert [row.delta for row in rows(posts, POST, "views")] == [7, 4, 4]

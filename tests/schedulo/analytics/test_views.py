@@ -164,6 +164,27 @@ def test_nothing_is_a_percentage_of_nothing(figures: Figures) -> None:
     assert changes(figures, 13, "views") == (35, 0, 35, None)
 
 
+def test_nothing_is_a_percentage_of_less_than_nothing(figures: Figures) -> None:
+    """What is taken back may be more than what was added."""
+    figures.account("instagram:1")
+    figures.metric("instagram", "likes", "day")
+    figures.daily("instagram:1", "likes", {day: -1 if day < 7 else 2 for day in range(14)}, "day")
+    assert changes(figures, 13, "likes") == (14, -7, 21, None)
+
+
+def test_what_came_together_over_several_days_is_not_of_the_last_of_them(figures: Figures) -> None:
+    figures.account("tiktok:1")
+    figures.metric("tiktok", "likes", "total")
+    figures.daily("tiktok:1", "likes", {0: 1_000, 1: 1_002, 3: 1_010, 4: 1_011})
+    figures.account("x:1")
+    figures.post("a", day=0)
+    figures.daily("a", "views", {0: 4, 3: 40, 4: 41})
+    for key, metric, basis in (("tiktok:1", "likes", "account"), ("x:1", "views", "posts")):
+        rows = figures.rows("account_trend", account_key=key, metric=metric, basis=basis)
+        found = {(row["date"] - FIRST).days: row["day_value"] for row in rows}  # type: ignore[operator]
+        assert (found[3], found[4]) == (None, 1)
+
+
 def test_levels_are_compared_at_the_ends_whatever_is_missing_between(figures: Figures) -> None:
     figures.account("instagram:1")
     figures.metric("instagram", "followers", "level")
