@@ -183,7 +183,11 @@ class _Work:
         return Closing(self.account, on, self.catalogue, self.now_ms, why)
 
     async def close_earlier(self, on: date) -> None:
-        """Days before that were not collected: their time is over."""
+        """Days before that were not collected: their time is over. Of the day before, posts may have been read
+        once more after it was collected."""
+        before = on - timedelta(days=1)
+        if await self.see(_is_unsettled, self.account.key, before):
+            await self.close(before)
         for earlier in await self.see(_unclosed, self.account.key, on):
             await self.close(earlier)
             await self.do(_closed, self.account.key, earlier, self.now_ms)
@@ -367,6 +371,19 @@ def _unclosed(connection: sa.Connection, account_key: str, on: date) -> list[dat
     closed = set(connection.execute(done).scalars())
     days = (since + timedelta(days=number) for number in range((on - since).days))
     return [day for day in days if day not in closed]
+
+
+def _is_unsettled(connection: sa.Connection, account_key: str, on: date) -> bool:
+    """Some post of the day has a number that a later reading may have told."""
+    house = warehouse_of(connection)
+    p, f = house.posts.c, house.post_metrics_daily.c
+    query = (
+        sa.select(f.metric)
+        .join(house.posts, p.post_key == f.post_key)
+        .where(p.account_key == account_key, f.date == on, f.availability.in_(AGAIN))
+        .limit(1)
+    )
+    return connection.execute(query).first() is not None
 
 
 def _why_missed(connection: sa.Connection, account_key: str, on: date) -> str:
