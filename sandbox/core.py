@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fnmatch
+import functools
 import hashlib
 import json
 import re
@@ -19,6 +20,7 @@ import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -383,6 +385,10 @@ class World:
         task.add_done_callback(self._background.discard)
 
 
+async def _not_found(service: Service, call: Call) -> Reply:
+    return service.not_found(call)
+
+
 def _refusal(service: Service, fault: Fault, call: Call) -> Reply:
     """The refusal that an order's argument `HTTP[/code[/subcode]]` asks for."""
     status, *codes = fault.argument.split("/")
@@ -463,12 +469,15 @@ class Frame:
             ((r, m) for r in service.routes if r.method == call.method and (m := r.pattern.match(path))), None
         )
         if found is None:
-            self.world.requests[name, call.method, "unknown"] += 1
-            return service.not_found(call).render()
-        call.args = found[1].groupdict()
-        call.route = service.route_name(found[0], call)
+            call.route = "unknown"
+            handler: Handler = functools.partial(_not_found, service)
+        else:
+            call.args = found[1].groupdict()
+            call.route, handler = service.route_name(found[0], call), found[0].handler
         self.world.requests[name, call.method, call.route] += 1
-        reply = await self._answer(service, found[0].handler, call, request)
+        reply = await self._answer(service, handler, call, request)
+        if reply is not None and (skew_s := float(self.world.switch("date_skew_s", "0"))):
+            reply.headers["Date"] = formatdate(time.time() + skew_s, usegmt=True)
         self.world.recent[name].append(
             {
                 "method": call.method,

@@ -128,6 +128,14 @@ class Settings:
     analytics_parallel: int = 8
     """Requests for numbers at once, of one account, at the most."""
 
+    # Health
+    health_days: int = 14
+    """What checks found is kept for so many days."""
+    health_disk_low_mb: int = 2048
+    """Less room than this for media, the ledger's file or reports is yellow."""
+    health_disk_full_mb: int = 512
+    """And less than this is red."""
+
     # Airtable
     airtable_budget_s: float = 10.0
     """How long one tick may spend on reading Airtable; then it goes on without."""
@@ -223,6 +231,10 @@ class Settings:
                 )
         _bands(self.analytics_young)
         _platforms(self.analytics_platforms)
+        if self.health_days < 1:
+            raise SettingsError(
+                f"SCHEDULO_HEALTH_DAYS is {self.health_days}: it must be at least 1. The operator sets it."
+            )
 
     @property
     def young_bands(self) -> tuple[Band, ...]:

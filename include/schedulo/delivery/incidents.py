@@ -13,6 +13,7 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
+from schedulo.delivery.watched import is_green
 from schedulo.errors.kinds import Actor
 from schedulo.ledger.database import Ledger, upsert
 from schedulo.ledger.tables import deliveries, holds, incident_cases, incidents, marks
@@ -66,6 +67,8 @@ class Trouble(StrEnum):
     """A login lacks permissions that planned posts need. About: the account."""
     LOGINS_FAIL = "logins_fail"
     """Logins cannot be renewed because our app is not set up right. About: the platform."""
+    HEALTH = "health"
+    """A check of the health is red. About: the check."""
 
 
 Condition = Callable[[int], sa.ColumnElement[bool]]
@@ -333,6 +336,15 @@ RULES: dict[Trouble, Rule] = {
         "Look at the platform's Connection: login is the app's id, password its secret.",
         "a login of the platform was renewed",
         _when_told,
+        sends=False,
+    ),
+    Trouble.HEALTH: Rule(
+        "A check of Schedulo's health is red",
+        "It is checked again every five minutes.",
+        "Do what is named; all checks are at /schedulo/health.",
+        "the check is green",
+        is_green,
+        patience_s=90.0,
         sends=False,
     ),
 }

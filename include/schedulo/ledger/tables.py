@@ -448,3 +448,31 @@ marks = sa.Table(
     _text("value"),
     _instant("at_ms", nullable=False),
 )
+
+health = sa.Table(
+    "health",
+    metadata,
+    _text("name", primary_key=True, comment="how each check stands; its history is in health_checks"),
+    _text("status", comment="green, yellow, red or unknown"),
+    _text("sentence"),
+    sa.Column("value", sa.Float),
+    _text("unit", ""),
+    sa.Column("numbers", Json, nullable=False, comment="further numbers, by name"),
+    _text("actor", comment="who must act where it is not green"),
+    sa.Column("since_ms", sa.BigInteger, nullable=False, comment="it has this status since"),
+    _instant("at_ms", nullable=False),
+)
+
+health_checks = sa.Table(
+    "health_checks",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    _instant("at_ms", nullable=False),
+    _text("name"),
+    _text("status"),
+    sa.Column("changed", sa.Boolean, nullable=False, comment="the check before had another status"),
+    sa.Column("value", sa.Float),
+    _text("sentence", comment="empty where it is green"),
+    sa.Index("ix_health_checks_at", "at_ms"),
+    sa.Index("ix_health_checks_name", "name", "at_ms"),
+)

@@ -14,6 +14,7 @@ depends_on = None
 
 def upgrade() -> None:
     _logins()
+    _health()
 
 
 def _logins() -> None:
@@ -88,3 +89,42 @@ def _logins() -> None:
         sa.Column("note", sa.Text(), server_default="", nullable=False, comment="without secrets"),
     )
     op.create_index("ix_vault_audit_account", "vault_audit", ["account_key", "id"])
+
+
+def _health() -> None:
+    """How each check stands, and what it found before."""
+    op.create_table(
+        "health",
+        sa.Column(
+            "name",
+            sa.Text(),
+            primary_key=True,
+            nullable=False,
+            comment="how each check stands; its history is in health_checks",
+        ),
+        sa.Column("status", sa.Text(), nullable=False, comment="green, yellow, red or unknown"),
+        sa.Column("sentence", sa.Text(), nullable=False),
+        sa.Column("value", sa.Float(), nullable=True),
+        sa.Column("unit", sa.Text(), server_default="", nullable=False),
+        sa.Column(
+            "numbers",
+            sa.JSON().with_variant(postgresql.JSONB(), "postgresql"),
+            nullable=False,
+            comment="further numbers, by name",
+        ),
+        sa.Column("actor", sa.Text(), nullable=False, comment="who must act where it is not green"),
+        sa.Column("since_ms", sa.BigInteger(), nullable=False, comment="it has this status since"),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+    )
+    op.create_table(
+        "health_checks",
+        sa.Column("id", sa.Integer(), autoincrement=True, primary_key=True, nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("changed", sa.Boolean(), nullable=False, comment="the check before had another status"),
+        sa.Column("value", sa.Float(), nullable=True),
+        sa.Column("sentence", sa.Text(), nullable=False, comment="empty where it is green"),
+    )
+    op.create_index("ix_health_checks_at", "health_checks", ["at_ms"])
+    op.create_index("ix_health_checks_name", "health_checks", ["name", "at_ms"])

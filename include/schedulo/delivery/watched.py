@@ -1,0 +1,51 @@
+"""Incidents of red checks: which others tell of the same cause, and when they are over.
+
+A check sees what goes wrong from outside; often what met it has its incident already, or will have within a
+minute. One cause is told once.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from schedulo.ledger.tables import health, incidents
+from schedulo.model import Platform
+
+_I, _H = incidents.c, health.c
+PREFIX = "health:"
+_RUNS = ("health:airflow", "health:workflow:publish_due_posts")
+"""Without these nothing goes out, and all that waits waits for them."""
+
+TOLD_BY: dict[str, tuple[str, ...]] = {
+    "airtable": ("airtable_read", "airtable_stale"),
+    "airtable_schema": ("airtable_read", "airtable_told", "airtable_stale"),
+    "outbox": ("airtable_told", "airtable_read", "health:airtable", *_RUNS),
+    "queue": ("held:", "late_run", "airtable_stale", "ledger_restored", "health:platform:", *_RUNS),
+    "stuck": ("unresolved:", "health:platform:", *_RUNS),
+    "lateness": ("late_run", "health:queue", "health:platform:", *_RUNS),
+    "workflow:publish_due_posts": ("health:airflow:scheduler",),
+    "media_url": ("health:airflow",),
+    "media_store": ("health:disk",),
+    **{f"platform:{name}": (f"held:platform:{name}:",) for name in Platform},
+}
+"""By check: how the keys of incidents begin that tell people of its cause."""
+
+_other = incidents.alias()
+
+
+def _open_ones(name: str) -> sa.ColumnElement[bool]:
+    """Another incident is open that tells of the cause of this check."""
+    begins = sa.or_(*(_other.c.key.startswith(key, autoescape=True) for key in TOLD_BY[name]))
+    return sa.exists().where(_other.c.closed_ms.is_(None), begins)
+
+
+def is_told_elsewhere(connection: sa.Connection, name: str) -> bool:
+    """Whether an open incident tells people what this check would."""
+    return name in TOLD_BY and bool(connection.execute(sa.select(_open_ones(name))).scalar())
+
+
+def is_green(_now_ms: int) -> sa.ColumnElement[bool]:
+    """The check is green, or is made no more. One of which nobody was told gives way to one that says it."""
+    stands = sa.exists().where(sa.literal(PREFIX) + _H.name == _I.key, _H.status != "green")
+    gives_way = [sa.and_(_I.key == PREFIX + name, _open_ones(name)) for name in TOLD_BY]
+    return sa.or_(~stands, sa.and_(_I.told_times == 0, sa.or_(*gives_way)))

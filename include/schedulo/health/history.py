@@ -1,0 +1,123 @@
+"""Keeps what checks found, and opens an incident for what is red. Who is told of it is `telling`'s.
+
+An incident bears the name of its finding (`health:airtable`), so what stays red stays one incident. What
+another incident tells already gets none of its own (`delivery.watched`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from schedulo.delivery.incidents import Trouble, close_what_is_over, incident
+from schedulo.delivery.watched import is_told_elsewhere
+from schedulo.health.findings import Finding, Status
+from schedulo.health.inside import BEGUN
+from schedulo.ledger import marks
+from schedulo.ledger.database import Ledger, upsert
+from schedulo.ledger.tables import health, health_checks
+
+CHECKED = "health:checked"
+"""When all checks were made last."""
+DAY_MS = 86_400_000
+
+
+def begin(ledger: Ledger) -> None:
+    """Note when the first check was made: what never ran counts as silent since then."""
+    with ledger.begin() as connection:
+        if not marks.read(connection, BEGUN)[1]:
+            marks.mark(connection, ledger.now_ms(connection), BEGUN)
+
+
+def record(ledger: Ledger, findings: Sequence[Finding], keep_days: int) -> list[str]:
+    """Keep what was found, open incidents and close those that are over; answers a line for each change.
+
+    :param keep_days: older history is forgotten
+    """
+    with ledger.begin() as connection:
+        now_ms = ledger.now_ms(connection)
+        known = {row.name: row for row in connection.execute(sa.select(health))}
+        changed = {
+            item.name for item in findings if item.name not in known or known[item.name].status != item.status
+        }
+        _keep(connection, now_ms, findings, changed)
+        connection.execute(
+            sa.delete(health_checks).where(health_checks.c.at_ms < now_ms - keep_days * DAY_MS)
+        )
+        marks.mark(connection, now_ms, CHECKED)
+        for item in findings:
+            if item.status is Status.RED and not item.told and not is_told_elsewhere(connection, item.name):
+                incident(connection, now_ms, Trouble.HEALTH, item.sentence, actor=item.actor, about=item.name)
+    close_what_is_over(ledger)
+    return [
+        f"{item.name}: {known[item.name].status if item.name in known else 'new'} -> {item.status}. "
+        f"{item.sentence}"
+        for item in findings
+        if item.name in changed and (item.name in known or item.status is not Status.GREEN)
+    ]
+
+
+def _keep(connection: sa.Connection, now_ms: int, findings: Sequence[Finding], changed: set[str]) -> None:
+    """How it stands now, and one row of history for each finding."""
+    statement = upsert(connection, health)
+    fresh = {
+        name: statement.excluded[name]
+        for name in ("status", "sentence", "value", "unit", "numbers", "actor", "at_ms")
+    }
+    same = health.c.status == statement.excluded.status
+    since = sa.case((same, health.c.since_ms), else_=statement.excluded.since_ms)
+    rows = [
+        {
+            "name": item.name,
+            "status": item.status,
+            "sentence": item.sentence,
+            "value": item.value,
+            "unit": item.unit,
+            "numbers": dict(item.numbers),
+            "actor": item.actor,
+            "since_ms": now_ms,
+            "at_ms": now_ms,
+        }
+        for item in findings
+    ]
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=["name"], set_=fresh | {"since_ms": since}), rows
+    )
+    connection.execute(sa.delete(health).where(health.c.name.not_in([item.name for item in findings])))
+    connection.execute(
+        sa.insert(health_checks),
+        [
+            {
+                "at_ms": now_ms,
+                "name": item.name,
+                "status": item.status,
+                "changed": item.name in changed,
+                "value": item.value,
+                "sentence": "" if item.status is Status.GREEN else item.sentence,
+            }
+            for item in findings
+        ],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A check that turned from one colour to another."""
+
+    at_ms: int
+    name: str
+    status: Status
+    sentence: str
+
+
+def changes(connection: sa.Connection, count: int) -> list[Change]:
+    """The last changes, the youngest first."""
+    rows = connection.execute(
+        sa.select(health_checks)
+        .where(health_checks.c.changed)
+        .order_by(health_checks.c.at_ms.desc(), health_checks.c.id.desc())
+        .limit(count)
+    )
+    return [Change(row.at_ms, row.name, Status(row.status), row.sentence) for row in rows]
