@@ -80,14 +80,14 @@ async def make_publisher() -> Publisher:
 
 async def rehearse_here(ledger: Ledger, delivery_ids: list[str]) -> list[Rehearsed]:
     """A dry run on a worker."""
-    endpoints = [(hook.conn_type, _endpoint(hook)) for hook in HOOKS]
+    endpoints = [(hook.conn_type, endpoint_of(hook)) for hook in HOOKS]
     wire = wire_of(endpoints, tokens_of(endpoints, ledger))
     return await rehearse(ledger, wire, settings(), CONVERSATIONS, _links().url, delivery_ids)
 
 
 def after_means(ledger: Ledger) -> Means:
     """What a worker needs to look after posts that are out."""
-    endpoints = [(hook.conn_type, _endpoint(hook)) for hook in HOOKS]
+    endpoints = [(hook.conn_type, endpoint_of(hook)) for hook in HOOKS]
     tokens = tokens_of(endpoints, ledger)
     return Means(
         ledger,
@@ -102,7 +102,7 @@ def after_means(ledger: Ledger) -> Means:
 
 def measure_means(ledger: Ledger) -> MeasureMeans:
     """What a worker needs to read numbers."""
-    endpoints = [(hook.conn_type, _endpoint(hook)) for hook in HOOKS]
+    endpoints = [(hook.conn_type, endpoint_of(hook)) for hook in HOOKS]
     tokens = tokens_of(endpoints, ledger)
     logins = Logins(tokens, dict(endpoints), platform_options(settings()))
     return MeasureMeans(ledger, wire_of(endpoints, tokens), settings(), MEASURES, CONVERSATIONS, logins)
@@ -115,7 +115,8 @@ async def _aendpoint(hook: type[PlatformHook]) -> Endpoint:
         return hook.own_addresses()
 
 
-def _endpoint(hook: type[PlatformHook]) -> Endpoint:
+def endpoint_of(hook: type[PlatformHook]) -> Endpoint:
+    """A platform's Connection as plain data; without one, the platform's own addresses."""
     try:
         return hook().endpoint()
     except AirflowNotFoundException:

@@ -32,6 +32,10 @@ class LedgerHook(BaseHook):
         """An open ledger. Raises `LedgerError` where the address or the schema does not fit."""
         return self._open(settings().ledger_url or self._from_connection())
 
+    def unchecked(self) -> Ledger:
+        """A ledger that nobody has asked anything yet, for those who find out whether it is there."""
+        return Ledger(settings().ledger_url or self._from_connection())
+
     async def aget_conn(self) -> Ledger:
         """The same, from a trigger."""
         url: str | sa.URL = settings().ledger_url

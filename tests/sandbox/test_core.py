@@ -6,6 +6,7 @@ import contextlib
 import socket
 import time
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -383,3 +384,22 @@ def test_a_body_that_is_cut_promises_more_than_it_sends(echo: RunningSandbox) ->
 def test_an_order_that_cannot_be_understood_is_refused(echo: RunningSandbox, mode: str) -> None:
     with pytest.raises(ValueError, match="400"):
         echo.fault(service="echo", mode=mode)
+
+
+# ------------------------------------------------------------------ what no service knows, and the time
+
+
+def test_a_service_that_is_down_is_down_for_what_it_does_not_know_too(echo: RunningSandbox) -> None:
+    assert requests.get(f"{echo.url}/echo/", timeout=5).status_code == 404
+    echo.fault(service="echo", mode="status:503")
+    assert requests.get(f"{echo.url}/echo/", timeout=5).status_code == 503
+    echo.fault(service="echo", mode="drop_before")
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{echo.url}/echo/", timeout=5)
+
+
+@pytest.mark.parametrize("skew_s", [0, 90, -90])
+def test_answers_tell_the_time_that_the_switch_says(echo: RunningSandbox, skew_s: int) -> None:
+    echo.switch(date_skew_s=str(skew_s))
+    told = parsedate_to_datetime(publish(echo).headers["Date"]).timestamp()
+    assert told == pytest.approx(time.time() + skew_s, abs=15)

@@ -110,3 +110,8 @@ def test_how_often_young_posts_are_read_is_given_in_bands_of_age() -> None:
 def test_the_platforms_whose_numbers_are_read_are_a_choice() -> None:
     assert Settings().measured_platforms == set(Platform)
     assert replace(Settings(), analytics_platforms="tiktok,x").measured_platforms == {"tiktok", "x"}
+
+
+def test_history_of_health_is_kept_for_a_day_at_least() -> None:
+    with pytest.raises(SettingsError, match="SCHEDULO_HEALTH_DAYS is 0"):
+        Settings(health_days=0)

@@ -189,7 +189,7 @@ def workflows(means: Means) -> Iterator[Finding]:
 def silence(connection: sa.Connection, now_ms: int, workflow: Workflow, begun_ms: int) -> Finding:
     """How long a Dag has been silent, and what that means."""
     _, last_ms = marks.read(connection, workflow.mark or f"ran:{workflow.dag_id}")
-    age_s = max(0.0, (now_ms - max(last_ms, min(begun_ms, now_ms))) / 1000)
+    age_s = max(0.0, (now_ms - (last_ms or begun_ms)) / 1000)
     status = workflow.limits.status(age_s)
     sentence = f"It ran {_span(age_s)} ago." if last_ms else f"It has not run for {_span(age_s)}."
     if status is not Status.GREEN:

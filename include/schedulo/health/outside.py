@@ -14,6 +14,7 @@ import requests
 import sqlalchemy as sa
 
 from schedulo.airtable.base import check_base
+from schedulo.airtable.schema import PLATFORM_WORDS
 from schedulo.errors.airtable import AirtableBusy, AirtableError
 from schedulo.health.findings import Finding, Means, Status
 from schedulo.health.inside import skewed
@@ -25,6 +26,7 @@ TIMEOUT_S = 10.0
 AIRTABLE_S = 20.0
 """How long Airtable may take for the base's schema, repeats included."""
 PARTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+NOWHERE = "Where the API server is, is not known. The operator sets AIRFLOW__API__BASE_URL."
 DOES = {
     "metadatabase": "Airflow's database does not answer",
     "scheduler": "the scheduler gives no sign of life: no run begins",
@@ -43,11 +45,11 @@ def airtable(means: Means) -> Iterator[Finding]:
         with client.within(AIRTABLE_S):
             lacks = check_base(client.calls.api, client.base_id, mapping=client.mapping, calls=client.calls)
     except AirtableBusy as error:
-        yield Finding("airtable", Status.YELLOW, f"{error}.", actor=error.info.actor)
+        yield Finding("airtable", Status.YELLOW, _sentence(error), actor=error.info.actor)
         yield unasked
         return
     except AirtableError as error:
-        yield Finding("airtable", Status.RED, f"{error}.", actor=error.info.actor)
+        yield Finding("airtable", Status.RED, _sentence(error), actor=error.info.actor)
         yield unasked
         return
     took_s = round(time.monotonic() - began, 3)
@@ -57,6 +59,10 @@ def airtable(means: Means) -> Iterator[Finding]:
         yield Finding("airtable_schema", Status.RED, " ".join(lacks[:3]) + more, float(len(lacks)), "to mend")
     else:
         yield Finding("airtable_schema", Status.GREEN, "Every table and field is there.", 0.0, "to mend")
+
+
+def _sentence(error: AirtableError) -> str:
+    return f"{str(error).rstrip('.')}."
 
 
 # --- platforms, and what their answers say of our clock ----------------------------------------------------
@@ -83,7 +89,7 @@ def platforms(means: Means) -> Iterator[Finding]:
         )
     for name, found in knocks.items():
         if found.problem:
-            sentence = f"{name} {found.problem}. Posts for it wait; the operator looks at its status page."
+            sentence = f"{PLATFORM_WORDS[name]} {found.problem}. Posts for it wait; the operator looks at its status page."
             yield Finding(f"platform:{name}", Status.RED, sentence)
         else:
             yield Finding(f"platform:{name}", Status.GREEN, "It answers.", round(found.took_s, 3), "s")
@@ -146,7 +152,7 @@ def _get(url: str, **options: Any) -> requests.Response:
 def airflow(means: Means) -> Iterator[Finding]:
     """Whether Airflow's parts live, by its own health page, which needs no login."""
     if not means.airflow_url:
-        yield Finding("airflow", Status.YELLOW, "Where its API server is, is not known.")
+        yield Finding("airflow", Status.YELLOW, NOWHERE)
         return
     try:
         told = _get(f"{means.airflow_url}/api/v2/monitor/health").json()

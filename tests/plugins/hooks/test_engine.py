@@ -38,7 +38,7 @@ def ledger(tmp_path: Path) -> Ledger:
 def test_an_installation_without_connections_speaks_to_the_platforms_own_addresses(ledger: Ledger) -> None:
     found = [(hook.conn_type, asyncio.run(engine._aendpoint(hook))) for hook in engine.HOOKS]
     assert wire(found, ledger).bases == OWN
-    assert [(hook.conn_type, engine._endpoint(hook)) for hook in engine.HOOKS] == found
+    assert [(hook.conn_type, engine.endpoint_of(hook)) for hook in engine.HOOKS] == found
 
 
 def test_the_connection_of_a_platform_knows_its_address_best(ledger: Ledger) -> None:
@@ -58,7 +58,7 @@ def test_the_token_of_a_connection_is_its_one_accounts(
     monkeypatch.setenv(
         "AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps({"conn_type": "instagram", "extra": extra})
     )
-    made = wire([("instagram", engine._endpoint(InstagramHook))], ledger)
+    made = wire([("instagram", engine.endpoint_of(InstagramHook))], ledger)
     assert made.token_for("instagram:17") == "IGAAsecret"
     with pytest.raises(PlatformError, match="no token is kept"):
         made.token_for("instagram:18")

@@ -1,0 +1,247 @@
+"""Each check, by breaking what it looks at and mending it again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from sandbox.stack import free_port
+from schedulo.delivery.holds import set_hold
+from schedulo.errors.kinds import Actor
+from schedulo.health.checks import CHECKS, Check, run
+from schedulo.health.findings import Finding, Limits, Means, Status, worst
+from schedulo.health.inside import WORKFLOWS, percentile
+from schedulo.ledger.database import Ledger
+from schedulo.ledger.tables import accounts, credentials, deliveries, holds, marks, outbox
+from schedulo.model import State
+from schedulo.vault import Vault
+from tests.schedulo.health.conftest import VAULT_KEY, House, reds
+
+GREEN, YELLOW, RED, UNKNOWN = Status.GREEN, Status.YELLOW, Status.RED, Status.UNKNOWN
+
+
+def test_where_all_is_well_every_check_is_green(house: House) -> None:
+    found = house.look()
+    assert {name: item.sentence for name, item in found.items() if item.status is not GREEN} == {}
+    assert set(found) == {
+        "ledger",
+        "ledger_clock",
+        "queue",
+        "stuck",
+        "processing",
+        "outbox",
+        "lateness",
+        "logins",
+        "airtable",
+        "airtable_schema",
+        "platform:instagram",
+        "platform:x",
+        "clock",
+        "airflow",
+        "airflow:metadatabase",
+        "airflow:scheduler",
+        "airflow:dag_processor",
+        "airflow:triggerer",
+        "media_store",
+        "media_url",
+        "disk",
+        *(f"workflow:{workflow.dag_id}" for workflow in WORKFLOWS),
+    }
+
+
+def test_the_worst_colour_of_what_is_known_counts() -> None:
+    assert worst([GREEN, UNKNOWN]) is GREEN
+    assert worst([GREEN, YELLOW, UNKNOWN]) is YELLOW
+    assert worst([YELLOW, RED, GREEN]) is RED
+
+
+@pytest.mark.parametrize(
+    ("limits", "green", "yellow", "red"), [(Limits(2, 5, "s"), 1.9, 2, 5), (Limits(10, 4, "MB"), 10.1, 10, 4)]
+)
+def test_a_limit_is_where_the_colour_begins(limits: Limits, green: float, yellow: float, red: float) -> None:
+    assert [limits.status(value) for value in (green, yellow, red)] == [GREEN, YELLOW, RED]
+
+
+def test_a_check_that_breaks_is_named_and_costs_the_others_nothing(house: House) -> None:
+    def broken(means: Means) -> list[Finding]:
+        raise ZeroDivisionError("secret")
+
+    report = run(house.means, [*CHECKS, Check("sums", broken, "sums")])
+    assert [name for name, _ in report.broken] == ["sums"]
+    found = {item.name: item for item in report.findings}
+    assert (found["sums"].status, found["airtable"].status) == (UNKNOWN, GREEN)
+    assert "ZeroDivisionError" in found["sums"].sentence
+    assert "secret" not in found["sums"].sentence
+
+
+# --- the ledger -------------------------------------------------------------------------------------------
+
+
+def test_without_the_ledger_what_it_knows_is_not_asked_for_and_its_address_is_not_told(house: House) -> None:
+    lost = Ledger(f"postgresql://schedulo:sesame@127.0.0.1:{free_port()}/ledger")
+    there, house.means = house.means, replace(house.means, ledger=lost)
+    found = house.look()
+    assert reds(found) == ["ledger"]
+    assert "queue" not in found
+    assert found["airtable"].status is GREEN
+    assert "sesame" not in found["ledger"].sentence
+    house.means = there
+    assert reds(house.look()) == []
+
+
+def test_a_ledger_of_another_schema_is_red_and_says_what_to_do(house: House, tmp_path: Path) -> None:
+    house.means = replace(house.means, ledger=Ledger(f"sqlite:///{tmp_path / 'empty.db'}"))
+    assert "schedulo db upgrade" in house.look()["ledger"].sentence
+
+
+# --- the queue --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("overdue_s", "status"), [(5, GREEN), (70, YELLOW), (200, RED)])
+def test_a_post_that_is_due_and_not_out(house: House, overdue_s: float, status: Status) -> None:
+    house.delivery(State.SCHEDULED, overdue_s)
+    found = house.look()["queue"]
+    assert found.status is status
+    assert found.numbers["posts"] == 1
+    assert found.value == pytest.approx(overdue_s, abs=20)
+
+
+def test_the_oldest_of_the_queue_is_named(house: House) -> None:
+    house.delivery(State.CLAIMED, 200)
+    house.delivery(State.SCHEDULED, 400)
+    assert "2 posts are due and not out, the oldest (X Acme: post 1)" in house.look()["queue"].sentence
+
+
+def test_what_is_held_not_ready_or_not_due_is_not_late(house: House) -> None:
+    house.delivery(State.HELD, 300)
+    house.delivery(State.SCHEDULED, 300, ready=False)
+    house.delivery(State.SCHEDULED, -300)
+    house.delivery(State.SCHEDULED, 300, account="instagram:2")
+    with house.ledger.begin() as connection:
+        now_ms = house.ledger.now_ms(connection)
+        set_hold(connection, now_ms, "platform", "instagram", "for a test", "somebody")
+    assert house.look()["queue"].status is GREEN
+
+
+@pytest.mark.parametrize(("state", "name"), [(State.SENDING, "stuck"), (State.PROCESSING, "processing")])
+def test_what_is_sent_and_not_known_for_long(house: House, state: State, name: str) -> None:
+    id_ = house.delivery(state, 60)
+    assert house.look()[name].status is GREEN
+    for hours, status in ((1, YELLOW if name == "processing" else RED), (25, RED)):
+        with house.ledger.begin() as connection:
+            at_ms = house.ledger.now_ms(connection) - int(hours * 3_600_000)
+            connection.execute(sa.update(deliveries).where(deliveries.c.id == id_).values(sent_ms=at_ms))
+        assert house.look()[name].status is status
+
+
+def test_what_airtable_was_not_told_for_long(house: House) -> None:
+    for minutes, status in ((1, GREEN), (6, YELLOW), (31, RED)):
+        with house.ledger.begin() as connection:
+            at_ms = house.ledger.now_ms(connection) - minutes * 60_000
+            connection.execute(sa.delete(outbox))
+            connection.execute(sa.insert(outbox).values(key="d0", changed_ms=at_ms))
+        assert house.look()["outbox"].status is status
+
+
+def test_lateness_is_that_of_the_last_hour_counted_from_the_second_a_post_was_let_go(house: House) -> None:
+    with house.ledger.read() as connection:
+        now_ms = house.ledger.now_ms(connection)
+    for late_ms in (10, 20, 30, 40):
+        house.delivery(State.PUBLISHED, 60, accepted_ms=now_ms - 60_000 + late_ms, due_ms=now_ms - 60_000)
+    # Held for long, then let go and on time; and one of yesterday.
+    house.delivery(State.PUBLISHED, 9000, fire_ms=now_ms - 1000, accepted_ms=now_ms - 980)
+    house.delivery(State.PUBLISHED, 90_000, accepted_ms=now_ms - 80_000_000)
+    found = house.look()["lateness"]
+    assert found.numbers["posts"] == 5
+    assert found.numbers["p50"] == pytest.approx(0.02, abs=0.5)
+    assert found.status is GREEN
+    house.delivery(State.PUBLISHED, 100, accepted_ms=now_ms)
+    assert house.look()["lateness"].status is RED
+
+
+def test_a_percentile_is_a_value_that_occurred() -> None:
+    values = [float(number) for number in range(1, 101)]
+    assert [percentile(values, share) for share in (50, 90, 99)] == [50.0, 90.0, 99.0]
+    assert [percentile([7.0], share) for share in (50, 99)] == [7.0, 7.0]
+
+
+# --- workflows --------------------------------------------------------------------------------------------
+
+
+def test_publishing_that_has_not_run_for_two_minutes_is_red(house: House) -> None:
+    name = "workflow:publish_due_posts"
+    for seconds, status in ((60, GREEN), (100, YELLOW), (125, RED), (0, GREEN)):
+        house.ran(seconds, "publish_due_posts")
+        assert house.look()[name].status is status
+
+
+def test_what_only_counts_is_never_red(house: House) -> None:
+    house.ran(90 * 86_400, "collect_analytics", "read_numbers", "summarise_week")
+    found = house.look()
+    assert reds(found) == []
+    assert found["workflow:collect_analytics"].status is YELLOW
+    assert "paused" in found["workflow:collect_analytics"].sentence
+
+
+def test_what_never_ran_is_silent_since_the_first_check(house: House) -> None:
+    with house.ledger.begin() as connection:
+        connection.execute(sa.delete(marks).where(marks.c.name.like("ran:%")))
+    assert house.look()["workflow:summarise_week"].status is GREEN
+    with house.ledger.begin() as connection:
+        old = house.ledger.now_ms(connection) - 9 * 86_400_000
+        connection.execute(sa.update(marks).where(marks.c.name == "health:begun").values(at_ms=old))
+    found = house.look()
+    assert found["workflow:summarise_week"].status is YELLOW
+    assert found["workflow:handle_incidents"].status is RED
+
+
+# --- logins -----------------------------------------------------------------------------------------------
+
+
+def test_an_account_without_a_login_is_red_as_soon_as_a_post_is_planned_for_it(house: House) -> None:
+    house.account("x:3", login=False)
+    found = house.look()["logins"]
+    assert (found.status, found.actor) == (YELLOW, Actor.OWNER)
+    assert "Acme 3 (x:3)" in found.sentence
+    house.delivery(State.SCHEDULED, -3600, account="x:3")
+    assert house.look()["logins"].status is RED
+    Vault(house.ledger, VAULT_KEY).put({"x:3": {"access_token": "t"}})
+    assert house.look()["logins"].status is GREEN
+
+
+def test_a_login_in_a_connection_is_one_too_and_an_account_out_of_use_needs_none(house: House) -> None:
+    house.account("x:3", login=False)
+    house.account("x:4", login=False)
+    house.means = replace(house.means, with_token=frozenset({"x:3"}))
+    with house.ledger.begin() as connection:
+        connection.execute(sa.update(accounts).where(accounts.c.key == "x:4").values(active=False))
+    assert house.look()["logins"].status is GREEN
+
+
+def test_a_login_that_was_refused_is_red_and_told_by_its_hold(house: House) -> None:
+    with house.ledger.begin() as connection:
+        row = {"id": "h", "scope": "account", "key": "x:1", "reason": "refused", "author": "schedulo"}
+        connection.execute(sa.insert(holds).values(**row, error_kind="reconnect", from_ms=0))
+    found = house.look()["logins"]
+    assert (found.status, found.told) == (RED, True)
+
+
+@pytest.mark.parametrize("end", ["expires_ms", "data_access_ms", "refresh_expires_ms"])
+def test_a_login_that_has_ended_is_red_before_a_post_meets_it(house: House, end: str) -> None:
+    with house.ledger.begin() as connection:
+        connection.execute(
+            sa.update(credentials).where(credentials.c.account_key == "x:1").values({end: 1000})
+        )
+    found = house.look()["logins"]
+    assert (found.status, found.told) == (RED, False)
+    assert "ended of Acme 1 (x:1)" in found.sentence
+
+
+def test_a_vault_that_cannot_be_opened_is_red(house: House) -> None:
+    house.set(vault_key="")
+    assert "SCHEDULO_VAULT_KEY" in house.look()["logins"].sentence
+    house.set(vault_key="bm90IHRoZSBrZXkgdGhhdCBjbG9zZWQgdGhlc2UgLi4=")
+    assert "another SCHEDULO_VAULT_KEY" in house.look()["logins"].sentence
