@@ -89,8 +89,9 @@ def platforms(means: Means) -> Iterator[Finding]:
         )
     for name, found in knocks.items():
         if found.problem:
-            sentence = f"{PLATFORM_WORDS[name]} {found.problem}. Posts for it wait; the operator looks at its status page."
-            yield Finding(f"platform:{name}", Status.RED, sentence)
+            todo = "Posts for it wait; the operator looks at its status page."
+            said = f"{PLATFORM_WORDS[name]} {found.problem}. {todo}"
+            yield Finding(f"platform:{name}", Status.RED, said)
         else:
             yield Finding(f"platform:{name}", Status.GREEN, "It answers.", round(found.took_s, 3), "s")
     skews = [found.skew_s for found in knocks.values() if found.skew_s is not None]
