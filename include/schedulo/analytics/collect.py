@@ -183,8 +183,8 @@ class _Work:
         return Closing(self.account, on, self.catalogue, self.now_ms, why)
 
     async def close_earlier(self, on: date) -> None:
-        """Days before that were not collected: their time is over. Posts may have been read once more after the
-        day before was collected."""
+        """Days before that were not collected: their time is over. After the day before was collected, its
+        posts may have been read once more."""
         before = on - timedelta(days=1)
         if await self.see(_is_unsettled, self.account.key, before):
             await self.close(before)
