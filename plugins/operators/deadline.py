@@ -78,3 +78,20 @@ def day_is_late(hours: int, context: dict[str, Any]) -> None:
     ledger = Ledger(settings().ledger)
     day_is_late(ledger, run.get("partition_key") or run_id, run_id, hours, now_ms())
     ledger.close()
+
+
+def logins_are_late(minutes: int, context: dict[str, Any]) -> None:
+    """
+    Open an incident for logins that are not looked after in time; the next run that begins ends it.
+
+    :param minutes: the deadline that was missed, counted from when the run was due.
+    :param context: as above.
+    """
+    from schedulo.ledger.database import Ledger
+    from schedulo.settings import settings
+    from schedulo.tokens.watch import run_is_late
+
+    run = context.get("dag_run") or {}
+    ledger = Ledger(settings().ledger)
+    run_is_late(ledger, run.get("dag_run_id") or run.get("run_id") or "unknown", minutes)
+    ledger.close()

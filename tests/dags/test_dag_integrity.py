@@ -258,6 +258,27 @@ def test_people_are_told_by_one_run_at_a_time(bag: DagBag) -> None:
     assert bag.dags["handle_incidents"].max_active_runs == 1
 
 
+# --- logins ---------------------------------------------------------------------------------------------
+
+
+def test_logins_are_looked_after_every_hour_by_one_run_at_a_time(bag: DagBag) -> None:
+    """Posts are looked ahead for an hour and a half: one run late or lost costs none."""
+    dag = bag.dags["monitor_tokens"]
+    assert scheduled(dag).serialize()["expression"] == "11 * * * *"
+    assert dag.max_active_runs == 1
+    [alert] = dag.deadline
+    assert alert.interval.total_seconds() < 3600
+
+
+def test_an_account_is_looked_after_by_a_policy_of_its_own_and_may_wake_who_tells(bag: DagBag) -> None:
+    dag = bag.dags["monitor_tokens"]
+    task = as_the_scheduler_sees(dag, "look_after")
+    assert task["partial_kwargs"]["has_retry_policy"] is True
+    assert task["partial_kwargs"]["map_index_template"] == "{{ label }}"
+    assert [outlet.name for outlet in dag.get_task("find_logins").outlets] == ["schedulo_incidents"]
+    assert [outlet.name for outlet in dag.get_task("look_after").outlets] == ["schedulo_incidents"]
+
+
 # --- numbers --------------------------------------------------------------------------------------------
 
 COLLECTING = {"collect_analytics": "collect", "read_numbers": "read"}

@@ -66,7 +66,8 @@ class Trouble(StrEnum):
     LOGIN_LACKS = "login_lacks"
     """A login lacks permissions that planned posts need. About: the account."""
     LOGINS_FAIL = "logins_fail"
-    """Logins cannot be renewed because our app is not set up right. About: the platform."""
+    """Logins cannot be renewed because our app is not set up right, or a run is late. About: the platform, or
+    `run`."""
     HEALTH = "health"
     """A check of the health is red. About: the check."""
 
@@ -333,8 +334,9 @@ RULES: dict[Trouble, Rule] = {
     Trouble.LOGINS_FAIL: Rule(
         "Logins cannot be renewed",
         "They are tried again every hour. Posts go out as long as the tokens last that there are.",
-        "Look at the platform's Connection: login is the app's id, password its secret.",
-        "a login of the platform was renewed",
+        "Look at the platform's Connection: login is the app's id, password its secret. Of a run that is "
+        "late: look at monitor_tokens in Airflow.",
+        "a login of the platform was renewed, or the next run has begun",
         _when_told,
         sends=False,
     ),

@@ -64,6 +64,7 @@ def survey(ledger: Ledger, settings: Settings, say: Callable[[str], None]) -> li
         found = logins(connection, now_ms)
         formats = telling.planned(connection, now_ms) if found else {}
         lacking = _lacking(connection)
+    _end(ledger, LATE)
     wanted: list[Wanted] = []
     for login in found:
         step = due(login, now_ms, settings.login_check_s)
@@ -85,6 +86,21 @@ def survey(ledger: Ledger, settings: Settings, say: Callable[[str], None]) -> li
         for line in filter(None, said):
             say(line)
     return wanted
+
+
+LATE = "run"
+"""What the incident of a run that is late is about."""
+
+
+def run_is_late(ledger: Ledger, run_id: str, minutes: int) -> None:
+    """Tell the operator that logins are not looked after; the next survey ends it."""
+    sentence = (
+        f"the run {run_id} is not done {minutes} minutes after it was due. Tokens of hours are renewed for "
+        "posts of the next hour and a half. Is a worker free?"
+    )
+    with ledger.begin() as connection:
+        now_ms = ledger.now_ms(connection)
+        incident(connection, now_ms, Trouble.LOGINS_FAIL, sentence, actor=Actor.OPERATOR, about=LATE)
 
 
 def _silent(
@@ -176,7 +192,7 @@ async def _renewed(tools: Tools, login: Login, *, refused: bool) -> None:
     if tools.renewal is None:
         raise VaultError("SCHEDULO_VAULT_KEY is not set: nothing can be renewed")
     await tools.renewal.renew(login.account, refused=refused)
-    await asyncio.to_thread(_renewing_works, tools.means.ledger, login)
+    await asyncio.to_thread(_end, tools.means.ledger, login.account.platform)
 
 
 async def _checked(tools: Tools, login: Login) -> None:
@@ -259,11 +275,12 @@ def _failed(ledger: Ledger, login: Login, error: PlatformError) -> None:
             incident(connection, now_ms, Trouble.LOGINS_FAIL, sentence, actor=Actor.OPERATOR, about=platform)
 
 
-def _renewing_works(ledger: Ledger, login: Login) -> None:
-    key = f"{Trouble.LOGINS_FAIL}:{login.account.platform}"
+def _end(ledger: Ledger, about: str) -> None:
+    """What kept logins from being renewed is over."""
+    key = f"{Trouble.LOGINS_FAIL}:{about}"
     query = sa.select(incidents.c.key).where(incidents.c.key == key, incidents.c.closed_ms.is_(None))
     with ledger.read() as connection:
         if connection.execute(query).first() is None:
             return
     with ledger.begin() as connection:
-        over(connection, ledger.now_ms(connection), Trouble.LOGINS_FAIL, login.account.platform)
+        over(connection, ledger.now_ms(connection), Trouble.LOGINS_FAIL, about)
