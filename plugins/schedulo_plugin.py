@@ -33,10 +33,20 @@ async def reports(
     await app()(scope, receive, send)
 
 
+async def accounts(
+    scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+) -> None:
+    """Where tokens are taken in, built like the media route."""
+    from web.accounts import app
+
+    await app()(scope, receive, send)
+
+
 class ScheduloPlugin(AirflowPlugin):
     name = "schedulo"
     fastapi_apps: ClassVar[list[dict[str, Any]]] = [
         {"app": media, "url_prefix": "/schedulo/media", "name": "Schedulo media"},
         {"app": reports, "url_prefix": "/schedulo/reports", "name": "Schedulo reports"},
+        {"app": accounts, "url_prefix": "/schedulo/accounts", "name": "Schedulo accounts"},
     ]
     deadline_references: ClassVar[list[Any]] = [ScheduledRun]

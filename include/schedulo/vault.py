@@ -116,8 +116,8 @@ class Vault:
         now_ms: int,
         secrets: Mapping[str, Mapping[str, Any]],
         author: str = OURSELVES,
-    ) -> None:
-        """The same, as part of a transaction.
+    ) -> dict[str, int]:
+        """The same, as part of a transaction; answers the serial of each secret.
 
         :param secrets: `access_token`; where they are known `refresh_token`, `expires_ms`,
             `refresh_expires_ms`, `data_access_ms`, `scopes` and Facebook's `user_token`
@@ -133,6 +133,7 @@ class Vault:
             "warned_days": None,
             "warned_end_ms": None,
         }
+        serials: dict[str, int] = {}
         for key, secret in secrets.items():
             fresh = {
                 "secret": self._seal(secret),
@@ -142,10 +143,10 @@ class Vault:
                 **in_the_clear(secret),
             }
             statement = upsert(connection, credentials).values(account_key=key, **fresh)
-            connection.execute(
-                statement.on_conflict_do_update(index_elements=["account_key"], set_=fresh | anew)
-            )
+            statement = statement.on_conflict_do_update(index_elements=["account_key"], set_=fresh | anew)
+            serials[key] = connection.execute(statement.returning(credentials.c.serial)).scalar_one()
             audit(connection, now_ms, key, author, Act.CONNECTED)
+        return serials
 
     def _seal(self, secret: Mapping[str, Any]) -> str:
         return self._fernet.encrypt(json.dumps(dict(secret)).encode()).decode()
@@ -365,6 +366,11 @@ class Tokens:
             token = self.vault.token(account_key)
             self._kept[account_key] = (time.monotonic() + KEPT_S, token)
         return token
+
+    @property
+    def alone(self) -> frozenset[str]:
+        """The accounts whose token is in a Connection."""
+        return frozenset(self._alone)
 
     def forget(self, account_key: str) -> None:
         """Read it from the vault when it is asked for next."""

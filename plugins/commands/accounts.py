@@ -1,4 +1,4 @@
-"""`schedulo accounts connect`: keep an account's token in the vault. `schedulo vault key`: make its key.
+"""`schedulo accounts`: keep tokens in the vault, and see how logins stand. `schedulo vault`: its keys.
 
 Secrets come from a prompt or a file, never from an argument: arguments are seen by every process.
 """
@@ -6,13 +6,19 @@ Secrets come from a prompt or a file, never from an argument: arguments are seen
 from __future__ import annotations
 
 import argparse
+import asyncio
 import getpass
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from commands.failure import CommandError
 from schedulo.model import Platform
+
+if TYPE_CHECKING:
+    from schedulo.publishing.aftercare import Means
 
 RENEWED_BY_TOKEN = (Platform.X, Platform.TIKTOK)
 """Platforms that give a second token to renew the first with."""
@@ -30,37 +36,55 @@ def register(subparsers: Any) -> None:
         type=Path,
         help='JSON: {"x:123": {"access_token": "...", "refresh_token": "..."}, ...}; delete it afterwards',
     )
-    connect.set_defaults(run=_connect)
-
-    vault = subparsers.add_parser("vault", help="the key that encrypts tokens")
-    key = vault.add_subparsers(metavar="VERB", required=True).add_parser(
-        "key", help="print a new key for SCHEDULO_VAULT_KEY"
+    connect.add_argument(
+        "--unchecked",
+        action="store_true",
+        help="keep them without asking the platforms whether they are good",
     )
-    key.set_defaults(run=_key)
+    connect.set_defaults(run=_connect)
+    listed = verbs.add_parser("list", help="how every login stands; no secrets")
+    listed.add_argument("--json", action="store_true", help="for programs")
+    listed.set_defaults(run=_list)
+
+    vault = subparsers.add_parser("vault", help="the keys that encrypt tokens")
+    keys = vault.add_subparsers(metavar="VERB", required=True)
+    keys.add_parser("key", help="print a new key for SCHEDULO_VAULT_KEY").set_defaults(run=_key)
+    rotate = keys.add_parser("rotate", help="encrypt all tokens with the newest key; may be broken off")
+    rotate.set_defaults(run=_rotate)
+
+
+@contextmanager
+def _means() -> Iterator[Means]:
+    """The vault, and how the platforms are reached."""
+    from hooks.engine import means_for_people
+    from schedulo.vault import VaultError
+
+    try:
+        with means_for_people() as means:
+            yield means
+    except VaultError as error:
+        raise CommandError(str(error)) from None
 
 
 def _connect(arguments: argparse.Namespace) -> int:
-    from schedulo.delivery.holds import reconnected
-    from schedulo.ledger.database import Ledger
-    from schedulo.settings import settings
-    from schedulo.vault import Vault, VaultError
+    from schedulo.clock import now_ms
+    from schedulo.tokens.taking_in import GivenError, read, take_in
 
-    secrets = _from_file(arguments.file) if arguments.file else _asked(arguments)
-    ledger = Ledger(settings().ledger)
+    data = _from_file(arguments.file) if arguments.file else _asked(arguments)
     try:
-        vault = Vault(ledger, settings().vault_key)
-        with ledger.begin() as connection:
-            now_ms = ledger.now_ms(connection)
-            vault.put_in(connection, now_ms, secrets)
-            lifted = reconnected(connection, now_ms, secrets, getpass.getuser())
-    except VaultError as error:
-        raise CommandError(str(error)) from None
-    finally:
-        ledger.close()
-    print(f"Kept the tokens of {len(secrets)} account(s).")
-    for name in sorted({hold.name for hold in lifted}):
+        given = read(data, now_ms())
+    except GivenError as error:
+        raise CommandError(f"{arguments.file or 'The tokens'}: {error} Nothing was kept.") from None
+    with _means() as means:
+        outcomes = asyncio.run(take_in(means, given, getpass.getuser(), check=not arguments.unchecked))
+    kept = [outcome for outcome in outcomes if outcome.kept]
+    print(f"Kept the tokens of {len(kept)} account(s).")
+    for outcome in outcomes:
+        if not (outcome.kept and arguments.unchecked):
+            print(f"{outcome.account_key}: {outcome.sentence}")
+    for name in sorted({name for outcome in kept for name in outcome.released}):
         print(f"What waited for a login goes out with the next run: {name}.")
-    return 0
+    return 0 if len(kept) == len(outcomes) else 1
 
 
 def _asked(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
@@ -76,18 +100,44 @@ def _asked(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
     return {f"{arguments.platform}:{arguments.account_id}": secret}
 
 
-def _from_file(path: Path) -> dict[str, dict[str, Any]]:
+def _from_file(path: Path) -> Any:
     try:
-        found = json.loads(path.read_text())
+        return json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise CommandError(f"{path} could not be read as JSON ({type(error).__name__}).") from None
-    platforms = {platform.value for platform in Platform}
-    for key, secret in found.items() if isinstance(found, dict) else [("", None)]:
-        if key.partition(":")[0] not in platforms or not key.partition(":")[2]:
-            raise CommandError(f"{path}: {key!r} is not platform:account_id, such as x:123.")
-        if not isinstance(secret, dict) or not secret.get("access_token"):
-            raise CommandError(f"{path}: {key} has no access_token.")
-    return found
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from schedulo.clock import spoken
+    from schedulo.tokens.listing import standings
+
+    with _means() as means, means.ledger.read() as connection:
+        now_ms = means.ledger.now_ms(connection)
+        assert means.logins is not None
+        alone = means.logins.tokens.alone
+        found = standings(connection, now_ms, means.settings, alone)
+    if arguments.json:
+        print(json.dumps([one.to_json() for one in found], indent=1))
+        return 0
+    for one in found:
+        name = f" @{one.name}" if one.name else ""
+        at = {what: spoken(value, now_ms) for what, value in one.instants.items() if value is not None}
+        times = ", ".join(f"{what.replace('_', ' ')} {value}" for what, value in at.items())
+        print(f"{one.account_key}{name}: {one.state}{f'; {one.note}' if one.note else ''}")
+        if times:
+            print(f"    {times}")
+    return 0
+
+
+def _rotate(_arguments: argparse.Namespace) -> int:
+    with _means() as means:
+        vault = means.logins.tokens.vault if means.logins else None
+        if vault is None:
+            raise CommandError("SCHEDULO_VAULT_KEY is not set; the operator sets it.")
+        done = vault.rotate(getpass.getuser())
+    print(f"Encrypted anew: {done.encrypted}. With the newest key already: {done.before}.")
+    print("Older keys may be taken out of SCHEDULO_VAULT_KEY, once every process has the newest.")
+    return 0
 
 
 def _key(_arguments: argparse.Namespace) -> int:

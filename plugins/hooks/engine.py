@@ -7,7 +7,8 @@ sender, which has threads of its own, cannot ask Airflow at all. It gets plain d
 from __future__ import annotations
 
 import resource
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from airflow.configuration import conf
@@ -98,6 +99,16 @@ def after_means(ledger: Ledger) -> Means:
         _links().url,
         Logins(tokens, dict(endpoints), platform_options(settings())),
     )
+
+
+@contextmanager
+def means_for_people() -> Iterator[Means]:
+    """The same for a command or a request of a person, with a ledger of its own."""
+    ledger = Ledger(settings().ledger)
+    try:
+        yield after_means(ledger)
+    finally:
+        ledger.close()
 
 
 def measure_means(ledger: Ledger) -> MeasureMeans:

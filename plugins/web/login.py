@@ -15,7 +15,15 @@ from airflow.api_fastapi.core_api.security import bearer_scheme, get_user
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
-__all__ = ["NotLoggedIn", "User", "check_may_see", "send_to_login", "whoever_asks"]
+__all__ = [
+    "NotLoggedIn",
+    "User",
+    "check_may_connect",
+    "check_may_see",
+    "send_to_login",
+    "whoever_asks",
+    "whoever_calls",
+]
 
 
 class NotLoggedIn(Exception):
@@ -31,6 +39,29 @@ async def whoever_asks(request: Request) -> User:
         return await get_user(request, None, await bearer_scheme(request))
     except HTTPException:
         raise NotLoggedIn from None
+
+
+async def whoever_calls(request: Request) -> User:
+    """The same for a program, which shows its token in the Authorization header: a cookie is not enough,
+    since a browser sends it whoever asks. A dependency.
+
+    :raises NotLoggedIn: where there is none that counts
+    """
+    if await bearer_scheme(request) is None:
+        raise NotLoggedIn
+    return await whoever_asks(request)
+
+
+def check_may_connect(user: User) -> None:
+    """Who may change Connections may bring tokens. It asks Airflow's database: not for an event loop.
+
+    :raises HTTPException: 403
+    """
+    if not get_auth_manager().is_authorized_connection(method="PUT", user=user):
+        raise HTTPException(
+            403,
+            "You may not change Connections. An administrator of Airflow can change that.",
+        )
 
 
 def check_may_see(user: User, dag_id: str) -> None:

@@ -21,21 +21,21 @@ from schedulo.words import word
 # --- what Facebook says of a token ------------------------------------------------------------------------
 
 
-def examine(credential: Credential, me: Request, whose: Callable[[dict[str, Any]], Examined]) -> Flow:
+def examine(credential: Credential, me: Request, whose: Callable[[dict[str, Any]], dict[str, str]]) -> Flow:
     """Asks `debug_token` about the login where our app can, and then who it is; ends with `Examined`.
 
     An app that Facebook does not know says nothing of the login: `me` alone decides then.
 
     :param me: a read that shows whose login it is
-    :param whose: reads its answer
+    :param whose: reads `account_id` and `name` in its answer
     """
     reader = Graph(credential.account.platform)
-    told = Examined()
+    told: dict[str, Any] = {}
     if credential.app_id and credential.app_secret:
         request = _debug(credential)
         told = yield from step("debug", request, lambda answer: _told(reader, answer), keep_s=0.0)
     shown = yield from step("me", me, lambda answer: whose(reader.data(answer, Phase.READ)), keep_s=0.0)
-    return replace(told, account_id=shown.account_id, name=shown.name)
+    return Examined(**told, **shown)
 
 
 def _debug(credential: Credential) -> Request:
@@ -46,27 +46,27 @@ def _debug(credential: Credential) -> Request:
     return Request("facebook", "GET", path, Auth.NONE, query=query, headers=(header,))
 
 
-def _told(reader: Graph, answer: Response) -> Examined:
+def _told(reader: Graph, answer: Response) -> dict[str, Any]:
     """What `debug_token` says. Raises `PlatformError` for a token that is no longer good."""
     try:
         data = reader.data(answer, Phase.READ).get("data")
     except PlatformError as error:
         if error.kind in (Kind.RATE_LIMITED, Kind.PLATFORM_DOWN):
             raise
-        return Examined()  # about our app, not about the login
+        return {}  # about our app, not about the login
     if not isinstance(data, dict) or not isinstance(data.get("is_valid"), bool):
         raise reader.unfit(answer, "debug_token says nothing")
     if not data["is_valid"]:
-        told = data.get("error")
-        said = told if isinstance(told, dict) else {}
+        why = data.get("error")
+        said = why if isinstance(why, dict) else {}
         code, subcode = word(said.get("code")) or "190", word(said.get("subcode"))
         raise reader.error(Phase.READ, 400, code, subcode, word(said.get("message")))
-    return Examined(
-        ends_told=True,
-        expires_s=seconds(data.get("expires_at")),
-        data_access_s=seconds(data.get("data_access_expires_at")),
-        scopes=scopes_of(data.get("scopes")),
-    )
+    return {
+        "ends_told": True,
+        "expires_s": seconds(data.get("expires_at")),
+        "data_access_s": seconds(data.get("data_access_expires_at")),
+        "scopes": scopes_of(data.get("scopes")),
+    }
 
 
 # --- a Page's token from a person's -----------------------------------------------------------------------

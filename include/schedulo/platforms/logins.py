@@ -30,7 +30,7 @@ def _instagram(credential: Credential) -> Flow:
         return graph_login.examine(credential, request, _named("id", "username"))
     request = graph.get("instagram", f"/{version}/me", fields="user_id,username")
     whose, reader = _named("user_id", "username"), Graph(Platform.INSTAGRAM)
-    return step("me", request, lambda answer: whose(reader.data(answer, Phase.READ)), keep_s=0.0)
+    return _me(request, lambda answer: whose(reader.data(answer, Phase.READ)))
 
 
 def _facebook(credential: Credential) -> Flow:
@@ -38,27 +38,31 @@ def _facebook(credential: Credential) -> Flow:
     return graph_login.examine(credential, request, _named("id", "name"))
 
 
-def _named(id_field: str, name_field: str) -> Callable[[dict[str, Any]], Examined]:
-    return lambda body: Examined(word(body.get(id_field)), word(body.get(name_field)))
+def _named(id_field: str, name_field: str) -> Callable[[dict[str, Any]], dict[str, str]]:
+    return lambda body: {"account_id": word(body.get(id_field)), "name": word(body.get(name_field))}
+
+
+def _me(request: Request, read: Callable[[Response], dict[str, str]]) -> Flow:
+    return Examined(**(yield from step("me", request, read, keep_s=0.0)))
 
 
 def _x(_credential: Credential) -> Flow:
-    def read(response: Response) -> Examined:
+    def read(response: Response) -> dict[str, str]:
         body = response.json() if response.ok else None
         if not isinstance(body, dict) or not isinstance(body.get("data"), dict):
             raise x.raise_for(response, Phase.READ)
         return _named("id", "username")(body["data"])
 
-    return step("me", Request("x", "GET", "/2/users/me"), read, keep_s=0.0)
+    return _me(Request("x", "GET", "/2/users/me"), read)
 
 
 def _tiktok(_credential: Credential) -> Flow:
-    def read(response: Response) -> Examined:
+    def read(response: Response) -> dict[str, str]:
         user = tiktok_calls.data_of(response, Phase.READ).get("user")
         return _named("open_id", "display_name")(user if isinstance(user, dict) else {})
 
     query = (("fields", "open_id,display_name"),)
-    return step("me", Request("tiktok", "GET", "/v2/user/info/", query=query), read, keep_s=0.0)
+    return _me(Request("tiktok", "GET", "/v2/user/info/", query=query), read)
 
 
 EXAMINE: Mapping[Platform, Callable[[Credential], Flow]] = {

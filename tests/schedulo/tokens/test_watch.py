@@ -48,9 +48,9 @@ def test_a_token_of_hours_is_renewed_before_the_next_post_and_not_again_for_it(
 
 def test_an_instagram_login_lives_on_for_as_long_as_somebody_watches(house: House) -> None:
     key = house.account("instagram", "17", {"access_token": "token-17"}, **INSTAGRAM)
-    for _ in range(130):
+    for _ in range(43):
         house.watch()
-        house.move(DAY)
+        house.move(3 * DAY)
     assert house.holds() == []
     assert house.asked("instagram", "refresh_access_token") == 5, (
         "once when its end was not known, then by half"
