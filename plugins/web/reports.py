@@ -18,6 +18,10 @@ from web.login import User, check_may_see, send_to_login, whoever_asks
 
 PREFIX = "/schedulo/reports"
 DAG_ID = "summarise_week"
+HEAD = (
+    '<!doctype html><html lang=en><meta charset="utf-8"><title>Reports</title>'
+    '<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">'
+)
 HEADERS = {
     "Cache-Control": "private, no-cache",
     # Airflow's pages live on the same origin: nothing here may act as one of them.
@@ -55,7 +59,9 @@ def build(shelf: Shelf) -> FastAPI:
         rows = "".join(
             f'<li><a href="{name}">{name.removesuffix(".html")}</a></li>' for name in shelf.names()
         )
-        page = f"<!doctype html><html lang=en><title>Reports</title><h1>Reports</h1><ul>{rows}</ul>"
+        nothing = "<p>None is kept yet; summarise_week makes one every Monday.</p>"
+        content = f"<ul>{rows}</ul>" if rows else nothing
+        page = f"{HEAD}<h1>Reports</h1>{content}"
         return HTMLResponse(page, headers=HEADERS)
 
     return app

@@ -122,3 +122,8 @@ def test_the_reports_are_listed_the_youngest_first(viewer: TestClient, shelf: Sh
     answer = viewer.get(f"{route.PREFIX}/")
     assert answer.text.index("report-2026-11-30.html") < answer.text.index(REPORT)
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
+def test_an_empty_shelf_says_so(viewer: TestClient, shelf: Shelf) -> None:
+    (shelf.folder / REPORT).unlink()
+    assert "None is kept yet" in viewer.get(f"{route.PREFIX}/").text

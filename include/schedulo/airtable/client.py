@@ -56,6 +56,8 @@ RESTARTS = 3
 RECORD_ID = re.compile(r"rec[A-Za-z0-9]{14}")
 LAST_MODIFIED = "Last modified"
 UNKNOWN_FIELD = "UNKNOWN_FIELD_NAME"
+FIELD_AT_FAULT = (UNKNOWN_FIELD, "INVALID_VALUE_FOR_COLUMN")
+"""Refusals of numbers and instants for which it is a field that is wrong, and with it every row."""
 NO_SUCH_OPTION = "INVALID_MULTIPLE_CHOICE_OPTIONS"
 FUTURE_MS = 600_000
 """What says that it was written so far in the future was typed by a person."""
@@ -316,8 +318,9 @@ class AirtableClient:
         """Write some cells of rows that are there, `BATCH` in a call; `rows` of one call at the most. A row
         that Airtable refuses is told apart from the others by halving.
 
-        :raises AirtableError: where no row could be written; for a base that lacks one of the fields an
-            `AirtableRefused` with `UNKNOWN_FIELD` as its code
+        :param rows: numbers and instants only: that one is refused is then its field's fault
+        :raises AirtableError: where no row could be written; for a base that lacks one of the fields, or has
+            another type of it, an `AirtableRefused` with one of `FIELD_AT_FAULT` as its code
         """
         records = [{"id": row.record_id, "fields": self.mapping.cells(table, row.cells)} for row in rows]
         try:
@@ -328,7 +331,7 @@ class AirtableClient:
                 fits=lambda answer: _has_records(answer) and len(answer["records"]) == len(rows),
             )
         except AirtableRefused as error:
-            if error.status not in (404, 413, 422) or error.code == UNKNOWN_FIELD:
+            if error.status not in (404, 413, 422) or error.code in FIELD_AT_FAULT:
                 raise
             if len(rows) == 1:
                 return [Written(rows[0].key, rows[0].record_id, str(error))]

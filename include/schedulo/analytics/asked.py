@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from schedulo.analytics.days import Due, day_of
+from schedulo.clock import EPOCH
 from schedulo.ledger.tables import accounts as known_accounts
 from schedulo.planning import wishes
 from schedulo.planning.wishes import WishError
@@ -72,12 +73,12 @@ def day_asked(partition_key: str | None, conf: Mapping[str, Any], now_ms: int) -
         asked = date.fromisoformat(str(value))
     except ValueError:
         raise WishError(f"{name} ({value}): it must be {NO_DAY}. Whoever calls corrects it.") from None
-    if asked.isoformat() != value:
+    if asked.isoformat() != value or asked <= EPOCH.date():
         raise WishError(f"{name} ({value}): it must be {NO_DAY}. Whoever calls corrects it.")
     if now < datetime(asked.year, asked.month, asked.day, tzinfo=UTC) + FIRST_END:
         raise WishError(
             f"{name} ({value}): this day is not over anywhere; numbers are those of its end. "
-            f"Collect it after {asked + timedelta(days=1)} 12:00 UTC, when it is over everywhere."
+            "Collect it after 12:00 UTC of the next day, when it is over everywhere."
         )
     return asked
 

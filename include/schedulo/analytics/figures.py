@@ -115,9 +115,9 @@ class Trend:
 
     @property
     def percent(self) -> float | None:
-        """None also where there was nothing before."""
-        change = self.change
-        return None if change is None or not self.before else 100 * change / self.before
+        """None also where there was nothing before, or less: a platform took numbers back."""
+        change, before = self.change, self.before
+        return None if change is None or before is None or before <= 0 else 100 * change / before
 
 
 @dataclass(frozen=True, slots=True)

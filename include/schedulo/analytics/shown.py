@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
 
-from schedulo.airtable.client import BATCH, UNKNOWN_FIELD, AirtableClient
+from schedulo.airtable.client import BATCH, FIELD_AT_FAULT, UNKNOWN_FIELD, AirtableClient
 from schedulo.airtable.rows import Update
 from schedulo.airtable.schema import ACCOUNT_NUMBERS, ACCOUNTS, DELIVERIES, NUMBERS_AT, POST_NUMBERS
 from schedulo.analytics.figures import Growth, Latest, growth, latest, read_since
@@ -209,48 +210,70 @@ def _flush(
     holder: str,
     told: Told,
 ) -> None:
-    """Tell what is untold: accounts first, then posts, those that have waited longest first."""
-    made: AirtableClient | None = None
+    """Tell what is untold: accounts first, then posts, those that have waited longest first.
+
+    What Airtable refuses of one table, such as one that may not be edited, costs the other nothing.
+    """
+    client = cache(client)  # both tables keep one pace
     until = time.monotonic() + TELL_FOR_S
+    refused: AirtableRefused | None = None
     for table in (ACCOUNTS, DELIVERIES):
-        with ledger.read() as connection:
-            waiting = iter(_pending(connection, table))
-        while batch := list(islice(waiting, BATCH)):
-            if time.monotonic() > until:
-                told.say("the rest is told by the next run")
+        try:
+            _flush_table(ledger, client, settings, now_ms, holder, told, table, until)
+        except AirtableRefused as error:
+            told.say(f"{table}: {error}")
+            refused = refused or error
+    if refused is not None:
+        raise refused
+
+
+def _flush_table(
+    ledger: Ledger,
+    client: Callable[[], AirtableClient],
+    settings: Settings,
+    now_ms: int,
+    holder: str,
+    told: Told,
+    table: str,
+    until: float,
+) -> None:
+    with ledger.read() as connection:
+        waiting = iter(_pending(connection, table))
+    while batch := list(islice(waiting, BATCH)):
+        if time.monotonic() > until:
+            told.say("the rest is told by the next run")
+            return
+        with ledger.begin() as connection:
+            if not _may_call(connection, settings, now_ms):
+                told.say("today's part of the month's calls is used up; the rest is told later")
                 return
+            if not marks.lease(connection, ledger.now_ms(connection), LEASE, holder, LEASE_S):
+                told.say("another run has taken over")
+                return
+        made = client()
+        before = made.calls.count
+        try:
+            with made.within(CALL_S):
+                written = made.write_cells(table, [item.update for item in batch])
+        except AirtableRefused as error:
+            if error.code not in FIELD_AT_FAULT:
+                raise
+            told.say(_unfit(ledger, made, table, error))
+            return
+        finally:
+            told.calls += made.calls.count - before
             with ledger.begin() as connection:
-                if not _may_call(connection, settings, now_ms):
-                    told.say("today's part of the month's calls is used up; the rest is told later")
-                    return
-                database_ms = ledger.now_ms(connection)
-                if not marks.lease(connection, database_ms, LEASE, holder, LEASE_S):
-                    told.say("another run has taken over")
-                    return
-            made = made or client()
-            before = made.calls.count
-            try:
-                with made.within(CALL_S):
-                    written = made.write_cells(table, [item.update for item in batch])
-            except AirtableRefused as error:
-                if error.code != UNKNOWN_FIELD:
-                    raise
-                told.say(_lacking(ledger, made, table, error))
-                break
-            finally:
-                told.calls += made.calls.count - before
-                with ledger.begin() as connection:
-                    _called(connection, now_ms, made.calls.count - before)
-            versions = {item.update.key: item.version for item in batch}
-            with ledger.begin() as connection:
-                for item in written:
-                    values = {"told_version": versions[item.key], "record_id": item.record_id}
-                    connection.execute(sa.update(outbox).where(_O.key == item.key).values(**values))
-                over(connection, ledger.now_ms(connection), Trouble.SETUP, _about(table))
-            told.rows += sum(not item.error for item in written)
+                _called(connection, now_ms, made.calls.count - before)
+        versions = {item.update.key: item.version for item in batch}
+        with ledger.begin() as connection:
             for item in written:
-                if item.error:
-                    told.say(f"{item.key}: {item.error}")
+                values = {"told_version": versions[item.key], "record_id": item.record_id}
+                connection.execute(sa.update(outbox).where(_O.key == item.key).values(**values))
+            over(connection, ledger.now_ms(connection), Trouble.SETUP, _about(table))
+        told.rows += sum(not item.error for item in written)
+        for item in written:
+            if item.error:
+                told.say(f"{item.key}: {item.error}")
 
 
 def _pending(connection: sa.Connection, table: str) -> list[_Pending]:
@@ -308,13 +331,19 @@ def _about(table: str) -> str:
     return f"numbers in {table}"
 
 
-def _lacking(ledger: Ledger, client: AirtableClient, table: str, error: AirtableRefused) -> str:
-    """A base that was made before there were numbers: say once which command adds their fields."""
+def _unfit(ledger: Ledger, client: AirtableClient, table: str, error: AirtableRefused) -> str:
+    """A base that was made before there were numbers, or has fields of that name but another type: say once
+    which command helps."""
     names = ACCOUNT_NUMBERS if table == ACCOUNTS else POST_NUMBERS
     fields = ", ".join(client.mapping.field(table, name) for name in (*names, NUMBERS_AT))
+    wrong, remedy = (
+        ("it lacks one of the fields", "`schedulo airtable create`, which adds them")
+        if error.code == UNKNOWN_FIELD
+        else ("something else is in one of the fields", "`schedulo airtable check`, which says what to mend")
+    )
     sentence = (
-        f"numbers are not shown in the table '{client.mapping.table(table)}': it lacks one of the fields "
-        f"{fields} ({error.message}). The operator runs `schedulo airtable create`, which adds them."
+        f"numbers are not shown in the table '{client.mapping.table(table)}': {wrong} {fields} "
+        f"({error.message}). The operator runs {remedy}."
     )
     with ledger.begin() as connection:
         now_ms = ledger.now_ms(connection)

@@ -2,7 +2,7 @@
 
 It holds one row a delivery with a version, not a log: however often a delivery changes between two flushes,
 one row tells the latest. What is told is read from the delivery when it is flushed. The numbers of posts and
-accounts are rows of another kind with content of their own, which no tick sees (`analytics.telling`).
+accounts are rows of another kind with content of their own, which no tick sees (`analytics.shown`).
 """
 
 from __future__ import annotations

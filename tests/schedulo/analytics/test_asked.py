@@ -59,7 +59,8 @@ def test_the_day_is_the_partition_or_that_of_the_form_or_yesterday(
         (None, {"day": "2026-11-05"}, "day: there is no such field; there are date."),
         ("2026-11-24", {"date": "2026-11-23"}, "the partition key is 2026-11-24"),
         (None, {"date": "2026-11-26"}, "this day is not over anywhere"),
-        ("2027-01-01", {}, "Collect it after 2027-01-02 12:00 UTC"),
+        ("9999-12-31", {}, "Collect it after 12:00 UTC of the next day"),
+        ("0001-01-01", {}, "partition key (0001-01-01): it must be an ISO date"),
     ],
 )
 def test_what_is_no_day_that_is_over_is_refused_with_its_field(

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from schedulo.analytics.figures import Growth, growth, latest, read_since
+from schedulo.analytics.figures import Growth, Trend, growth, latest, read_since
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.views import spelled
 from tests.schedulo.analytics.laid_out import Numbers, at
@@ -174,6 +174,7 @@ def test_a_week_is_compared_with_the_week_before_and_nothing_is_said_in_percent_
     trend = views.totals(MONDAY + 21 * DAY, 7)
     assert (trend.now, trend.before, trend.percent) == (70, 10, 600)
     assert views.totals(MONDAY + 10 * DAY, 7).before is None  # there was no such week
+    assert Trend(3, -5).percent is None  # what was taken back and is more now is no fall
 
 
 def test_people_are_told_the_same_as_analysts_read_in_the_views(numbers: Numbers) -> None:

@@ -295,6 +295,31 @@ def test_a_base_without_the_fields_is_one_incident_and_the_command_it_names_mend
     assert board.shown("Accounts", account)["Followers"] == 50
 
 
+def test_a_field_of_another_type_is_one_incident_and_not_a_refusal_of_each_row(board: Board) -> None:
+    board.account()
+    board.posts(20)
+    without_fields(board, "Views")
+    tables = board.api().get(board.api().base(BASE).urls.tables)["tables"]
+    (table_id,) = (table["id"] for table in tables if table["name"] == "Deliveries")
+    url = f"{board.api().base(BASE).urls.tables}/{table_id}/fields"
+    board.api().post(url, json={"name": "Views", "type": "singleLineText"})
+    assert board.tell().calls == 1
+    ((key, sentence, _times),) = board.incidents()
+    assert key == "setup:numbers in Deliveries"
+    assert "`schedulo airtable check`" in sentence
+
+
+def test_a_table_that_may_not_be_edited_costs_the_other_nothing(board: Board) -> None:
+    account = board.account()
+    (record_id,) = board.posts(1)
+    board.numbers.account_day("x:1", MONDAY, followers=50)
+    board.sandbox.fault(service="airtable", method="PATCH", mode="status:403/INVALID_PERMISSIONS", times=1)
+    with pytest.raises(AirtableError):
+        board.tell()
+    assert board.shown("Accounts", account) == {}
+    assert board.shown("Deliveries", record_id)["Views"] == 100
+
+
 def test_the_month_s_calls_are_used_by_a_part_each_day(board: Board) -> None:
     board.account()
     board.posts(35)
