@@ -22,6 +22,7 @@ from hooks.platform import PlatformHook
 from hooks.tiktok import TikTokHook
 from hooks.x import XHook
 from schedulo.analytics.collect import Means as MeasureMeans
+from schedulo.clock import now_ms
 from schedulo.delivery.incidents import Trouble, incident, over
 from schedulo.errors.airtable import AirtableSetupError
 from schedulo.errors.kinds import Actor
@@ -116,7 +117,8 @@ def measure_means(ledger: Ledger) -> MeasureMeans:
     endpoints = [(hook.conn_type, endpoint_of(hook)) for hook in HOOKS]
     tokens = tokens_of(endpoints, ledger)
     logins = Logins(tokens, dict(endpoints), platform_options(settings()))
-    return MeasureMeans(ledger, wire_of(endpoints, tokens), settings(), MEASURES, CONVERSATIONS, logins)
+    wire = wire_of(endpoints, tokens)
+    return MeasureMeans(ledger, wire, settings(), MEASURES, CONVERSATIONS, logins, clock=now_ms)
 
 
 async def _aendpoint(hook: type[PlatformHook]) -> Endpoint:

@@ -54,10 +54,13 @@ class Means:
     logins: Logins | None = None
     patience_s: float = 30.0
     """How long a platform that stumbles is asked again."""
+    clock: Callable[[], int] | None = None
+    """Tells the instant while the work goes on, in milliseconds; None: it is `now_ms` all the time."""
 
 
-Answered = Callable[[Sequence[Out], Mapping[str, Sequence[Reading]]], Awaitable[None]]
-"""Called with posts and what was told of each, by key: all metrics that its format has."""
+Answered = Callable[[Sequence[Out], Mapping[str, Sequence[Reading]], int], Awaitable[None]]
+"""Called with posts, what was told of each, by key (all metrics that its format has), and when it was asked
+for, in milliseconds."""
 
 
 @dataclass(slots=True)
@@ -73,6 +76,8 @@ class Asking:
     driver: Driver
     caller: Caller
     renewal: Renewal | None
+    clock: Callable[[], int] | None = None
+    """As `Means.clock`."""
     paid: set[str] = field(default_factory=set)
     """Keys of posts that were paid for on this day of UTC."""
     billed: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -95,6 +100,11 @@ class Asking:
     def cost_usd(self) -> float:
         prices = self.measure.prices_usd
         return sum(prices.get(what, 0.0) * len(keys - self.paid) for what, keys in self.billed.items())
+
+    def asked_ms(self, now_ms: int) -> int:
+        """The instant of what is asked for now, in work that began at `now_ms`: with a post a request, an
+        account may take many minutes."""
+        return now_ms if self.clock is None else max(now_ms, self.clock())
 
     async def of_account(self, day: Day, now_ms: int) -> Sequence[Reading]:
         """The numbers of the account; empty where the platform's answer could not be used. Raises
@@ -136,9 +146,10 @@ class Asking:
     async def _batch(self, batch: Sequence[Out], now_ms: int, answered: Answered, patience_s: float) -> None:
         """One request, or as many as the platform needs for so many posts. What fails is halved."""
         job = self._job()
+        asked_ms = self.asked_ms(now_ms)
         try:
             told = await self._run(
-                lambda: self.measure.posts(job, batch, now_ms, self.memory.refused), patience_s
+                lambda: self.measure.posts(job, batch, asked_ms, self.memory.refused), patience_s
             )
         except PlatformError as error:
             if _spoils_account(error):
@@ -149,16 +160,16 @@ class Asking:
                     if self._spoiled is None:
                         await self._batch(half, now_ms, answered, 0.0)
             else:
-                await self._post_failed(batch[0], error, answered)
+                await self._post_failed(batch[0], error, answered, asked_ms)
             return
         self._successes += 1
         self.asked += len(batch)
         readings = {out.key: self._whole(out, told) for out in batch}
         for one in readings.values():
             self._count(one)
-        await answered(batch, readings)
+        await answered(batch, readings, asked_ms)
 
-    async def _post_failed(self, out: Out, error: PlatformError, answered: Answered) -> None:
+    async def _post_failed(self, out: Out, error: PlatformError, answered: Answered, asked_ms: int) -> None:
         self.asked += 1
         self.failures.append(f"{out.key} ({out.post_id}): {error.while_reading()}")
         if not self._successes and len(self.failures) >= HOPELESS:
@@ -166,7 +177,7 @@ class Asking:
             return
         readings = _failed(self.catalogue.of_posts(out.content.format), error)
         self._count(readings)
-        await answered([out], {out.key: readings})
+        await answered([out], {out.key: readings}, asked_ms)
 
     def _whole(self, out: Out, told: Told) -> list[Reading]:
         """One reading for each metric of the post's format, whatever the flow said."""
@@ -221,7 +232,7 @@ async def asking(means: Means, account: Account, memory: Memory) -> AsyncIterato
     if means.logins is not None:
         renewal = Renewal(means.ledger, driver, means.conversations, means.logins, lambda _account: None)
     measure = means.measures[account.platform]
-    tools = (driver, caller, renewal)
+    tools = (driver, caller, renewal, means.clock)
     try:
         yield Asking(account, measure, Catalogue(measure), memory, means.settings, means.patience_s, *tools)
     finally:

@@ -1,7 +1,7 @@
 """Reads the numbers of an account and keeps them: at the end of its day, and while its posts are young.
 
 Repeating is harmless: what was measured stays, and only what is missing is asked for again. Time is an
-argument; `now_ms` stands for all that one call reads, which takes seconds.
+argument; what is read carries the instant at which it was asked for (`Means.clock`).
 """
 
 from __future__ import annotations
@@ -211,9 +211,14 @@ class _Work:
         lacking = await self.see(_lacking, closing, self.platform.memory, explicit)
         if not lacking:
             return
-        told = {one.metric: one for one in await self.platform.of_account(closing.day, self.now_ms)}
+        asked_ms = self.platform.asked_ms(self.now_ms)
+        told = {one.metric: one for one in await self.platform.of_account(closing.day, asked_ms)}
+        in_time = closing.at(asked_ms).is_open
         numbers = [
-            Number(self.account.key, told.get(metric) or _unspoken(metric), self.now_ms) for metric in lacking
+            Number(self.account.key, told.get(metric) or _unspoken(metric), asked_ms)
+            if in_time or metric in self.catalogue.by_date
+            else Number(self.account.key, closing.missed(metric), None)
+            for metric in lacking
         ]
         await self.do(_keep_account, on, numbers, self.catalogue)
 
@@ -224,6 +229,9 @@ class _Work:
             return
         wanted = await self.see(posts.wanted_on, self.account, on, self.means.settings)
         await self.ask(await self.settle(closing, wanted), closing)
+        afterwards = closing.at(self.platform.asked_ms(self.now_ms))
+        if not afterwards.is_open:
+            await self.settle(afterwards, wanted)
 
     async def settle(self, closing: Closing, about: Sequence[Post]) -> list[Post]:
         """Keep what is known of posts on a day; answers those that are to be asked for."""
@@ -240,11 +248,13 @@ class _Work:
         by_key = {post.key: post for post in due}
         self.platform.paid |= {post.key for post in due if _told_today(post, self.now_ms)}
 
-        async def answered(batch: Sequence[Out], told: Mapping[str, Sequence[Reading]]) -> None:
+        async def answered(
+            batch: Sequence[Out], told: Mapping[str, Sequence[Reading]], asked_ms: int
+        ) -> None:
             answering = [by_key[out.key] for out in batch]
             self.platform.memory.learn_of_posts(answering, told)
             for chunk in chunks(answering):
-                await self.do(readings.keep, chunk, told, self.now_ms)
+                await self.do(readings.keep, chunk, told, asked_ms)
                 if closing is not None:
                     await self.settle(closing, chunk)
 

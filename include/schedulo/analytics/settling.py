@@ -7,7 +7,7 @@ number that was read within the day itself does. When the time for a day is over
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -52,6 +52,10 @@ class Closing:
         """The numbers of the day can still be read as they stand."""
         start_ms, end_ms = self.window
         return start_ms <= self.now_ms < end_ms
+
+    def at(self, now_ms: int) -> Closing:
+        """The same as of another instant."""
+        return replace(self, now_ms=now_ms)
 
     def missed(self, metric: str) -> Reading:
         return Reading(metric, None, Availability.MISSED, self.why_missed)

@@ -235,3 +235,28 @@ def test_a_post_whose_numbers_rest_is_read_once_a_week(stand: Stand) -> None:
     for age in range(20):
         stand.collect(key, (first + timedelta(days=age)).date().isoformat())
     assert stand.everything() == before
+
+
+def test_a_number_carries_the_instant_of_its_request_and_counts_only_in_time(stand: Stand) -> None:
+    key = stand.x_account()
+    ids = stand.posts(key, ["2026-06-10 08:00"] * 250)  # old: one request for a hundred
+    stand.settings = replace(stand.settings, analytics_parallel=1, analytics_days=200)
+    stand.go("2026-09-03 23:20")
+
+    def slow() -> int:
+        stand.go(stand.now_s + 600)
+        return stand.now_ms
+
+    stand.collect(key, "2026-09-02", clock=slow)
+    read = [[row for row in stand.facts(id_).values() if row.value is not None] for id_ in ids[::50]]
+    instants = [row.collected_at.timestamp() for rows in read for row in rows]
+    assert instants == [instant("2026-09-03 23:40")] * 2 + [instant("2026-09-03 23:50")] * 2
+    for id_ in ids[::50][:4]:
+        [row] = stand.facts(id_).values()
+        assert row.value == stand.true(id_, at=row.collected_at.timestamp())
+    stand.go("2026-09-04 00:07")
+    stand.collect(key, "2026-09-03")
+    late = stand.facts(ids[-1])
+    assert late["2026-09-02"].availability == Availability.MISSED
+    assert late["2026-09-03"].collected_at.timestamp() == instant("2026-09-04 00:00")
+    assert late["2026-09-03"].value == stand.true(ids[-1], at="2026-09-04 00:00")
