@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cache
 from itertools import groupby
@@ -50,6 +50,8 @@ class _Seen:
     count: int = 0
     sum_ms: int = 0
     catalogue: str = ""
+    moving: Mapping[str, str] = field(default_factory=dict)
+    """Accounts whose clock became another, each with its last post that was brought to it."""
 
     @classmethod
     def read(cls, connection: sa.Connection) -> _Seen:
@@ -57,7 +59,7 @@ class _Seen:
         return cls(*json.loads(value)) if value else cls()
 
     def keep(self, connection: sa.Connection, now_ms: int) -> None:
-        value = [self.until_ms, self.count, self.sum_ms, self.catalogue]
+        value = [self.until_ms, self.count, self.sum_ms, self.catalogue, dict(self.moving)]
         marks.mark(connection, now_ms, MARK, json.dumps(value))
 
 
@@ -70,26 +72,23 @@ def refresh(connection: sa.Connection, now_ms: int, most: int | None = None) -> 
     house = warehouse_of(connection)
     seen = _Seen.read(connection)
     catalogue = _metrics(connection, house, seen.catalogue)
-    moved = _accounts(connection, house)
+    moving = {**seen.moving, **dict.fromkeys(_accounts(connection, house), "")}
     found = _fingerprint(connection, seen.until_ms)
-    if not moved and (seen.count, seen.sum_ms, seen.catalogue) == (*found, catalogue):
+    if not moving and (seen.count, seen.sum_ms, seen.catalogue) == (*found, catalogue):
         _calendar(connection, house, now_ms)
         return True
     changed = _changed(connection, house, seen.until_ms, most)
     taken = changed[:most]
-    ids = [row.id for row in taken]
-    if moved:
-        ids += connection.execute(
-            sa.select(house.posts.c.post_key).where(house.posts.c.account_key.in_(moved))
-        ).scalars()
+    moved, moving = _moved(connection, house, moving, None if most is None else most - len(taken))
+    ids = [*(row.id for row in taken), *moved]
     posts = [_post(row) for row in _rows(connection, ids)]
     _calendar(connection, house, now_ms, [post.published_on for post in posts if post.published_on])
     _keep(connection, house, posts)
-    whole = len(taken) == len(changed)
+    whole = len(taken) == len(changed) and not moving
     until_ms = max([seen.until_ms, *(row.updated_ms for row in taken)])
     # Half of it read: no sum, so that the next call goes on.
     count, sum_ms = _fingerprint(connection, until_ms) if whole else (-1, -1)
-    _Seen(until_ms, count, sum_ms, catalogue).keep(connection, now_ms)
+    _Seen(until_ms, count, sum_ms, catalogue, moving).keep(connection, now_ms)
     return whole
 
 
@@ -134,6 +133,25 @@ def _changed(connection: sa.Connection, house: Warehouse, until_ms: int, most: i
         found += [row for row in rows if known.get(row.id) != _instant(row.updated_ms)]
         after = sa.tuple_(_D.updated_ms, _D.id) > (rows[-1].updated_ms, rows[-1].id)
     return found
+
+
+def _moved(
+    connection: sa.Connection, house: Warehouse, moving: Mapping[str, str], room: int | None
+) -> tuple[list[str], dict[str, str]]:
+    """Posts of accounts whose clock became another, as many as there is room for, and what is left."""
+    p = house.posts.c
+    ids: list[str] = []
+    left = dict(moving)
+    for account_key, after in moving.items():
+        limit = None if room is None else room - len(ids)
+        query = sa.select(p.post_key).where(p.account_key == account_key, p.post_key > after)
+        found = connection.execute(query.order_by(p.post_key).limit(limit)).scalars().all()
+        ids += found
+        if limit is not None and len(found) == limit:
+            left[account_key] = found[-1] if found else after
+            break
+        del left[account_key]
+    return ids, left
 
 
 def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:

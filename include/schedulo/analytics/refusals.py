@@ -26,6 +26,11 @@ Where = tuple[Format | None, str]
 """Format (None: of the account) and metric."""
 
 
+def _place(where: Where) -> tuple[str, str]:
+    """All write in one order: two that hold each other's rows would wait for ever."""
+    return (where[0] or "", where[1])
+
+
 @dataclass(slots=True)
 class Memory:
     """What is known of one account while it is read; `refused` grows while it is."""
@@ -90,7 +95,7 @@ class Memory:
         table = warehouse_of(connection).refusals
         t = table.c
         mine = t.account_key == self.account_key
-        for format_, metric in self._told & self.stale:
+        for format_, metric in sorted(self._told & self.stale, key=_place):
             told = sa.and_(mine, t.format == (format_ or ""), t.metric == metric)
             connection.execute(sa.delete(table).where(told))
         rows = [
@@ -103,7 +108,7 @@ class Memory:
                 "since": at(now_ms),
                 "asked_at": at(now_ms),
             }
-            for (format_, metric), reading in self._learned.items()
+            for (format_, metric), reading in sorted(self._learned.items(), key=lambda item: _place(item[0]))
         ]
         if rows:
             statement = upsert(connection, table)

@@ -16,6 +16,11 @@ from schedulo.ledger.view_texts import VIEWS, View
 from schedulo.ledger.warehouse import SCHEMA
 
 
+PATIENCE_S = 5
+"""So long an upgrade waits for a view that is being read: publishing may be waiting for the upgrade."""
+LOCK_NOT_AVAILABLE = "55P03"
+
+
 class ViewError(RuntimeError):
     """A view cannot be made anew; the message says what to do."""
 
@@ -43,7 +48,8 @@ def view_of(view: View, dialect: str) -> sa.TableClause:
 def make(connection: sa.Connection) -> None:
     """Bring the views up to date; nothing is done, and no reader waits, where they are.
 
-    :raises ViewError: a view of somebody else stands on one that must change
+    :raises ViewError: a view of somebody else stands on one that must change, or somebody reads one all the
+        time
     """
     postgres = connection.dialect.name == "postgresql"
     wanted = {_full_name(view, connection): _definition(view, connection) for view in VIEWS}
@@ -51,6 +57,8 @@ def make(connection: sa.Connection) -> None:
     if _noted(connection) == note if postgres else _stored(connection) == wanted:
         return
     grants = _grants(connection) if postgres else []
+    if postgres:
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENCE_S}s'")
     drop(connection)
     for definition in wanted.values():
         connection.exec_driver_sql(definition)
@@ -74,7 +82,15 @@ def drop(connection: sa.Connection) -> None:
                     f"{name} has to be made anew, and {', '.join(others)} stands on it. Its owner drops it; "
                     "then run `schedulo db upgrade` again, and make it again."
                 )
-            connection.exec_driver_sql(f"DROP VIEW {name}")
+            try:
+                connection.exec_driver_sql(f"DROP VIEW {name}")
+            except sa.exc.OperationalError as error:
+                if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+                    raise
+                raise ViewError(
+                    f"{name} has to be made anew, and a query or an open transaction still reads it after "
+                    f"{PATIENCE_S} s. Whoever runs it ends it; then run `schedulo db upgrade` again."
+                ) from error
 
 
 def _name(view: View, connection: sa.Connection) -> str:

@@ -118,6 +118,23 @@ def test_an_account_with_another_name_or_clock_takes_its_posts_along(books: Book
     assert (post["published_on"], post["published_hour"]) == (date(2027, 1, 14), 14)
 
 
+def test_posts_of_an_account_that_moved_are_taken_along_in_short_steps(books: Books, house: Warehouse) -> None:
+    """Publishing waits for none of them on SQLite."""
+    ids = [published(books, MONDAY) for _ in range(5)]
+    books.do(refresh)
+    books.run(sa.update(accounts).values(timezone="Pacific/Honolulu"))
+    new = published(books, MONDAY, updated_ms=books.now_ms + 1)
+    left = []
+    with books.ledger.begin() as connection:
+        while not refresh(connection, books.now_ms, 2):
+            found = connection.execute(sa.select(house.posts.c.published_hour)).scalars()
+            left.append(sum(hour == 0 for hour in found))
+    assert left[:2] == [4, 2]
+    assert {(post["post_key"], post["published_hour"]) for post in rows(books, house.posts)} == {
+        (id_, 14) for id_ in (*ids, new)
+    }
+
+
 def test_a_post_of_which_nobody_knows_when_it_went_out_has_no_time(books: Books, house: Warehouse) -> None:
     published(books, accepted_ms=None, remote_id=None)
     books.do(refresh)

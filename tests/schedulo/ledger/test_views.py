@@ -125,6 +125,23 @@ def test_views_of_other_people_are_named_and_not_dropped(
 
 
 @pytest.mark.postgres
+@pytest.mark.parametrize("ledger", ["postgresql"], indirect=True)
+@pytest.mark.usefixtures("changed")
+def test_an_upgrade_does_not_wait_for_ever_for_somebody_who_reads(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds what it changed in the ledger until its end."""
+    monkeypatch.setattr(views, "PATIENCE_S", 1)
+    with ledger.read() as connection:
+        connection.exec_driver_sql("SELECT * FROM analytics.account_trend")
+        with pytest.raises(views.ViewError, match=r"account_trend .* still reads it after 1 s.*db upgrade"):
+            ledger.migrate()
+    ledger.migrate()
+    monkeypatch.setattr(views, "VIEWS", VIEWS)
+    ledger.migrate()
+
+
+@pytest.mark.postgres
 def test_a_login_that_made_neither_database_nor_schema_can_keep_a_ledger_there(fresh_postgres: str) -> None:
     admin = Ledger(fresh_postgres)
     execute(admin, "CREATE ROLE keeper LOGIN; GRANT ALL ON SCHEMA public TO keeper")
