@@ -15,7 +15,6 @@ import sqlalchemy as sa
 from schedulo.ledger.view_texts import VIEWS, View
 from schedulo.ledger.warehouse import SCHEMA
 
-
 PATIENCE_S = 5
 """So long an upgrade waits for a view that is being read: publishing may be waiting for the upgrade."""
 LOCK_NOT_AVAILABLE = "55P03"

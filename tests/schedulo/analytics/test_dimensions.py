@@ -118,7 +118,7 @@ def test_an_account_with_another_name_or_clock_takes_its_posts_along(books: Book
     assert (post["published_on"], post["published_hour"]) == (date(2027, 1, 14), 14)
 
 
-def test_posts_of_an_account_that_moved_are_taken_along_in_short_steps(books: Books, house: Warehouse) -> None:
+def test_posts_of_an_account_that_moved_come_along_in_short_steps(books: Books, house: Warehouse) -> None:
     """Publishing waits for none of them on SQLite."""
     ids = [published(books, MONDAY) for _ in range(5)]
     books.do(refresh)
