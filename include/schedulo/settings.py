@@ -125,6 +125,9 @@ class Settings:
     x_owned_reads: bool = True
     """Costs are counted with X's lower price for reading one's own posts. X's price list names timelines
     there, and not posts by their ids: false where the bill says otherwise."""
+    analytics_share: float = 0.5
+    """Of what Meta allows our app, a Page or an account in its hour or day: where so much is used, numbers
+    are read no further until it is less. The rest is for publishing."""
     analytics_parallel: int = 8
     """Requests for numbers at once, of one account, at the most."""
 
@@ -229,6 +232,11 @@ class Settings:
                     f"SCHEDULO_{name.upper()} is {getattr(self, name)}: it must be at least {least}. "
                     "The operator sets it."
                 )
+        if not 0 < self.analytics_share <= 1:
+            raise SettingsError(
+                f"SCHEDULO_ANALYTICS_SHARE is {self.analytics_share:g}: it must be above 0, and 1 at "
+                "the most. The operator sets it."
+            )
         _bands(self.analytics_young)
         _platforms(self.analytics_platforms)
         if self.health_days < 1:

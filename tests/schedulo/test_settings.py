@@ -48,6 +48,7 @@ def test_absence_is_never_concluded_while_a_request_may_still_be_done(
         ("analytics_days", 0),
         ("analytics_still_days", 0),
         ("analytics_parallel", 0),
+        ("analytics_share", 1.5),
         ("analytics_platforms", "x, myspace"),
         ("analytics_young", "24h"),
         ("analytics_young", "24h:1h, 7d:6 hours"),

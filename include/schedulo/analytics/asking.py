@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from schedulo.analytics.catalogue import Catalogue
 from schedulo.analytics.refusals import Memory
 from schedulo.errors import Diagnosis, Kind, PlatformError, Scope
-from schedulo.flow import Flow, Job
+from schedulo.flow import Flow, Job, Request, Response
 from schedulo.ledger.clerk import Clerk
 from schedulo.ledger.database import Ledger
 from schedulo.measures import Availability, Reading
@@ -58,6 +58,21 @@ class Means:
     """Tells the instant while the work goes on, in milliseconds; None: it is `now_ms` all the time."""
 
 
+class Thrifty(Caller):
+    """A caller that notes how much of the platform's limits is used up."""
+
+    def __init__(self, wire: Wire, connections: int, measure: Measure) -> None:
+        super().__init__(wire, connections)
+        self.used = 0.0
+        """1 is all."""
+        self._measure = measure
+
+    async def call(self, request: Request, account_key: str) -> Response:
+        response = await super().call(request, account_key)
+        self.used = max(self.used, self._measure.used(response))
+        return response
+
+
 Answered = Callable[[Sequence[Out], Mapping[str, Sequence[Reading]], int], Awaitable[None]]
 """Called with posts, what was told of each, by key (all metrics that its format has), and when it was asked
 for, in milliseconds."""
@@ -74,7 +89,7 @@ class Asking:
     settings: Settings
     patience_s: float
     driver: Driver
-    caller: Caller
+    caller: Thrifty
     renewal: Renewal | None
     clock: Callable[[], int] | None = None
     """As `Means.clock`."""
@@ -109,6 +124,8 @@ class Asking:
     async def of_account(self, day: Day, now_ms: int) -> Sequence[Reading]:
         """The numbers of the account; empty where the platform's answer could not be used. Raises
         `PlatformError` where the account cannot be read."""
+        if (spared := self._spared()) is not None:
+            raise spared
         job = self._job()
         try:
             told = await self._run(
@@ -130,7 +147,7 @@ class Asking:
         waiting = list(reversed(batches))
 
         async def work() -> None:
-            while waiting and self._spoiled is None:
+            while waiting and not self._stopped():
                 await self._batch(waiting.pop(), now_ms, answered, self.patience_s)
 
         workers = min(self.settings.analytics_parallel, len(waiting))
@@ -209,6 +226,20 @@ class Asking:
                 return told
         raise AssertionError("the second try ends it")
 
+    def _stopped(self) -> bool:
+        self._spoiled = self._spoiled or self._spared()
+        return self._spoiled is not None
+
+    def _spared(self) -> PlatformError | None:
+        """Publishing has the same limits: what is left of them is its own."""
+        if self.caller.used < self.settings.analytics_share:
+            return None
+        used, share = self.caller.used, self.settings.analytics_share
+        note = (
+            f"{used:.0%} of what it allows is used up; beyond {share:.0%} numbers wait, so that posts go out"
+        )
+        return self._error(Kind.RATE_LIMITED, note)
+
     def _error(self, kind: Kind, note: str) -> PlatformError:
         return PlatformError(self.account.platform, Diagnosis(kind, refusal=False), message=note)
 
@@ -226,12 +257,12 @@ async def asking(means: Means, account: Account, memory: Memory) -> AsyncIterato
     """For as long as the block lasts."""
     clerk = Clerk(means.ledger)
     parallel = means.settings.analytics_parallel
-    caller = Caller(means.wire, parallel)
+    measure = means.measures[account.platform]
+    caller = Thrifty(means.wire, parallel, measure)
     driver = Driver(Desk(means.ledger, clerk, means.settings), caller, parallel)
     renewal = None
     if means.logins is not None:
         renewal = Renewal(means.ledger, driver, means.conversations, means.logins, lambda _account: None)
-    measure = means.measures[account.platform]
     tools = (driver, caller, renewal, means.clock)
     try:
         yield Asking(account, measure, Catalogue(measure), memory, means.settings, means.patience_s, *tools)

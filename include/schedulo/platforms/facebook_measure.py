@@ -138,7 +138,7 @@ DAYS = (
 
 
 class FacebookMeasure:
-    batch = 50
+    batch = 10
     """One request each; two for a video."""
     metrics: Sequence[Metric] = (*ON_POSTS, *ON_VIDEOS, *ON_REELS, *LEVELS, *DAYS)
     prices_usd: Mapping[str, float] = {}
@@ -155,6 +155,9 @@ class FacebookMeasure:
             partial(listed, page),
         )
         return Told(posts=told)
+
+    def used(self, response: Response) -> float:
+        return graph.used(response)
 
     def account(self, job: Job, day: Day, now_ms: int, refused: Refused) -> Flow:
         page = Page.of(job)

@@ -83,16 +83,31 @@ def wait_s(response: Response) -> float | None:
     """Seconds until calls are taken again, by `X-Business-Use-Case-Usage` (which says minutes), else by
     Retry-After; None where neither says. `X-App-Usage` tells how much is used and not until when.
     Source: Meta, Graph API rate limits."""
-    try:
-        usage = json.loads(response.headers.get("x-business-use-case-usage", "{}"))
-    except ValueError:
-        usage = None
-    if not isinstance(usage, dict):
-        return response.retry_after_s
-    rows = [row for rows in usage.values() if isinstance(rows, list) for row in rows if isinstance(row, dict)]
-    minutes = [row.get("estimated_time_to_regain_access") for row in rows]
+    minutes = [row.get("estimated_time_to_regain_access") for row in _business_usage(response)]
     longest = max((float(value) for value in minutes if isinstance(value, int | float)), default=0.0)
     return longest * 60 or response.retry_after_s
+
+
+def used(response: Response) -> float:
+    """How much is used up of the limits that our app, the Page and the account have, by the one that is used
+    most: 1 is all, 0 where the answer does not say. Source: Meta, Graph API rate limits."""
+    rows = [_usage(response, "x-app-usage"), _usage(response, "x-page-usage"), *_business_usage(response)]
+    percents = [row.get(name) for row in rows for name in ("call_count", "total_time", "total_cputime")]
+    return max((float(value) for value in percents if isinstance(value, int | float)), default=0.0) / 100
+
+
+def _business_usage(response: Response) -> list[dict[str, Any]]:
+    """By `X-Business-Use-Case-Usage`: what it says of each kind of use of each account."""
+    of_accounts = _usage(response, "x-business-use-case-usage").values()
+    return [row for rows in of_accounts if isinstance(rows, list) for row in rows if isinstance(row, dict)]
+
+
+def _usage(response: Response, header: str) -> dict[str, Any]:
+    try:
+        found = json.loads(response.headers.get(header, "{}"))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from schedulo.flow import Flow, Job
+from schedulo.flow import Flow, Job, Response
 from schedulo.measures import Availability, Core, Kind, Metric, Reading, Subject, Unit
 from schedulo.model import Account, Format, Platform
+from schedulo.platforms import graph
 from schedulo.platforms import graph_insights as insights
 from schedulo.platforms.after import Out, Presence
 from schedulo.platforms.graph_insights import Answers
@@ -160,8 +161,8 @@ DAYS = (
 
 
 class InstagramMeasure:
-    batch = 50
-    """One request each."""
+    batch = 10
+    """One request each; a batch that has begun is read to its end."""
     metrics: Sequence[Metric] = (*POST_METRICS, *LEVELS, *DAYS)
     prices_usd: Mapping[str, float] = {}
 
@@ -176,6 +177,9 @@ class InstagramMeasure:
             partial(_look, Place.of(job)),
         )
         return Told(posts=told)
+
+    def used(self, response: Response) -> float:
+        return graph.used(response)
 
     def account(self, job: Job, day: Day, now_ms: int, refused: Refused) -> Flow:
         place = Place.of(job)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from schedulo.flow import Flow, Job
+from schedulo.flow import Flow, Job, Response
 from schedulo.measures import Availability, Metric, Reading
 from schedulo.model import Format
 from schedulo.platforms.after import Out
@@ -64,6 +64,11 @@ class Measure(Protocol):
         """The numbers of the account: of the day where the platform tells them by date (`Metric.by_date`),
         else as they stand; ends with `Told`. Where the day is long over (`now_ms`), what only stands is not
         asked for."""
+        ...
+
+    def used(self, response: Response) -> float:
+        """How much an answer says is used up of what publishing needs too; 1 is all. 0 where it does not say,
+        and where reading has a limit of its own."""
         ...
 
 

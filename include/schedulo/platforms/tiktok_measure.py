@@ -96,6 +96,10 @@ class TikTokMeasure:
                 told[out.key] = untold(POSTS, *_not_shown(out, others, now_ms))
         return Told(told)
 
+    def used(self, response: Response) -> float:
+        """TikTok: rate limits are those of one endpoint."""
+        return 0.0
+
     def account(self, job: Job, day: Day, now_ms: int, refused: Refused) -> Flow:
         """How the creator stands. TikTok tells nothing of past days."""
         if long_over(day, now_ms):

@@ -155,6 +155,10 @@ class XMeasure:
         billed = [out.key for out in good if out.post_id in read]
         return Told(told, billed={what: billed} if billed else {})
 
+    def used(self, response: Response) -> float:
+        """X: rate limits are those of one endpoint."""
+        return 0.0
+
     def account(self, job: Job, day: Day, now_ms: int, refused: Refused) -> Flow:
         """How the account stands. X tells nothing of past days."""
         if long_over(day, now_ms):

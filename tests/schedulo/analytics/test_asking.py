@@ -73,6 +73,9 @@ class Moody:
         }
         return Told(told, billed={"look": [out.key for out in posts]})
 
+    def used(self, response: Response) -> float:
+        return 0.0
+
     def account(self, job: Job, day: Day, now_ms: int, refused: Refused) -> Flow:
         return Told()
         yield

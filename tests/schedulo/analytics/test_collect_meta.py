@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -76,6 +77,26 @@ def test_an_instagram_day_ends_with_its_accounts_own_midnight(stand: Stand) -> N
     }
     for metric in ("views", "reach", "saves", "total_interactions"):
         assert of_day(stand.account_facts(key, metric), "2026-09-02") == (of_account[metric], "measured")
+
+
+def test_numbers_leave_half_of_metas_calls_to_publishing_and_go_on_when_there_are_more(stand: Stand) -> None:
+    key = instagram(stand, zone="UTC")
+    stand.posts(key, [f"2026-09-02 08:{minute}" for minute in range(10, 50)], Format.IMAGE)
+    stand.settings = replace(stand.settings, analytics_parallel=1)
+    stand.sandbox.switch(meta_calls_per_hour="50")
+    stand.go("2026-09-03 00:30")
+    with pytest.raises(PlatformError) as spared:
+        stand.collect(key, "2026-09-02")
+    assert spared.value.kind is Kind.RATE_LIMITED
+    assert "numbers wait, so that posts go out" in spared.value.while_reading()
+    query = sa.select(stand.house.collections.c.calls).order_by(stand.house.collections.c.started_at)
+    assert 25 <= stand.run(query)[0].calls < 40
+    stand.go("2026-09-03 01:30")
+    found = stand.collect(key, "2026-09-02")
+    assert found.posts < 40
+    posts = stand.house.post_metrics_daily
+    measured = sa.select(posts).where(posts.c.metric == "views", posts.c.value.is_not(None))
+    assert len(stand.run(measured)) == 40
 
 
 def test_a_metric_that_meta_retires_is_missing_alone_and_tried_again_another_day(stand: Stand) -> None:

@@ -96,6 +96,15 @@ def test_a_full_app_usage_names_no_end_and_retry_after_is_one() -> None:
     assert refused(answer(b"", 503, retry_after="30")).wait_s == 30
 
 
+def test_what_is_used_up_is_that_of_the_limit_that_is_used_most() -> None:
+    app, page = '{"call_count":28,"total_time":25,"total_cputime":61}', '{"call_count":30}'
+    account = '{"17":[{"type":"instagram","call_count":97,"estimated_time_to_regain_access":0}]}'
+    assert graph.used(answer({}, 200, x_app_usage=app, x_page_usage=page)) == 0.61
+    assert graph.used(answer({}, 200, x_app_usage=app, x_business_use_case_usage=account)) == 0.97
+    for said in ("", "[]", "{", '{"17":[7]}', '{"17":{"call_count":97}}', '{"call_count":"97"}'):
+        assert graph.used(answer({}, 200, x_app_usage=said, x_business_use_case_usage=said)) == 0
+
+
 def test_other_errors_carry_no_wait() -> None:
     assert refused(answer(envelope(10), 400, x_business_use_case_usage=usage(5))).wait_s is None
 
