@@ -33,7 +33,7 @@ from schedulo.transport.wire import Wire
 
 FINISH_S = 35.0
 """How long the end waits for a login that is being renewed: half done, it is lost."""
-HOPELESS = 2
+HOPELESS = 3
 """So many posts that cannot be read, and nothing that could: it is not about the posts."""
 NOTHING = Content(Format.TEXT)
 
@@ -104,6 +104,7 @@ class Asking:
     failures: list[str] = field(default_factory=list)
     """What could not be read, as sentences."""
     _successes: int = 0
+    _failed_posts: int = 0
     _spoiled: PlatformError | None = None
     """It is about the account: nothing more is asked for."""
 
@@ -172,10 +173,9 @@ class Asking:
             if _spoils_account(error):
                 self._spoiled = self._spoiled or error
             elif len(batch) > 1:
-                middle = len(batch) // 2
-                for half in (batch[:middle], batch[middle:]):
+                for part in self._parts(batch):
                     if self._spoiled is None:
-                        await self._batch(half, now_ms, answered, 0.0)
+                        await self._batch(part, now_ms, answered, 0.0)
             else:
                 await self._post_failed(batch[0], error, answered, asked_ms)
             return
@@ -186,10 +186,20 @@ class Asking:
             self._count(one)
         await answered(batch, readings, asked_ms)
 
+    def _parts(self, batch: Sequence[Out]) -> list[Sequence[Out]]:
+        """Halves; before anything could be read, single posts that lie apart come first: neighbours may have
+        one fault in common."""
+        last, middle = len(batch) - 1, len(batch) // 2
+        if self._successes or len(batch) <= HOPELESS:
+            return [batch[:middle], batch[middle:]]
+        parts = [batch[:1], batch[middle : middle + 1], batch[last:], batch[1:middle], batch[middle + 1 : last]]
+        return [part for part in parts if part]
+
     async def _post_failed(self, out: Out, error: PlatformError, answered: Answered, asked_ms: int) -> None:
         self.asked += 1
         self.failures.append(f"{out.key} ({out.post_id}): {error.while_reading()}")
-        if not self._successes and len(self.failures) >= HOPELESS:
+        self._failed_posts += 1
+        if not self._successes and self._failed_posts >= HOPELESS:
             self._spoiled = self._spoiled or error
             return
         readings = _failed(self.catalogue.of_posts(out.content.format), error)

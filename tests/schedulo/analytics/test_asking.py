@@ -113,6 +113,17 @@ def test_one_post_that_cannot_be_read_spoils_no_other(stand: Stand, ids: list[st
     assert set(availability(stand).values()) == {"measured"}
 
 
+def test_neighbours_that_cannot_be_read_spoil_no_other(stand: Stand, ids: list[str]) -> None:
+    stand.settings = replace(stand.settings, analytics_parallel=1)
+    for first in (0, 16):  # at both ends of the first batch, and of the last
+        platform = Moody(unusable={stand.remote(id_) for id_ in ids[first : first + 2]})
+        collect(stand, platform)
+        spoilt = [id_ for id_, one in availability(stand).items() if one != "measured"]
+        assert spoilt == ids[first : first + 2]
+        stand.run(sa.delete(stand.house.post_metrics_daily))
+        stand.run(sa.delete(stand.house.post_readings))
+
+
 def test_where_nothing_can_be_read_it_is_not_about_the_posts(stand: Stand, ids: list[str]) -> None:
     platform = Moody(unusable={stand.remote(id_) for id_ in ids})
     with pytest.raises(PlatformError) as failed:
