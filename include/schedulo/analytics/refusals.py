@@ -40,6 +40,8 @@ class Memory:
     """For the flows: not to be asked for."""
     stale: set[Where] = field(default_factory=set)
     """Refused long ago: asked for once more."""
+    _suspected: defaultdict[Where, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Posts that were refused it."""
     _learned: dict[Where, Reading] = field(default_factory=dict)
     _told: set[Where] = field(default_factory=set)
 
@@ -63,25 +65,27 @@ class Memory:
         return list(first.values())
 
     def learn_of_posts(self, posts: Sequence[Post], told: Mapping[str, Sequence[Reading]]) -> None:
-        """A metric counts as refused for a format where no post of it told it, and one told something else:
-        a post that tells nothing at all says nothing of others."""
-        by_format: dict[Format, list[Sequence[Reading]]] = defaultdict(list)
+        """A metric counts as refused for a format where no post of it told it, and two that told something
+        else were refused it; one is enough where it was refused before. A post that tells nothing at all
+        says nothing of others."""
         for post in posts:
-            by_format[post.format].append(told[post.key])
-        for format_, answers in by_format.items():
-            readable = [readings for readings in answers if any(one.value is not None for one in readings)]
-            self._learn(format_, readable)
+            readings = told[post.key]
+            if any(one.value is not None for one in readings):
+                self._learn(post.format, post.key, readings)
 
     def learn_of_account(self, readings: Sequence[Reading]) -> None:
-        self._learn(None, [readings])
+        self._learn(None, self.account_key, readings)
 
-    def _learn(self, format_: Format | None, answers: Sequence[Sequence[Reading]]) -> None:
-        numbers = {one.metric for readings in answers for one in readings if one.value is not None}
-        self._told |= {(format_, metric) for metric in numbers}
-        for readings in answers:
-            for one in readings:
-                where = (format_, one.metric)
-                if one.availability in REMEMBERED and one.metric not in numbers and where not in self.refused:
+    def _learn(self, format_: Format | None, key: str, readings: Sequence[Reading]) -> None:
+        for one in readings:
+            where = (format_, one.metric)
+            if one.value is not None:
+                self._told.add(where)
+                if self._learned.pop(where, None):
+                    del self.refused[where]
+            elif one.availability in REMEMBERED and where not in self._told and where not in self.refused:
+                self._suspected[where].add(key)
+                if format_ is None or where in self.stale or len(self._suspected[where]) > 1:
                     self.refused[where] = one
                     self._learned[where] = one
 

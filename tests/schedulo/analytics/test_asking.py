@@ -12,6 +12,8 @@ import pytest
 import sqlalchemy as sa
 
 from schedulo.analytics.collect import Collected, collect_day
+from schedulo.analytics.posts import Post
+from schedulo.analytics.refusals import Memory
 from schedulo.errors import Diagnosis, Kind, PlatformError
 from schedulo.flow import Flow, Job, Request, Response, step
 from schedulo.measures import Availability, Metric, Reading, Subject
@@ -195,3 +197,24 @@ async def _timed(stand: Stand, platform: Moody) -> float:
     means = replace(stand.means(), measures={Platform.X: platform})
     await collect_day(means, "x:1", date(2026, 9, 3) - timedelta(days=1), stand.now_ms)
     return loop.time() - began
+
+
+def a_post(key: str, format_: Format = Format.TEXT) -> Post:
+    return Post(key, format_, 0, None, "published", None, None)
+
+
+def test_what_one_post_is_refused_is_not_refused_of_others(stand: Stand) -> None:
+    refused = [Reading("views", 5), Reading("quotes", None, Availability.RETIRED, "not of this one")]
+    told = [Reading("views", 5), Reading("quotes", 0)]
+    memory, place = Memory("x:1"), (Format.TEXT, "quotes")
+    memory.learn_of_posts([a_post("a")], {"a": refused})
+    memory.learn_of_posts([a_post("a"), a_post("b", Format.POLL)], {"a": refused, "b": refused})
+    assert memory.refused == {}
+    memory.learn_of_posts([a_post("c")], {"c": refused})
+    assert set(memory.refused) == {place}
+    memory.learn_of_posts([a_post("d")], {"d": told})  # it was asked meanwhile
+    memory.learn_of_posts([a_post("e"), a_post("f")], {"e": refused, "f": refused})
+    assert (memory.refused, memory.has_news) == ({}, False)
+    memory = Memory("x:1", stale={place})
+    memory.learn_of_posts([a_post("a")], {"a": refused})
+    assert set(memory.refused) == {place}
