@@ -192,7 +192,13 @@ class Asking:
         last, middle = len(batch) - 1, len(batch) // 2
         if self._successes or len(batch) <= HOPELESS:
             return [batch[:middle], batch[middle:]]
-        parts = [batch[:1], batch[middle : middle + 1], batch[last:], batch[1:middle], batch[middle + 1 : last]]
+        parts = [
+            batch[:1],
+            batch[middle : middle + 1],
+            batch[last:],
+            batch[1:middle],
+            batch[middle + 1 : last],
+        ]
         return [part for part in parts if part]
 
     async def _post_failed(self, out: Out, error: PlatformError, answered: Answered, asked_ms: int) -> None:
