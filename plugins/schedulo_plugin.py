@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 
+from operators import ran
 from operators.deadline import ScheduledRun
 
 Message = MutableMapping[str, Any]
@@ -42,11 +43,44 @@ async def accounts(
     await app()(scope, receive, send)
 
 
+async def health(
+    scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+) -> None:
+    """How it stands, built like the media route."""
+    from web.health import app
+
+    await app()(scope, receive, send)
+
+
+class WithoutSlash:
+    """Lets `/schedulo/health` be asked for as it is written.
+
+    Airflow mounts applications with a slash behind their prefix, and answers what it does not know with its
+    own page and 200: to a monitor, all would be well for ever.
+    """
+
+    PATH = "/schedulo/health"
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
+        path = str(scope.get("path", ""))
+        if scope["type"] == "http" and path.removeprefix(scope.get("root_path", "")) == self.PATH:
+            scope = {**scope, "path": f"{path}/", "raw_path": f"{path}/".encode()}
+        await self.app(scope, receive, send)
+
+
 class ScheduloPlugin(AirflowPlugin):
     name = "schedulo"
     fastapi_apps: ClassVar[list[dict[str, Any]]] = [
         {"app": media, "url_prefix": "/schedulo/media", "name": "Schedulo media"},
         {"app": reports, "url_prefix": "/schedulo/reports", "name": "Schedulo reports"},
         {"app": accounts, "url_prefix": "/schedulo/accounts", "name": "Schedulo accounts"},
+        {"app": health, "url_prefix": "/schedulo/health", "name": "Schedulo health"},
     ]
+    fastapi_root_middlewares: ClassVar[list[dict[str, Any]]] = [
+        {"middleware": WithoutSlash, "name": "Schedulo health without a slash"},
+    ]
+    listeners: ClassVar[list[Any]] = [ran]
     deadline_references: ClassVar[list[Any]] = [ScheduledRun]

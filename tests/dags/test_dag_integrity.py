@@ -375,3 +375,22 @@ def test_the_scheduler_knows_when_a_partitioned_run_should_have_begun(bag: DagBa
     named = encode_deadline_reference(alert.reference)["__class_path"]
     registered = {f"{found.__module__}.{found.__qualname__}" for found in ScheduloPlugin.deadline_references}
     assert registered == {named}
+
+
+# --- watching over all of them --------------------------------------------------------------------------
+
+
+def test_every_dag_that_runs_by_itself_is_missed_when_it_is_silent(bag: DagBag) -> None:
+    """A new one needs a row in `health.inside.WORKFLOWS`; check_health is missed by the document itself."""
+    from schedulo.health.inside import WORKFLOWS
+
+    by_itself = {dag.dag_id for dag in bag.dags.values() if dag.schedule is not None}
+    assert {workflow.dag_id for workflow in WORKFLOWS} | {"check_health"} == by_itself
+
+
+def test_checks_are_made_every_five_minutes_and_wake_who_tells_people(bag: DagBag) -> None:
+    dag = bag.dags["check_health"]
+    assert scheduled(dag).serialize()["expression"] == "*/5 * * * *"
+    assert dag.max_active_runs == 1
+    assert dag.get_task("check").retries == 0
+    assert [outlet.name for outlet in dag.get_task("check").outlets] == ["schedulo_incidents"]

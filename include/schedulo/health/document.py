@@ -16,7 +16,7 @@ from schedulo.clock import iso
 from schedulo.clock import now_ms as local_ms
 from schedulo.errors.kinds import Actor
 from schedulo.health.findings import Finding, Status, worst
-from schedulo.health.history import CHECKED, Change, changes
+from schedulo.health.history import CHECKED, OWN, Change, changes
 from schedulo.health.inside import WORKFLOWS, silence, unreachable
 from schedulo.ledger import marks
 from schedulo.ledger.database import Ledger
@@ -128,19 +128,18 @@ def _standing(connection: sa.Connection, now_ms: int) -> Document:
 
 def _own(now_ms: int, checked_ms: int) -> Finding:
     """What the age of the last checks says of them."""
-    name = "workflow:check_health"
     if not checked_ms:
         return Finding(
-            name, Status.RED, "No check was made yet. The operator looks whether check_health runs."
+            OWN, Status.RED, "No check was made yet. The operator looks whether check_health runs."
         )
     age_s = (now_ms - checked_ms) / 1000
     if age_s <= STALE_S:
-        return Finding(name, Status.GREEN, f"It ran {age_s:.0f} seconds ago.", round(age_s, 1), "s")
+        return Finding(OWN, Status.GREEN, f"It ran {age_s:.0f} seconds ago.", round(age_s, 1), "s")
     sentence = (
         f"Nothing was checked for {age_s / 60:.0f} minutes: how it stands is not known. The operator looks "
         "whether check_health is paused, and whether scheduler and workers live."
     )
-    return Finding(name, Status.RED, sentence, round(age_s, 1), "s")
+    return Finding(OWN, Status.RED, sentence, round(age_s, 1), "s")
 
 
 def made_now(findings: Sequence[Finding], at_ms: int) -> Document:

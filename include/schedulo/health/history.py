@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from schedulo.delivery.incidents import Trouble, close_what_is_over, incident
 from schedulo.delivery.watched import is_told_elsewhere
+from schedulo.errors.kinds import Actor
 from schedulo.health.findings import Finding, Status
 from schedulo.health.inside import BEGUN
 from schedulo.ledger import marks
@@ -21,14 +22,9 @@ from schedulo.ledger.tables import health, health_checks
 
 CHECKED = "health:checked"
 """When all checks were made last."""
+OWN = "workflow:check_health"
+"""That checks are made at all."""
 DAY_MS = 86_400_000
-
-
-def begin(ledger: Ledger) -> None:
-    """Note when the first check was made: what never ran counts as silent since then."""
-    with ledger.begin() as connection:
-        if not marks.read(connection, BEGUN)[1]:
-            marks.mark(connection, ledger.now_ms(connection), BEGUN)
 
 
 def record(ledger: Ledger, findings: Sequence[Finding], keep_days: int) -> list[str]:
@@ -36,13 +32,17 @@ def record(ledger: Ledger, findings: Sequence[Finding], keep_days: int) -> list[
 
     :param keep_days: older history is forgotten
     """
+    findings = [*findings, Finding(OWN, Status.GREEN, "It ran.")]
     with ledger.begin() as connection:
         now_ms = ledger.now_ms(connection)
+        if not marks.read(connection, BEGUN)[1]:
+            marks.mark(connection, now_ms, BEGUN)
         known = {row.name: row for row in connection.execute(sa.select(health))}
         changed = {
             item.name for item in findings if item.name not in known or known[item.name].status != item.status
         }
         _keep(connection, now_ms, findings, changed)
+        connection.execute(sa.delete(health).where(health.c.name.not_in([item.name for item in findings])))
         connection.execute(
             sa.delete(health_checks).where(health_checks.c.at_ms < now_ms - keep_days * DAY_MS)
         )
@@ -57,6 +57,17 @@ def record(ledger: Ledger, findings: Sequence[Finding], keep_days: int) -> list[
         for item in findings
         if item.name in changed and (item.name in known or item.status is not Status.GREEN)
     ]
+
+
+def late(ledger: Ledger, run_id: str, minutes: int) -> None:
+    """Checks are not done in time: an incident, until they are."""
+    sentence = f"The run {run_id} of check_health is not done {minutes} minutes after it should have begun."
+    with ledger.begin() as connection:
+        now_ms = ledger.now_ms(connection)
+        query = sa.select(health.c.status).where(health.c.name == OWN)
+        before = connection.execute(query).scalar()
+        _keep(connection, now_ms, [Finding(OWN, Status.RED, sentence)], set() if before == "red" else {OWN})
+        incident(connection, now_ms, Trouble.HEALTH, sentence, actor=Actor.OPERATOR, about=OWN)
 
 
 def _keep(connection: sa.Connection, now_ms: int, findings: Sequence[Finding], changed: set[str]) -> None:
@@ -85,7 +96,6 @@ def _keep(connection: sa.Connection, now_ms: int, findings: Sequence[Finding], c
     connection.execute(
         statement.on_conflict_do_update(index_elements=["name"], set_=fresh | {"since_ms": since}), rows
     )
-    connection.execute(sa.delete(health).where(health.c.name.not_in([item.name for item in findings])))
     connection.execute(
         sa.insert(health_checks),
         [

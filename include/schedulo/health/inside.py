@@ -167,6 +167,7 @@ WORKFLOWS: tuple[Workflow, ...] = (
     Workflow("publish_due_posts", Limits(90.0, 2 * MINUTE, "s"), TICK, "nothing goes out"),
     Workflow("handle_incidents", Limits(35 * MINUTE, 65 * MINUTE, "s"), "", "nobody is told of trouble"),
     Workflow("prepare_posts", Limits(35 * MINUTE, 2 * HOUR, "s"), "", "media are not made ready"),
+    Workflow("monitor_tokens", Limits(2.5 * HOUR, 6 * HOUR, "s"), "", "logins are not renewed in time"),
     Workflow("look_after_posts", Limits(2.5 * HOUR, 12 * HOUR, "s"), "", "nothing is taken down or changed"),
     Workflow("read_numbers", Limits(4 * HOUR, NEVER, "s"), "", "young posts have no numbers"),
     Workflow("collect_analytics", Limits(30 * HOUR, NEVER, "s"), "", "days stay without numbers"),

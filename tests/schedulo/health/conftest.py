@@ -20,7 +20,7 @@ from schedulo.airtable.client import AirtableClient
 from schedulo.flow import Slice
 from schedulo.health.checks import run
 from schedulo.health.findings import Finding, Means, Status
-from schedulo.health.history import begin, record
+from schedulo.health.history import record
 from schedulo.health.inside import WORKFLOWS
 from schedulo.ledger import marks
 from schedulo.ledger.database import Ledger
@@ -207,7 +207,6 @@ def house(sandbox: RunningSandbox, front: Front, ledger: Ledger, tmp_path: Path)
         retry_s=0.01,
     )
     house = House(sandbox, front, ledger, means)
-    begin(ledger)
     house.ran()
     house.account("x:1")
     house.account("instagram:2")

@@ -187,6 +187,7 @@ def test_what_only_counts_is_never_red(house: House) -> None:
 
 
 def test_what_never_ran_is_silent_since_the_first_check(house: House) -> None:
+    house.check()
     with house.ledger.begin() as connection:
         connection.execute(sa.delete(marks).where(marks.c.name.like("ran:%")))
     assert house.look()["workflow:summarise_week"].status is GREEN

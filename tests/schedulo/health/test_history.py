@@ -12,7 +12,7 @@ from schedulo.delivery.incidents import Trouble, close_what_is_over, incident
 from schedulo.errors.kinds import Actor
 from schedulo.health.document import standing
 from schedulo.health.findings import Finding, Status
-from schedulo.health.history import record
+from schedulo.health.history import OWN, late, record
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import health, health_checks, holds, incidents, marks
 from tests.schedulo.health.conftest import House
@@ -27,7 +27,8 @@ def found(ledger: Ledger, *items: tuple[str, Status], told: bool = False) -> lis
 
 def rows(ledger: Ledger, table: sa.Table) -> list[sa.Row[tuple[object, ...]]]:
     with ledger.read() as connection:
-        return list(connection.execute(sa.select(table).order_by(*table.primary_key)))
+        every = connection.execute(sa.select(table).order_by(*table.primary_key)).all()
+    return [row for row in every if getattr(row, "name", "") != OWN]
 
 
 def open_keys(ledger: Ledger) -> list[str]:
@@ -148,6 +149,17 @@ def test_history_is_forgotten_after_its_days(ledger: Ledger) -> None:
         connection.execute(sa.update(health_checks).values(at_ms=health_checks.c.at_ms - 14 * day_ms - 1000))
     found(ledger, ("disk", GREEN))
     assert [row.status for row in rows(ledger, health_checks)] == ["green"]
+
+
+def test_checks_that_are_late_are_an_incident_until_they_are_made(ledger: Ledger) -> None:
+    found(ledger, ("disk", GREEN))
+    late(ledger, "scheduled__1", 10)
+    late(ledger, "scheduled__1", 10)
+    assert open_keys(ledger) == ["health:workflow:check_health"]
+    close_what_is_over(ledger)
+    assert open_keys(ledger) == ["health:workflow:check_health"]
+    found(ledger, ("disk", GREEN))
+    assert open_keys(ledger) == []
 
 
 # --- the document -----------------------------------------------------------------------------------------
