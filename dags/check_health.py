@@ -24,7 +24,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     is_paused_upon_creation=False,
-    default_args={"owner": "schedulo", "retries": 0},  # the next run is there before a retry would help
+    default_args={"owner": "schedulo", "retries": 1, "retry_delay": timedelta(seconds=20)},
     tags=["maintenance"],
     doc_md=__doc__,
     deadline=DeadlineAlert(

@@ -86,7 +86,10 @@ class CheckHealthOperator(BaseOperator):
 
 
 def _is_time_to_tell(context: Any) -> bool:
-    """The first run that fails, then one an hour; Airflow knows when the last went well."""
+    """The first run that fails, then one an hour; Airflow knows when the last went well. Not once more at a
+    retry."""
+    if context["ti"].try_number > 1:
+        return False
     now, last = _moment(context, "data_interval_end"), _moment(context, "prev_data_interval_end_success")
     if now is None:
         return True  # a person started it

@@ -64,7 +64,7 @@ class Watched:
 
         def so() -> bool:
             self.check()
-            return condition()
+            return condition()  # the answer of the page is at most two seconds old
 
         until(so)
 
@@ -125,7 +125,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
 def _play(watched: Watched, postgres: Any) -> None:
     seen, stack = watched.seen, watched.stack
     until(lambda: len(stack.api("GET", "/dags")["dags"]) == len(DAGS))
-    until(lambda: watched.reds() == [] and watched.ask()[0] == 200)
+    watched.check_until(lambda: watched.ask()[0] == 200)
     seen["well"] = watched.ask()
     seen["for anybody"] = watched.ask(login=False)
 

@@ -392,5 +392,4 @@ def test_checks_are_made_every_five_minutes_and_wake_who_tells_people(bag: DagBa
     dag = bag.dags["check_health"]
     assert scheduled(dag).serialize()["expression"] == "*/5 * * * *"
     assert dag.max_active_runs == 1
-    assert dag.get_task("check").retries == 0
     assert [outlet.name for outlet in dag.get_task("check").outlets] == ["schedulo_incidents"]

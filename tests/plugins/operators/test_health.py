@@ -47,8 +47,9 @@ def ledger(tmp_path: Path, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPa
     settings.cache_clear()
 
 
-def context(last: datetime | None = NOW - timedelta(minutes=5)) -> Any:
+def context(last: datetime | None = NOW - timedelta(minutes=5), attempt: int = 1) -> Any:
     return {
+        "ti": SimpleNamespace(try_number=attempt),
         "outlet_events": OutletEventAccessors(),
         "data_interval_end": NOW,
         "prev_data_interval_end_success": last,
@@ -125,7 +126,9 @@ def test_without_the_ledger_operators_are_told_from_here(
     ("minutes", "told"), [(5, True), (10, False), (60, False), (65, True), (70, False), (125, True)]
 )
 def test_that_there_is_no_ledger_is_told_at_once_and_every_hour(minutes: int, told: bool) -> None:
-    assert _is_time_to_tell(context(NOW - timedelta(minutes=minutes))) is told
+    last = NOW - timedelta(minutes=minutes)
+    assert _is_time_to_tell(context(last)) is told
+    assert not _is_time_to_tell(context(last, attempt=2))
 
 
 def _lines(receiver: socket.socket) -> Iterator[str]:
