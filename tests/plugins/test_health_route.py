@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -39,10 +40,19 @@ def token() -> Iterator[Callable[[str | None], str]]:
         yield lambda role: manager.generate_jwt(SimpleAuthManagerUser(username="somebody", role=role))
 
 
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of an empty ledger."""
+    path = tmp_path_factory.mktemp("migrated") / "ledger.db"
+    made = Ledger(f"sqlite:///{path}")
+    made.migrate()
+    made.close()
+    return path
+
+
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
-    ledger.migrate()
+def ledger(migrated: Path, tmp_path: Path) -> Iterator[Ledger]:
+    ledger = Ledger(f"sqlite:///{shutil.copy(migrated, tmp_path / 'ledger.db')}")
     with ledger.begin() as connection:
         marks.mark(connection, ledger.now_ms(connection), "tick")
     yield ledger

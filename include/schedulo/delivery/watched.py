@@ -20,15 +20,16 @@ TOLD_BY: dict[str, tuple[str, ...]] = {
     "airtable": ("airtable_read", "airtable_stale"),
     "airtable_schema": ("airtable_read", "airtable_told", "airtable_stale"),
     "outbox": ("airtable_told", "airtable_read", "health:airtable", *_RUNS),
-    "queue": ("held:", "late_run", "airtable_stale", "ledger_restored", "health:platform:", *_RUNS),
-    "stuck": ("unresolved:", "health:platform:", *_RUNS),
-    "lateness": ("late_run", "health:queue", "health:platform:", *_RUNS),
+    "queue": ("late_run", "airtable_stale", "ledger_restored", *_RUNS),
+    "stuck": _RUNS,
+    "lateness": ("late_run", "health:queue", *_RUNS),
     "workflow:publish_due_posts": ("health:airflow:scheduler",),
     "media_url": ("health:airflow",),
     "media_store": ("health:disk",),
     **{f"platform:{name}": (f"held:platform:{name}:",) for name in Platform},
 }
-"""By check: how the keys of incidents begin that tell people of its cause."""
+"""By check: how the keys of incidents begin that tell people of its cause. None that may stay open for days
+beside another cause, such as the hold of one account."""
 
 _other = incidents.alias()
 

@@ -17,7 +17,7 @@ from schedulo.clock import now_ms as local_ms
 from schedulo.errors.kinds import Actor
 from schedulo.health.findings import Finding, Status, worst
 from schedulo.health.history import CHECKED, OWN, Change, changes
-from schedulo.health.inside import WORKFLOWS, silence, unreachable
+from schedulo.health.inside import PUBLISHING, silence, unreachable
 from schedulo.ledger import marks
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import health, incidents
@@ -107,7 +107,7 @@ def _standing(connection: sa.Connection, now_ms: int) -> Document:
         for row in connection.execute(sa.select(health).order_by(health.c.name))
     ]
     _, checked_ms = marks.read(connection, CHECKED)
-    silent = silence(connection, now_ms, WORKFLOWS[0], checked_ms or now_ms)
+    silent = silence(connection, now_ms, PUBLISHING, checked_ms or now_ms)
     stale = _own(now_ms, checked_ms)
     fresh = {item.name: item for item in (stale, silent)}
     known = {

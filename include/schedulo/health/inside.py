@@ -163,8 +163,9 @@ class Workflow:
 
 NEVER = float("inf")
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
+PUBLISHING = Workflow("publish_due_posts", Limits(90.0, 2 * MINUTE, "s"), TICK, "nothing goes out")
 WORKFLOWS: tuple[Workflow, ...] = (
-    Workflow("publish_due_posts", Limits(90.0, 2 * MINUTE, "s"), TICK, "nothing goes out"),
+    PUBLISHING,
     Workflow("handle_incidents", Limits(35 * MINUTE, 65 * MINUTE, "s"), "", "nobody is told of trouble"),
     Workflow("prepare_posts", Limits(35 * MINUTE, 2 * HOUR, "s"), "", "media are not made ready"),
     Workflow("monitor_tokens", Limits(2.5 * HOUR, 6 * HOUR, "s"), "", "logins are not renewed in time"),

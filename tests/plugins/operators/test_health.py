@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -30,8 +31,20 @@ from tests.receivers import running_web
 NOW = datetime(2026, 11, 26, 12, 5, tzinfo=UTC)
 
 
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of an empty ledger."""
+    path = tmp_path_factory.mktemp("migrated") / "ledger.db"
+    made = Ledger(f"sqlite:///{path}")
+    made.migrate()
+    made.close()
+    return path
+
+
 @pytest.fixture
-def ledger(tmp_path: Path, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
+def ledger(
+    migrated: Path, tmp_path: Path, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Ledger]:
     """The ledger of an installation; Airtable and Airflow do not answer."""
     for name in ("instagram", "facebook", "x", "tiktok"):
         connection = {"conn_type": name, "host": sandbox.service(name)}
@@ -40,8 +53,8 @@ def ledger(tmp_path: Path, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("SCHEDULO_HOME", str(tmp_path))
     monkeypatch.setenv("SCHEDULO_NOTIFY_OPERATOR", "team")
     settings.cache_clear()
+    shutil.copy(migrated, tmp_path / "ledger.db")
     ledger = Ledger(settings().ledger)
-    ledger.migrate()
     yield ledger
     ledger.close()
     settings.cache_clear()
