@@ -15,8 +15,9 @@ import sqlalchemy as sa
 
 from schedulo.analytics.cadence import next_reading_ms
 from schedulo.clock import EPOCH, instant, time_zone
-from schedulo.delivery.holds import InForce, in_force
+from schedulo.delivery.holds import InForce, Scope, in_force
 from schedulo.delivery.transitions import OUT
+from schedulo.errors import Kind
 from schedulo.ledger.tables import IS_OUT, accounts, deliveries
 from schedulo.ledger.warehouse import warehouse_of
 from schedulo.model import Platform, State
@@ -99,11 +100,16 @@ def due(connection: sa.Connection, now_ms: int, settings: Settings) -> list[Due]
     """What is to be read now, by account; accounts of which nothing is are left out.
 
     So are those that an error holds: to ask may prolong a limit, and a login that is refused shows nothing.
+    An account that has used up its posts of a day is read: that is no limit of reading.
     """
     collected = _collected(connection, now_ms)
     young = _with_young_posts(connection, now_ms, settings)
     zones = _zones(connection)
-    troubles = [hold for hold in in_force(connection, now_ms) if hold.error_kind]
+    troubles = [
+        hold
+        for hold in in_force(connection, now_ms)
+        if hold.error_kind and (hold.scope, hold.error_kind) != (Scope.ACCOUNT, Kind.QUOTA_EXHAUSTED)
+    ]
     held = InForce(troubles)
     found = []
     for key in _readable(connection, now_ms, settings):
@@ -154,6 +160,7 @@ def _with_young_posts(connection: sa.Connection, now_ms: int, settings: Settings
             _D.updated_ms > since_ms,  # an index has it; what went out since was changed since
             _D.remote_id.is_not(None),
             _D.removed_ms.is_(None),
+            sa.func.coalesce(_D.accepted_ms, _D.published_ms).is_not(None),
             out_ms > since_ms,
             out_ms <= now_ms,
             sa.func.coalesce(w.ended, "") == "",

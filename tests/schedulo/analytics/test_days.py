@@ -126,6 +126,27 @@ def test_an_account_that_an_error_holds_is_not_asked(stand: Stand, error_kind: s
     assert dues(stand) == {}
 
 
+def test_an_account_that_has_used_up_its_posts_of_a_day_is_read(stand: Stand) -> None:
+    """A platform that is used up is not."""
+    key = stand.x_account()
+    stand.go("2026-09-02 01:00")
+    used_up = "schedulo", None, "quota_exhausted"
+    with stand.ledger.begin() as connection:
+        set_hold(connection, stand.now_ms, "account", key, "100 posts a day", *used_up)
+    assert key in dues(stand)
+    with stand.ledger.begin() as connection:
+        set_hold(connection, stand.now_ms, "platform", "x", "monthly cap", *used_up)
+    assert dues(stand) == {}
+
+
+def test_a_post_of_which_nobody_knows_when_it_went_out_is_not_young(stand: Stand) -> None:
+    key = stand.x_account()
+    stand.post(key, "2026-09-02 01:00", accepted_ms=None, published_ms=None)
+    stand.go("2026-09-02 03:00")
+    stand.collect(key, "2026-09-01")
+    assert dues(stand) == {}
+
+
 def test_a_post_that_is_gone_is_not_young(stand: Stand) -> None:
     key = stand.x_account()
     id_ = stand.post(key, "2026-09-02 01:00")
