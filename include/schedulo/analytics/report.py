@@ -22,6 +22,7 @@ from schedulo.ledger.database import Ledger
 from schedulo.ledger.view_texts import FEWEST, SETTLED_DAYS
 from schedulo.ledger.warehouse import warehouse_of
 from schedulo.measures import Availability, Subject
+from schedulo.model import Format
 from schedulo.settings import Settings
 
 DAYS = 28
@@ -286,8 +287,11 @@ def _accounts(connection: sa.Connection, since: date, until: date) -> list[Accou
 def _times(posts: Sequence[Post], until: date) -> tuple[list[Cell], int]:
     engagements: dict[str, dict[str, float]] = defaultdict(dict)
     for post in posts:
-        if post.published_on <= until and post.latest is not None and post.latest.engagements is not None:
-            engagements[post.account_key][post.key] = post.latest.engagements
+        latest = post.latest
+        if post.published_on > until or latest is None or latest.engagements is None:
+            continue
+        if _settled(post, latest):
+            engagements[post.account_key][post.key] = latest.engagements
     usual = {key: median(values.values()) for key, values in engagements.items()}
     cells: dict[tuple[int, int], list[float]] = defaultdict(list)
     for post in posts:
@@ -299,6 +303,13 @@ def _times(posts: Sequence[Post], until: date) -> tuple[list[Cell], int]:
         for (weekday, hour), parts in sorted(cells.items())
     ]
     return found, sum(cell.posts for cell in found)
+
+
+def _settled(post: Post, latest: Latest) -> bool:
+    """Its last numbers cover enough of its days, as `post_performance` has it: one that nobody read since its
+    first hour, or that was taken down, does not compare with others."""
+    covered = latest.read_at - post.published_at
+    return post.format == Format.STORY or covered >= (SETTLED_DAYS - 1) * _DAY
 
 
 def _missing(connection: sa.Connection, since: date, until: date) -> list[Missing]:

@@ -92,6 +92,14 @@ def test_an_hour_with_fewer_than_three_posts_says_nothing(numbers: Numbers) -> N
     assert found.times_posts == 5
 
 
+def test_a_post_that_was_read_in_its_first_hour_only_says_nothing_of_best_times(numbers: Numbers) -> None:
+    post(numbers, "settled", 7, hour=19, likes=30)
+    for key, format_ in (("early", "image"), ("ended", "story")):
+        numbers.post(key, "x:1", at(TODAY - 7 * DAY, 12), format=format_)
+        numbers.read(key, at(TODAY - 7 * DAY, 13), likes=1)
+    assert [(cell.hour, cell.posts) for cell in made(numbers).times] == [(12, 1), (18, 1)]
+
+
 def test_what_is_unknown_is_told_once_for_each_reason_with_all_its_metrics(numbers: Numbers) -> None:
     post(numbers, "a", 3)
     for days_ago in (3, 2, 1):
