@@ -12,8 +12,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import sqlalchemy as sa
+
 from schedulo.analytics.catalogue import Catalogue
 from schedulo.analytics.refusals import Memory
+from schedulo.delivery.holds import InForce, in_force
 from schedulo.errors import Diagnosis, Kind, PlatformError, Scope
 from schedulo.flow import Flow, Job, Request, Response
 from schedulo.ledger.clerk import Clerk
@@ -93,6 +96,8 @@ class Asking:
     renewal: Renewal | None
     clock: Callable[[], int] | None = None
     """As `Means.clock`."""
+    limit: PlatformError | None = None
+    """Nothing may be asked for, for this reason."""
     paid: set[str] = field(default_factory=set)
     """Keys of posts that were paid for on this day of UTC."""
     billed: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -248,6 +253,8 @@ class Asking:
 
     def _spared(self) -> PlatformError | None:
         """Publishing has the same limits: what is left of them is its own."""
+        if self.limit is not None:
+            return self.limit
         if self.caller.used < self.settings.analytics_share:
             return None
         used, share = self.caller.used, self.settings.analytics_share
@@ -269,7 +276,9 @@ class Asking:
 
 
 @asynccontextmanager
-async def asking(means: Means, account: Account, memory: Memory) -> AsyncIterator[Asking]:
+async def asking(
+    means: Means, account: Account, memory: Memory, limit: PlatformError | None = None
+) -> AsyncIterator[Asking]:
     """For as long as the block lasts."""
     clerk = Clerk(means.ledger)
     parallel = means.settings.analytics_parallel
@@ -279,7 +288,7 @@ async def asking(means: Means, account: Account, memory: Memory) -> AsyncIterato
     renewal = None
     if means.logins is not None:
         renewal = Renewal(means.ledger, driver, means.conversations, means.logins, lambda _account: None)
-    tools = (driver, caller, renewal, means.clock)
+    tools = (driver, caller, renewal, means.clock, limit)
     try:
         yield Asking(account, measure, Catalogue(measure), memory, means.settings, means.patience_s, *tools)
     finally:
@@ -287,6 +296,23 @@ async def asking(means: Means, account: Account, memory: Memory) -> AsyncIterato
             await renewal.finish(FINISH_S)
         await caller.close()
         clerk.close()
+
+
+def limit_of(
+    connection: sa.Connection, measure: Measure, account: Account, now_ms: int
+) -> PlatformError | None:
+    """Why an account is not to be asked for anything now: posts wait for the end of a limit that they
+    share with reading, and asking would prolong it. What else holds posts may be about publishing only."""
+    if not measure.shared_limits:
+        return None
+    limits = InForce(hold for hold in in_force(connection, now_ms) if hold.error_kind == Kind.RATE_LIMITED)
+    hold = limits.on(account.platform, account.key, now_ms)
+    if hold is None:
+        return None
+    wait_s = None if hold.until_ms is None else hold.left_s(now_ms)
+    note = "its posts wait for the end of a limit; asking would prolong it"
+    diagnosis = Diagnosis(Kind.RATE_LIMITED, refusal=False)
+    return PlatformError(account.platform, diagnosis, message=note, wait_s=wait_s)
 
 
 def _failed(metrics: Sequence[str], error: PlatformError) -> list[Reading]:

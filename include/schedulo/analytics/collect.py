@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from schedulo.analytics import daily, posts, readings, settling
-from schedulo.analytics.asking import Asking, Means, asking
+from schedulo.analytics.asking import Asking, Means, asking, limit_of
 from schedulo.analytics.catalogue import Catalogue
 from schedulo.analytics.daily import Facts, Number
 from schedulo.analytics.days import DAY_MS, day_of
@@ -130,7 +130,8 @@ async def _working(
     """Opens what asking needs, and keeps what the work came to, also where it failed."""
     with means.ledger.read() as connection:
         memory = Memory.load(connection, account.key, now_ms)
-    async with asking(means, account, memory) as platform:
+        limit = limit_of(connection, means.measures[account.platform], account, now_ms)
+    async with asking(means, account, memory, limit) as platform:
         work = _Work(means, account, platform, now_ms)
         id_ = secrets.token_hex(12)
         row = {"id": id_, "account_key": account.key, "purpose": purpose, "date": on}

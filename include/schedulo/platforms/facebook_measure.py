@@ -142,6 +142,8 @@ class FacebookMeasure:
     """One request each; two for a video."""
     metrics: Sequence[Metric] = (*ON_POSTS, *ON_VIDEOS, *ON_REELS, *LEVELS, *DAYS)
     prices_usd: Mapping[str, float] = {}
+    shared_limits = True
+    """Meta: Graph API rate limits."""
 
     def posts(self, job: Job, posts: Sequence[Out], now_ms: int, refused: Refused) -> Flow:
         page = Page.of(job)

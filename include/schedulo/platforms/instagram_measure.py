@@ -165,6 +165,8 @@ class InstagramMeasure:
     """One request each; a batch that has begun is read to its end."""
     metrics: Sequence[Metric] = (*POST_METRICS, *LEVELS, *DAYS)
     prices_usd: Mapping[str, float] = {}
+    shared_limits = True
+    """Meta: Graph API rate limits."""
 
     def posts(self, job: Job, posts: Sequence[Out], now_ms: int, refused: Refused) -> Flow:
         told = yield from insights.read_posts(

@@ -51,6 +51,8 @@ class Measure(Protocol):
     """All that it can tell."""
     prices_usd: Mapping[str, float]
     """What it charges for one thing of `Told.billed`; empty where it charges nothing."""
+    shared_limits: bool
+    """Reading and publishing are counted together."""
 
     def posts(self, job: Job, posts: Sequence[Out], now_ms: int, refused: Refused) -> Flow:
         """The numbers of posts of one account as they stand; ends with `Told`.
@@ -67,8 +69,7 @@ class Measure(Protocol):
         ...
 
     def used(self, response: Response) -> float:
-        """How much an answer says is used up of what publishing needs too; 1 is all. 0 where it does not say,
-        and where reading has a limit of its own."""
+        """How much of the shared limits an answer says is used up; 1 is all, 0 where it does not say."""
         ...
 
 

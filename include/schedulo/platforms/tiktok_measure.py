@@ -64,6 +64,8 @@ class TikTokMeasure:
     """TikTok: video query, video_ids."""
     metrics: Sequence[Metric] = (*POSTS, *ACCOUNT)
     prices_usd: Mapping[str, float] = {}
+    shared_limits = False
+    """TikTok: rate limits are those of one endpoint."""
 
     def posts(self, job: Job, posts: Sequence[Out], now_ms: int, refused: Refused) -> Flow:
         """One request; one more where none is shown, to tell posts that are gone from an account that went
@@ -97,7 +99,6 @@ class TikTokMeasure:
         return Told(told)
 
     def used(self, response: Response) -> float:
-        """TikTok: rate limits are those of one endpoint."""
         return 0.0
 
     def account(self, job: Job, day: Day, now_ms: int, refused: Refused) -> Flow:

@@ -124,6 +124,8 @@ class XMeasure:
     metrics: Sequence[Metric] = (*POSTS, *ACCOUNT)
     prices_usd: Mapping[str, float] = {"post read": 0.005, "own post read": 0.001, "own user read": 0.0}
     """X: pricing; what asking who one is costs (nothing), its staff say."""
+    shared_limits = False
+    """X: rate limits are those of one endpoint."""
 
     def posts(self, job: Job, posts: Sequence[Out], now_ms: int, refused: Refused) -> Flow:
         """One or two requests: what all may see, and of posts up to 30 days old what their author may."""
@@ -156,7 +158,6 @@ class XMeasure:
         return Told(told, billed={what: billed} if billed else {})
 
     def used(self, response: Response) -> float:
-        """X: rate limits are those of one endpoint."""
         return 0.0
 
     def account(self, job: Job, day: Day, now_ms: int, refused: Refused) -> Flow:

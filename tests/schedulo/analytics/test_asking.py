@@ -44,6 +44,7 @@ class Moody:
         Metric(Platform.X, Subject.POST, name, name, Grows.TOTAL, name, "test") for name in NAMES
     )
     prices_usd = {"look": 0.5}  # noqa: RUF012
+    shared_limits = False
 
     def posts(self, job: Job, posts: Sequence[Out], now_ms: int, refused: Refused) -> Flow:
         self.batches.append(len(posts))

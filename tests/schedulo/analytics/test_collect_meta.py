@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from schedulo.delivery.holds import set_hold
 from schedulo.errors import Kind, PlatformError
 from schedulo.ledger.tables import deliveries, writes
 from schedulo.model import Format
@@ -97,6 +98,25 @@ def test_numbers_leave_half_of_metas_calls_to_publishing_and_go_on_when_there_ar
     posts = stand.house.post_metrics_daily
     measured = sa.select(posts).where(posts.c.metric == "views", posts.c.value.is_not(None))
     assert len(stand.run(measured)) == 40
+
+
+def test_while_posts_wait_for_a_limit_that_is_metas_nothing_is_asked(stand: Stand) -> None:
+    key, other = instagram(stand, zone="UTC"), stand.x_account()
+    for account, format_ in ((key, Format.IMAGE), (other, Format.TEXT)):
+        stand.post(account, "2026-09-02 15:00", format_)
+    stand.go("2026-09-03 01:00")
+    for account in (key, other):
+        with stand.ledger.begin() as connection:
+            until_ms = stand.now_ms + 600_000
+            about = ("account", account, "slow down", "schedulo", until_ms, "rate_limited")
+            set_hold(connection, stand.now_ms, *about)
+    with pytest.raises(PlatformError) as limited:
+        stand.collect(key, "2026-09-02")
+    assert (limited.value.kind, limited.value.wait_s) == (Kind.RATE_LIMITED, 600)
+    assert stand.run(sa.select(stand.house.collections.c.calls))[0].calls == 0
+    assert stand.collect(other, "2026-09-02").posts == 1  # X counts reading for itself
+    stand.go("2026-09-03 01:11")
+    assert stand.collect(key, "2026-09-02").posts == 1
 
 
 def test_a_metric_that_meta_retires_is_missing_alone_and_tried_again_another_day(stand: Stand) -> None:
