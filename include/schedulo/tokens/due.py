@@ -10,8 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
-from schedulo.tokens.logins import Login
+import sqlalchemy as sa
+
+from schedulo.ledger.tables import accounts, credentials
+from schedulo.model import Platform
+from schedulo.platforms.instagram_accepts import Login as InstagramLogin
+from schedulo.tokens.logins import Login, Which
 
 _MINUTE, _HOUR, _DAY = 60_000, 3_600_000, 86_400_000
 
@@ -31,6 +37,10 @@ STILL_MS = 5 * _MINUTE
 """Nothing is renewed so shortly before a post that can do without: its token may be in use already."""
 IDLE_DAYS = 7
 """How often a login without posts to come is looked at."""
+FIRST_WARNING_DAYS = 14
+"""Before a person is needed."""
+
+_A, _C = accounts.c, credentials.c
 
 
 class Action(StrEnum):
@@ -63,6 +73,44 @@ def due(login: Login, now_ms: int, check_s: float) -> Due | None:
     if login.rotates and not _may_wait(login, now_ms):  # no better proof, and its own token mostly has ended
         return Due(Action.RENEW, "it was not used for long")
     return None if login.rotates else Due(Action.CHECK, "it was not looked at for long")
+
+
+def stirs(now_ms: int, check_s: float) -> Which:
+    """SQL: something may be due for a login, or a warning. Most logins sleep most of the time: then they are
+    not even read."""
+    issued = sa.func.coalesce(_C.refreshed_ms, _C.obtained_ms, _C.updated_ms)
+    rotates = sa.and_(_C.renewable, _A.platform.in_((Platform.X, Platform.TIKTOK)))
+    near_ms = now_ms + FIRST_WARNING_DAYS * _DAY
+    unseen_ms = now_ms - int(max(check_s * 1000, IDLE_DAYS * _DAY))
+
+    def which(next_ms: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+        return sa.or_(
+            _C.checked_ms.is_(None),
+            _C.checked_ms <= unseen_ms,
+            sa.and_(next_ms.is_not(None), _C.checked_ms <= now_ms - int(check_s * 1000)),
+            sa.and_(
+                rotates,
+                next_ms <= now_ms + AHEAD_MS,
+                sa.or_(_C.expires_ms.is_(None), _C.expires_ms < next_ms + AFTER_MS),
+            ),
+            sa.and_(sa.not_(rotates), _C.expires_ms <= near_ms),
+            _C.data_access_ms <= near_ms,
+            _C.refresh_expires_ms <= near_ms,
+            issued + _C.refresh_expires_ms <= 2 * now_ms,
+            sa.and_(
+                _A.platform == Platform.INSTAGRAM,
+                sa.or_(
+                    issued + _C.expires_ms <= 2 * now_ms,
+                    sa.and_(
+                        _C.expires_ms.is_(None),
+                        _A.options["login"].as_string() == InstagramLogin.INSTAGRAM,
+                    ),
+                ),
+            ),
+            _C.warned_days.is_not(None),
+        )
+
+    return which
 
 
 def _ended(login: Login, now_ms: int) -> str | None:

@@ -5,7 +5,7 @@ Asked once an hour for all accounts; nothing here speaks with a platform or writ
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,8 +79,14 @@ class Login:
         return min(ends, default=None)
 
 
-def logins(connection: sa.Connection, now_ms: int, keys: Collection[str] | None = None) -> list[Login]:
-    """All logins of known accounts, or of these, by account key."""
+Which = Callable[[sa.ColumnElement[Any]], sa.ColumnElement[bool]]
+"""SQL over rows of `credentials` and `accounts`; its argument is the instant of the next post."""
+
+
+def logins(
+    connection: sa.Connection, now_ms: int, keys: Collection[str] | None = None, which: Which | None = None
+) -> list[Login]:
+    """All logins of known accounts, by account key; where they are named, those of `keys` and of `which`."""
     soon = (
         sa.select(_D.account_key, sa.func.min(_D.fire_ms).label("next_ms"))
         .where(
@@ -105,7 +111,8 @@ def logins(connection: sa.Connection, now_ms: int, keys: Collection[str] | None 
         .order_by(_C.account_key)
     )
     if keys is not None:
-        query = query.where(_C.account_key.in_(list(keys)))
+        named = _C.account_key.in_(list(keys))
+        query = query.where(named if which is None else sa.or_(named, which(soon.c.next_ms)))
     return [_login(row, now_ms) for row in connection.execute(query)]
 
 

@@ -17,10 +17,11 @@ from schedulo.errors import Actor, Diagnosis, Kind, PlatformError
 from schedulo.ledger.tables import credentials, deliveries, incidents
 from schedulo.model import Account, Format
 from schedulo.platforms.logins import needs
+from schedulo.tokens.due import FIRST_WARNING_DAYS
 from schedulo.tokens.logins import Login
 from schedulo.vault import OURSELVES, Act, audit
 
-STAGES = (14, 7, 3, 1)
+STAGES = (FIRST_WARNING_DAYS, 7, 3, 1)
 """A warning so many days before a person is needed."""
 SAME_END_MS = 86_400_000
 """An end that moves by less is the same one: platforms round, and count from now."""

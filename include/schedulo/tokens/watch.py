@@ -25,7 +25,7 @@ from schedulo.publishing.driver import StillWorking, Work
 from schedulo.publishing.session import platform_options
 from schedulo.settings import Settings
 from schedulo.tokens import telling
-from schedulo.tokens.due import Action, Due, due
+from schedulo.tokens.due import Action, Due, due, stirs
 from schedulo.tokens.logins import DEAD, Login, logins
 from schedulo.transport.endpoint import Endpoint
 from schedulo.vault import VaultError, checked
@@ -61,9 +61,10 @@ def survey(ledger: Ledger, settings: Settings, say: Callable[[str], None]) -> li
     """
     with ledger.read() as connection:
         now_ms = ledger.now_ms(connection)
-        found = logins(connection, now_ms)
-        formats = telling.planned(connection, now_ms) if found else {}
+        formats = telling.planned(connection, now_ms)
         lacking = _lacking(connection)
+        which = stirs(now_ms, settings.login_check_s)
+        found = logins(connection, now_ms, formats.keys() | lacking, which)
     _end(ledger, LATE)
     wanted: list[Wanted] = []
     for login in found:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from schedulo.ledger.database import Ledger
+from schedulo.ledger.tables import accounts, credentials, deliveries
 from schedulo.model import Account, Platform
-from schedulo.tokens.due import Action, due
-from schedulo.tokens.logins import Login
+from schedulo.tokens.due import Action, due, stirs
+from schedulo.tokens.logins import Login, logins
+from schedulo.tokens.telling import stage
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 NOW = 1_800_000_000_000
@@ -171,3 +176,58 @@ def test_an_account_that_is_not_active_is_kept_alive_and_not_looked_at() -> None
     assert what(login(Platform.FACEBOOK, **off)) is None
     half = {"issued_ms": NOW - 30 * DAY, "expires_ms": NOW + 30 * DAY}
     assert what(login(Platform.INSTAGRAM, "instagram_login", **off, **half)) is Action.RENEW
+
+
+# --- those that sleep -------------------------------------------------------------------------------------
+
+
+def test_no_login_sleeps_while_something_is_due_for_it(ledger: Ledger) -> None:
+    """What SQL leaves out is asked one by one here: of thousands of logins of all kinds, none was wanted."""
+    chance = random.Random(5)
+
+    def instant(*days: float) -> int | None:
+        if chance.random() < 0.3:
+            return None
+        around = chance.uniform(-2, 2) * chance.choice((MINUTE, HOUR, DAY))
+        return int(NOW + chance.choice(days) * DAY + around)
+
+    known, kept, posts = [], [], []
+    for number in range(3000):
+        platform = chance.choice(list(Platform))
+        key = f"{platform}:{number}"
+        options = {"login": chance.choice(("instagram_login", "facebook_login"))}
+        known.append(
+            {"key": key, "platform": platform, "account_id": str(number), "name": "", "updated_ms": 0}
+            | {"options": options if platform is Platform.INSTAGRAM else {}}
+            | {"active": chance.random() < 0.8}
+        )
+        obtained = instant(-100, -30, -10, -1) or NOW
+        kept.append(
+            {"account_key": key, "secret": "", "updated_ms": obtained, "obtained_ms": obtained}
+            | {"renewable": chance.random() < 0.5, "refreshed_ms": instant(-90, -30, -1, 0)}
+            | {"checked_ms": instant(-8, -7, -1, -0.5), "expires_ms": instant(0, 0.1, 1, 7, 14, 30, 60)}
+            | {"refresh_expires_ms": instant(0, 7, 14, 90, 180), "data_access_ms": instant(0, 14, 60, 90)}
+        )
+        if fire_ms := instant(0, 0.05, 1, 2):
+            posts.append((key, fire_ms))
+    with ledger.begin() as connection:
+        connection.execute(sa.insert(accounts), known)
+        connection.execute(sa.insert(credentials), kept)
+        same = {"platform": "x", "content": {}, "state": "scheduled", "content_hash": "", "seen_ms": 0}
+        rows = [
+            {"id": str(number), "post_id": str(number), "account_key": key, "updated_ms": 0, **same}
+            | {"due_ms": fire_ms, "fire_ms": fire_ms, "not_after_ms": fire_ms + HOUR}
+            for number, (key, fire_ms) in enumerate(posts)
+        ]
+        connection.execute(sa.insert(deliveries), rows)
+        every = logins(connection, NOW)
+        awake = {one.key for one in logins(connection, NOW, (), stirs(NOW, CHECK_S))}
+    wanted = {
+        one.key
+        for one in every
+        if due(one, NOW, CHECK_S) or (one.end_ms is not None and stage(one.end_ms, NOW) is not None)
+    }
+    assert len(every) == 3000
+    assert wanted - awake == set()
+    assert len(awake) < 3000
+    assert len(wanted) > 1000
