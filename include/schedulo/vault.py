@@ -233,20 +233,24 @@ class Vault:
             audit(connection, now_ms, account_key, OURSELVES, Act.RENEWED)
         return kept.rowcount == 1
 
-    def give_up_turn(self, account_key: str, process: str, why: str = "") -> None:
-        """End the turn without a new token: the platform answered, so none is lost.
+    def give_up_turn(self, account_key: str, process: str, why: str = "", *, answered: bool = True) -> None:
+        """End the turn without a new token.
 
-        :param why: what it answered; empty: there is nothing to renew
+        :param why: what the platform answered; empty: there is nothing to renew
+        :param answered: it did, so no token is lost; else the next turn is told that this one was broken off
         """
         columns = credentials.c
         with self._ledger.begin() as connection:
+            now_ms = self._ledger.now_ms(connection)
+            over = (
+                {"refresher": "", "refresher_until_ms": None} if answered else {"refresher_until_ms": now_ms}
+            )
             ended = connection.execute(
                 sa.update(credentials)
                 .where(columns.account_key == account_key, columns.refresher == process)
-                .values(refresher="", refresher_until_ms=None)
+                .values(**over)
             )
             if why:
-                now_ms = self._ledger.now_ms(connection)
                 connection.execute(
                     sa.update(credentials).where(columns.account_key == account_key).values(problem=why)
                 )

@@ -193,6 +193,18 @@ def test_a_turn_that_was_never_finished_is_told_to_the_next(ledger: Ledger) -> N
     assert vault.token("x:1") == "from the dead"
 
 
+def test_a_turn_that_got_no_answer_is_told_to_the_next(ledger: Ledger) -> None:
+    vault = Vault(ledger, OLD)
+    vault.put({"x:1": SECRET})
+    for answered in (True, False):
+        assert vault.take_turn("x:1", "a", 60, "tok-ü").turn is Turn.OURS
+        vault.give_up_turn("x:1", "a", "no answer", answered=answered)
+        taken = vault.take_turn("x:1", "b", 60, "tok-ü")
+        assert (taken.turn, taken.broken_off) == (Turn.OURS, not answered)
+        vault.give_up_turn("x:1", "b")
+    assert row(ledger, "x:1").problem == "no answer"
+
+
 def test_a_new_login_counts_more_than_a_renewal_that_was_under_way(ledger: Ledger) -> None:
     vault = Vault(ledger, OLD)
     vault.put({"x:1": SECRET})

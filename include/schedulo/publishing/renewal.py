@@ -118,7 +118,8 @@ class Renewal:
             renewed = await self._ask(account, delivery_id, refused, taken)
         except PlatformError as error:
             why = error.sentence()
-            await asyncio.to_thread(vault.give_up_turn, account.key, self._process, why)
+            answered = error.kind is not Kind.NETWORK
+            await asyncio.to_thread(vault.give_up_turn, account.key, self._process, why, answered=answered)
             if error.kind not in (Kind.RECONNECT, Kind.TOKEN_EXPIRED):
                 raise
             lost = "; a renewal before was cut off, and what the platform gave then is lost"

@@ -33,6 +33,9 @@ from schedulo.vault import VaultError, checked
 AT_ONCE = 8
 """Accounts of one part that are asked about side by side."""
 
+SECOND_LOOK_S = 10.0
+"""Between two looks at a login that was refused."""
+
 
 class NotWatched(Exception):
     """Accounts could not be looked after; the message names each, and why."""
@@ -197,14 +200,20 @@ async def _renewed(tools: Tools, login: Login, *, refused: bool) -> None:
 
 
 async def _checked(tools: Tools, login: Login) -> None:
-    """Ask whether it is good, and keep what its platform says of it."""
+    """Ask whether it is good, and keep what its platform says of it.
+
+    A login is given up after two refusals: one may be a platform's slip, and all posts would wait for it.
+    """
     try:
         told = await examine(tools, login)
     except PlatformError as error:
-        if error.kind is not Kind.TOKEN_EXPIRED or not login.renewable:
+        if error.kind not in DEAD:
             raise
-        await _renewed(tools, login, refused=True)
-        return
+        if error.kind is Kind.TOKEN_EXPIRED and login.renewable:
+            await _renewed(tools, login, refused=True)
+            return
+        await asyncio.sleep(min(SECOND_LOOK_S, tools.means.patience_s))
+        told = await examine(tools, login)
     await asyncio.to_thread(_keep, tools.means.ledger, login, told)
 
 

@@ -172,6 +172,14 @@ def test_a_login_that_ends_by_the_clock_is_held_without_asking(house: House) -> 
     assert [hold.name for hold in house.holds()] == [f"account:{key}"]
 
 
+def test_one_refusal_alone_convicts_nobody(house: House) -> None:
+    house.account("x", "1", {"access_token": "token-1"})
+    house.sandbox.fault(service="x", method="GET", route="me", mode="status:401", times=1)
+    house.watch()
+    assert house.holds() == []
+    assert house.asked("x", "me") == 2
+
+
 # --- trouble ----------------------------------------------------------------------------------------------
 
 
