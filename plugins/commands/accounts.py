@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import getpass
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,7 +56,9 @@ def register(subparsers: Any) -> None:
 
 @contextmanager
 def _means() -> Iterator[Means]:
-    """The vault, and how the platforms are reached."""
+    """The vault, and how the platforms are reached. Airflow is imported here, since that takes seconds."""
+    # Without this Airflow's SDK looks for Connections in the environment alone, not in its database.
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     from hooks.engine import means_for_people
     from schedulo.vault import VaultError
 

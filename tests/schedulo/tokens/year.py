@@ -9,19 +9,19 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
 
 from schedulo.ledger.database import Ledger
-from schedulo.ledger.tables import deliveries
+from schedulo.ledger.tables import credentials, deliveries
 from schedulo.publishing.renewal import Logins
 from schedulo.settings import Settings
 from schedulo.tokens.taking_in import read, take_in
 from schedulo.tokens.watch import look_after
 from schedulo.vault import Taken, Tokens, Turn, Vault
-from tests.schedulo.tokens.house import APP, DAY, HOUR, KEY, House
+from tests.schedulo.tokens.house import APP, DAY, HOUR, KEY, MINUTE, House
 
 KINDS = ("x", "tiktok", "facebook", "instagram by itself", "instagram by a Page")
 POINTS = ("before the request", "before it is kept", "before its use")
@@ -116,6 +116,8 @@ class Year:
         self.presented: Counter[str] = Counter()
         """Every refresh token that a platform was shown."""
         self.connected: Counter[str] = Counter()
+        self.cut_off: set[tuple[str, int]] = set()
+        """Renewals that a death cut off: whose, and of which of its logins."""
         self._watch_refreshes()
         self.people = {person.key: person for person in (self._person(number) for number in range(accounts))}
         self._connect(list(self.people.values()))
@@ -191,7 +193,8 @@ class Year:
                 revocations.pop(0)
                 self._revoke()
             self._run()
-            self._people_act()
+            if int(house.now_s // HOUR) % 6 == 0:
+                self._people_act()
             self._hour_passes()
 
     def _plan(self) -> None:
@@ -200,17 +203,26 @@ class Year:
                 person.post = self.house.plan(person.key, person.next_post_s - self.house.now_s)
 
     def _run(self) -> None:
+        """An hour's run. Who dies takes down what it was at work on besides; Airflow tries again soon."""
         keys = [wanted.key for wanted in self.house.survey()]
-        if not keys:
-            return
-        try:
-            asyncio.run(look_after(self.means(), keys, self.house.said.append))
-        except Died:
-            self.deaths.where = ""
+        while keys:
+            try:
+                asyncio.run(look_after(self.means(), keys, self.house.said.append))
+            except Died:
+                self.deaths.where = ""
+                self.cut_off |= self._open_turns()
+                self.house.move(5 * MINUTE)
+            else:
+                break
+
+    def _open_turns(self) -> set[tuple[str, int]]:
+        """Renewals that were begun and not ended: whose, and of which of its logins."""
+        with self.house.ledger.read() as connection:
+            query = sa.select(credentials.c.account_key).where(credentials.c.refresher != "")
+            keys = connection.execute(query).scalars()
+            return {(key, self.connected[key]) for key in keys}
 
     def means(self) -> Any:
-        from dataclasses import replace
-
         means = self.house.means()
         endpoints = dict.fromkeys(("x", "tiktok", "facebook", "instagram"), APP)
         assert means.logins is not None
@@ -252,7 +264,7 @@ class Year:
             self._connect(acting)
 
     def _hour_passes(self) -> None:
-        until_s = self.house.now_s + HOUR
+        until_s = (self.house.now_s // HOUR + 1) * HOUR
         due = sorted(
             (person for person in self.people.values() if person.next_post_s < until_s),
             key=lambda person: person.next_post_s,
