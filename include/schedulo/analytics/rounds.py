@@ -21,7 +21,7 @@ from schedulo.clock import now_ms
 from schedulo.delivery.incidents import Trouble, incident, over
 from schedulo.errors import Actor, PlatformError, Strategy
 from schedulo.ledger.database import Ledger
-from schedulo.ledger.tables import incidents
+from schedulo.ledger.tables import accounts, incidents
 
 ACCOUNT_S = 900.0
 """Reading one account takes seconds, a thousand posts of it minutes. Longer than this it does not hold its
@@ -173,6 +173,19 @@ def close_day(ledger: Ledger, told: Closed, now_ms: int) -> None:
             if not _is_open(connection, key):
                 incident(connection, now_ms, Trouble.NUMBERS, sentence, actor=Actor.OPERATOR, about=key)
     _end(ledger, now_ms, f"{DAY}{told.date}")
+    for key in _given_up(ledger, told):
+        _end(ledger, now_ms, key)
+
+
+def _given_up(ledger: Ledger, told: Closed) -> list[str]:
+    """Accounts that people took out while they could not be read: nobody asks for them any more, so nothing
+    else would ever end what is told of them."""
+    known = sa.select(accounts.c.key).where(
+        accounts.c.active.is_(False), incidents.c.key == sa.literal(f"{Trouble.NUMBERS}:") + accounts.c.key
+    )
+    with ledger.read() as connection:
+        keys = connection.execute(known.where(incidents.c.closed_ms.is_(None))).scalars()
+        return [key for key in keys if key not in told.accounts]
 
 
 def day_is_late(ledger: Ledger, day: str, run_id: str, hours: int, now_ms: int) -> None:

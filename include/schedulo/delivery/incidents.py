@@ -310,7 +310,7 @@ RULES: dict[Trouble, Rule] = {
         "They are asked for again every hour. Days that pass meanwhile stay without what the platform keeps "
         "no history of. Publishing has nothing to do with it.",
         "Do what is named; most often an account is to be connected again. For a run: is a worker free?",
-        "they were collected",
+        "they were collected, or the account was taken out",
         _when_told,
         sends=False,
     ),

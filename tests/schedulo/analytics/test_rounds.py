@@ -13,7 +13,7 @@ from schedulo.analytics.asked import Part
 from schedulo.analytics.closing import closed
 from schedulo.analytics.rounds import Done, NotCollected, close_day, collect_part, day_is_late, failure_of
 from schedulo.errors import Actor, Diagnosis, Kind, PlatformError
-from schedulo.ledger.tables import incidents
+from schedulo.ledger.tables import accounts, incidents
 from tests.schedulo.analytics.stand import Stand
 
 
@@ -119,6 +119,17 @@ def test_what_may_pass_is_told_when_the_day_is_closed(stand: Stand, three: list[
     [told_of] = told(stand)
     assert (told_of.key, told_of.actor) == (f"numbers:{three[0]}", Actor.OPERATOR)
     assert "429" in told_of.sentence
+
+
+def test_an_account_that_was_taken_out_while_it_failed_is_told_over(stand: Stand, three: list[str]) -> None:
+    collect(stand, *three)
+    for active, found in ((True, three[:1]), (False, three), (False, three[:1])):
+        assert told(stand)[0].closed_ms is None
+        stand.run(sa.update(accounts).where(accounts.c.key == three[1]).values(active=active))
+        with stand.ledger.read() as connection:
+            day = closed(connection, date.fromisoformat(DAY), found)
+        close_day(stand.ledger, day, stand.now_ms)
+    assert told(stand)[0].closed_ms == stand.now_ms
 
 
 def test_a_day_that_is_late_is_told_once_until_it_is_closed(stand: Stand) -> None:
