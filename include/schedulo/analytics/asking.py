@@ -37,7 +37,8 @@ from schedulo.transport.wire import Wire
 FINISH_S = 35.0
 """How long the end waits for a login that is being renewed: half done, it is lost."""
 HOPELESS = 3
-"""So many posts that cannot be read, and nothing that could: it is not about the posts."""
+"""So many posts that cannot be read, and nothing that could: it is not about the posts. Nor is it where the
+platform is down for so many of them in a row."""
 NOTHING = Content(Format.TEXT)
 
 UNEXPECTED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -110,6 +111,8 @@ class Asking:
     """What could not be read, as sentences."""
     _successes: int = 0
     _failed_posts: int = 0
+    _down: int = 0
+    """Posts in a row that the platform was down for."""
     _spoiled: PlatformError | None = None
     """It is about the account: nothing more is asked for."""
 
@@ -178,24 +181,26 @@ class Asking:
             if _spoils_account(error):
                 self._spoiled = self._spoiled or error
             elif len(batch) > 1:
-                for part in self._parts(batch):
+                for part in self._parts(batch, error):
                     if self._spoiled is None:
                         await self._batch(part, now_ms, answered, 0.0)
             else:
                 await self._post_failed(batch[0], error, answered, asked_ms)
             return
         self._successes += 1
+        self._down = 0
         self.asked += len(batch)
         readings = {out.key: self._whole(out, told) for out in batch}
         for one in readings.values():
             self._count(one)
         await answered(batch, readings, asked_ms)
 
-    def _parts(self, batch: Sequence[Out]) -> list[Sequence[Out]]:
-        """Halves; before anything could be read, single posts that lie apart come first: neighbours may have
+    def _parts(self, batch: Sequence[Out], error: PlatformError) -> list[Sequence[Out]]:
+        """Halves; where it may not be about posts, single ones that lie apart come first: neighbours may have
         one fault in common."""
         last, middle = len(batch) - 1, len(batch) // 2
-        if self._successes or len(batch) <= HOPELESS:
+        about_posts = self._successes and error.kind is not Kind.PLATFORM_DOWN
+        if about_posts or len(batch) <= HOPELESS:
             return [batch[:middle], batch[middle:]]
         parts = [
             batch[:1],
@@ -210,7 +215,8 @@ class Asking:
         self.asked += 1
         self.failures.append(f"{out.key} ({out.post_id}): {error.while_reading()}")
         self._failed_posts += 1
-        if not self._successes and self._failed_posts >= HOPELESS:
+        self._down = self._down + 1 if error.kind is Kind.PLATFORM_DOWN else 0
+        if self._down >= HOPELESS or (not self._successes and self._failed_posts >= HOPELESS):
             self._spoiled = self._spoiled or error
             return
         readings = _failed(self.catalogue.of_posts(out.content.format), error)

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from schedulo.analytics.collect import Collected, collect_day
+from schedulo.analytics.days import Due, due
 from schedulo.analytics.posts import Post
 from schedulo.analytics.refusals import Memory
 from schedulo.errors import Diagnosis, Kind, PlatformError
@@ -34,6 +35,10 @@ class Moody:
     """Posts whose answer has another shape than it should, for the whole request."""
     raises: PlatformError | None = None
     """What every request meets."""
+    well: int = 0
+    """So many requests meet it only after these."""
+    spoilt: PlatformError | None = None
+    """What requests with such posts meet instead."""
     retired: set[str] = field(default_factory=set)
     """Metrics that fail the request which names them; the flow asks again without."""
     batches: list[int] = field(default_factory=list)
@@ -52,9 +57,11 @@ class Moody:
         known = {name: refused.get((posts[0].content.format, name)) for name in NAMES}
 
         def read(response: Response) -> Any:
-            if self.raises is not None:
+            if self.raises is not None and len(self.batches) > self.well:
                 raise self.raises
             shown = {post["id"]: 7 for post in response.json()["data"] if post["id"] not in self.unusable}
+            if self.spoilt and any(out.post_id not in shown for out in posts):
+                raise self.spoilt
             return {out.post_id: shown[out.post_id] for out in posts}
 
         ids = ",".join(out.post_id for out in posts)
@@ -133,6 +140,34 @@ def test_where_nothing_can_be_read_it_is_not_about_the_posts(stand: Stand, ids: 
         collect(stand, platform)
     assert failed.value.kind is Kind.NOT_UNDERSTOOD
     assert len(platform.batches) < 20
+
+
+def test_a_platform_that_goes_down_midway_is_not_asked_for_every_post(stand: Stand, ids: list[str]) -> None:
+    """And the day is not taken for collected: the next hour's run goes on."""
+    down = PlatformError("X", Diagnosis(Kind.PLATFORM_DOWN, refusal=False), status=503)
+    platform = Moody(raises=down, well=1)
+    stand.settings = replace(stand.settings, analytics_parallel=1)
+    with pytest.raises(PlatformError) as failed:
+        collect(stand, platform)
+    assert failed.value.kind is Kind.PLATFORM_DOWN
+    assert len(platform.batches) <= 1 + 4
+    assert list(availability(stand).values()).count("measured") == 8
+    assert [one.dates for one in due_now(stand)] == [(date(2026, 9, 2),)]
+    platform.raises = None
+    collect(stand, platform)
+    assert set(availability(stand).values()) == {"measured"}
+
+
+def due_now(stand: Stand) -> list[Due]:
+    with stand.ledger.read() as connection:
+        return due(connection, stand.now_ms, stand.settings)
+
+
+def test_posts_that_a_platform_is_down_for_spoil_no_other(stand: Stand, ids: list[str]) -> None:
+    down = PlatformError("X", Diagnosis(Kind.PLATFORM_DOWN, refusal=False), status=500)
+    platform = Moody(unusable={stand.remote(ids[number]) for number in (2, 3)}, spoilt=down)
+    collect(stand, platform)
+    assert [id_ for id_, one in availability(stand).items() if one != "measured"] == ids[2:4]
 
 
 @pytest.mark.parametrize(
