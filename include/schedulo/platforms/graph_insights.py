@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from math import isfinite
 from typing import Any
 
 from schedulo.errors import Diagnosis, Kind, Phase, PlatformError, Scope, Strategy
@@ -33,6 +34,8 @@ HIDDEN = (Availability.FAILED, "Meta hides the post from this login at the momen
 """What was published lately was seen to be hidden so for days, while the account showed it."""
 KINDS_OF_ACTIVITY = frozenset({"like", "comment", "share"})
 """What activity is told by, in whatever case (Meta: Page insights, Video insights)."""
+BY_KINDS = "_by_"
+"""Meta names so what it tells by kinds (Meta: Page insights, Video insights)."""
 SPREADS = frozenset({Availability.RETIRED, Availability.NO_PERMISSION})
 """What is refused so is refused for all posts of its format."""
 
@@ -179,11 +182,14 @@ def number(metric: Metric, value: Any) -> float | None:
 
     `native` may end in `.kind`: what is told by kinds has no entry for those of which there is none (Meta:
     Page insights, limitations), unless it has kinds that nobody knows: then it may have other words for this
-    one. Without `.kind` all kinds are summed.
+    one. Without `.kind` all kinds are summed. That there is none of any kind is a number only of what is told
+    by kinds.
     """
     if value == []:  # an empty object, as some of Meta's services write it
         value = {}
     _, _, kind = metric.native.partition(".")
+    if value == {} and not kind and BY_KINDS not in metric.native:
+        return None
     if not isinstance(value, dict):
         return None if kind else _count(value)
     counts = {key.casefold(): _count(one) for key, one in value.items()}
@@ -196,7 +202,8 @@ def number(metric: Metric, value: Any) -> float | None:
 
 
 def _count(value: Any) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    told = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if told and isfinite(value) else None
 
 
 def native_of(metric: Metric) -> str:

@@ -160,8 +160,8 @@ def metric(native: str) -> Metric:
         ("views", 0, 0),
         ("skip_rate", 35.5, 35.5),
         ("reactions", {"like": 3, "love": 2}, 5),
-        ("reactions", {}, 0),
-        ("reactions", [], 0),
+        ("reactions_by_type", {}, 0),
+        ("reactions_by_type", [], 0),
         ("activity.share", {"share": 2, "like": 9}, 2),
         ("activity.share", {"SHARE": 2}, 2),
         ("activity.share", {"like": 9}, 0),
@@ -173,6 +173,9 @@ def metric(native: str) -> Metric:
         ("views", None, None),
         ("views", "7", None),
         ("views", True, None),
+        ("views", {}, None),
+        ("views", [], None),
+        ("views", float("nan"), None),
     ],
 )
 def test_a_number_is_read_or_not_told(native: str, value: Any, expected: float | None) -> None:
