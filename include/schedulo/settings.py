@@ -138,6 +138,9 @@ class Settings:
     """Less room than this for media, the ledger's file or reports is yellow."""
     health_disk_full_mb: int = 512
     """And less than this is red."""
+    health_skip: str = ""
+    """Checks that are not to count, separated by commas, such as `media_url` where no machine inside can ask
+    its own public address, or `workflow:summarise_week` where that Dag is paused on purpose."""
 
     # Airtable
     airtable_budget_s: float = 10.0

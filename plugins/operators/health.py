@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import html
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 
 from operators.notify import wake_if_needed
 
-if TYPE_CHECKING:
-    from schedulo.health.findings import Finding
-
 EVERY_S = 300
+NO_LEDGER = "The ledger is not there."
 HOURLY = 12
 """Runs between two messages about a ledger that is not there."""
 
@@ -51,9 +49,9 @@ class CheckHealthOperator(BaseOperator):
             for name, value in gauges(report.findings):
                 stats.gauge(name, value)
             if not report.ledger_is_there:
-                gone = next(item for item in report.findings if item.name == "ledger")
+                gone = next((item.sentence for item in report.findings if item.name == "ledger"), NO_LEDGER)
                 self._tell(gone, context)
-                raise LedgerGone(gone.sentence)
+                raise LedgerGone(gone)
             for line in record(means.ledger, report.findings, means.settings.health_days):
                 self.log.warning(line)
             wake_if_needed(means.ledger, context["outlet_events"])
@@ -64,7 +62,7 @@ class CheckHealthOperator(BaseOperator):
         finally:
             means.ledger.close()
 
-    def _tell(self, gone: Finding, context: Context) -> None:
+    def _tell(self, gone: str, context: Context) -> None:
         from hooks.channels import send
         from schedulo.errors.kinds import Actor
         from schedulo.settings import settings
@@ -74,7 +72,7 @@ class CheckHealthOperator(BaseOperator):
 
         if not _is_time_to_tell(context):
             return
-        body = f"{gone.sentence} This is told every hour until it is there again."
+        body = f"{gone} This is told every hour until it is there again."
         message = Message("Schedulo has no ledger", body, f"<p>{html.escape(body)}</p>")
         for channel in Recipients.of(settings()).by_actor[Actor.OPERATOR]:
             try:

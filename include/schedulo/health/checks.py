@@ -64,6 +64,8 @@ CHECKS: tuple[Check, ...] = (
 @dataclass(frozen=True, slots=True)
 class Report:
     findings: tuple[Finding, ...]
+    ledger_is_there: bool
+    """Without it nothing can be kept."""
     broken: tuple[tuple[str, Exception], ...] = ()
     """Checks that ended in a fault of the program."""
 
@@ -71,9 +73,24 @@ class Report:
     def status(self) -> Status:
         return worst(finding.status for finding in self.findings)
 
-    @property
-    def ledger_is_there(self) -> bool:
-        return any(item.name == "ledger" and item.status is Status.GREEN for item in self.findings)
+
+def without(findings: Iterable[Finding], skip: str, checks: Iterable[Check] = CHECKS) -> Iterator[Finding]:
+    """Findings less those that are not to count; a name that no check finds is told.
+
+    :param skip: as in `Settings.health_skip`; `airflow` alone means all of its parts
+    """
+    names = [name for part in skip.split(",") if (name := part.strip())]
+    for item in findings:
+        if not any(item.name == name or item.name.startswith(f"{name}:") for name in names):
+            yield item
+    known = {part.strip().partition(":")[0] for check in checks for part in check.finds.split(",")}
+    for name in names:
+        if name.partition(":")[0] not in known:
+            sentence = (
+                f"SCHEDULO_HEALTH_SKIP names {name!r}, which no check finds: it must be one of "
+                f"{', '.join(sorted(known))}. The operator corrects it."
+            )
+            yield Finding("skip", Status.YELLOW, sentence)
 
 
 def run(means: Means, checks: Iterable[Check] = CHECKS) -> Report:
@@ -81,7 +98,7 @@ def run(means: Means, checks: Iterable[Check] = CHECKS) -> Report:
     a minute."""
     chosen = tuple(checks)
     first = tuple(inside.ledger(means))
-    there = Report(first).ledger_is_there
+    there = all(item.status is not Status.RED for item in first if item.name == "ledger")
     made = [
         check for check in chosen if check.look is not inside.ledger and (there or not check.needs_ledger)
     ]
@@ -95,7 +112,7 @@ def run(means: Means, checks: Iterable[Check] = CHECKS) -> Report:
                 broken.append((check.name, error))
                 sentence = f"The check itself failed ({type(error).__name__}): a fault of the program."
                 found.append(Finding(check.name, Status.UNKNOWN, sentence))
-    return Report(tuple(found), tuple(broken))
+    return Report(tuple(without(found, means.settings.health_skip)), there, tuple(broken))
 
 
 def _look(check: Check, means: Means) -> list[Finding]:

@@ -77,6 +77,19 @@ def test_a_check_that_breaks_is_named_and_costs_the_others_nothing(house: House)
     assert "secret" not in found["sums"].sentence
 
 
+def test_what_is_not_to_count_is_left_out_and_a_name_that_means_nothing_is_told(house: House) -> None:
+    house.front.media_status = 404
+    house.front.parts["triggerer"] = None
+    house.set(health_skip="media_url, airflow")
+    found = house.look()
+    assert reds(found) == []
+    assert not {"media_url", "airflow", "airflow:triggerer"} & set(found)
+    house.set(health_skip="media_url, airflow, wether")
+    found = house.look()
+    assert found["skip"].status is YELLOW
+    assert "'wether'" in found["skip"].sentence
+
+
 # --- the ledger -------------------------------------------------------------------------------------------
 
 
