@@ -336,7 +336,7 @@ RULES: dict[Trouble, Rule] = {
         "They are tried again every hour. Posts go out as long as the tokens last that there are.",
         "Look at the platform's Connection: login is the app's id, password its secret. Of a run that is "
         "late: look at monitor_tokens in Airflow.",
-        "a login of the platform was renewed, or the next run has begun",
+        "a login of the platform was renewed or looked at, or the next run has begun",
         _when_told,
         sends=False,
     ),

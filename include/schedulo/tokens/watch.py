@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from schedulo.delivery.incidents import Trouble, incident, over
-from schedulo.errors import Actor, Diagnosis, Kind, PlatformError, Strategy
+from schedulo.errors import Actor, Diagnosis, Kind, PlatformError, Scope, Strategy
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import credentials, incidents
 from schedulo.model import Format
@@ -132,14 +132,14 @@ async def look_after(means: Means, keys: Sequence[str], say: Callable[[str], Non
     :param say: takes what was done, as sentences
     :raises NotWatched: where that failed for one; the others were looked after
     """
-    failed: dict[str, PlatformError | VaultError] = {}
+    failed: dict[str, PlatformError] = {}
     slots = asyncio.Semaphore(AT_ONCE)
 
     async def guarded(tools: Tools, key: str) -> None:
         async with slots:
             try:
                 await _one(tools, key, say)
-            except (PlatformError, VaultError) as error:
+            except PlatformError as error:
                 failed[key] = error
                 say(f"{key}: {error}")
 
@@ -149,13 +149,9 @@ async def look_after(means: Means, keys: Sequence[str], say: Callable[[str], Non
         raise _not_watched(failed)
 
 
-def _not_watched(failed: dict[str, PlatformError | VaultError]) -> NotWatched:
+def _not_watched(failed: dict[str, PlatformError]) -> NotWatched:
     sentence = "; ".join(f"{key}: {error}" for key, error in failed.items())
-    hopeful = [
-        error
-        for error in failed.values()
-        if isinstance(error, PlatformError) and error.info.strategy is not Strategy.STOP
-    ]
+    hopeful = [error for error in failed.values() if error.info.strategy is not Strategy.STOP]
     waits = [error.wait_s for error in hopeful if error.wait_s is not None]
     return NotWatched(sentence, again=bool(hopeful), wait_s=max(waits, default=None))
 
@@ -182,6 +178,7 @@ async def _one(tools: Tools, key: str, say: Callable[[str], None]) -> None:
             return
         await asyncio.to_thread(_failed, ledger, login, error)
         raise
+    await asyncio.to_thread(_end, ledger, login.account.platform)
     say(f"{key}: {'renewed' if step.action is Action.RENEW else 'good'}, because {step.why}")
 
 
@@ -194,9 +191,8 @@ def _read(ledger: Ledger, key: str) -> tuple[Login | None, int]:
 
 async def _renewed(tools: Tools, login: Login, *, refused: bool) -> None:
     if tools.renewal is None:
-        raise VaultError("SCHEDULO_VAULT_KEY is not set: nothing can be renewed")
+        raise _not_set_up(login, VaultError("SCHEDULO_VAULT_KEY is not set: nothing can be renewed"))
     await tools.renewal.renew(login.account, refused=refused)
-    await asyncio.to_thread(_end, tools.means.ledger, login.account.platform)
 
 
 async def _checked(tools: Tools, login: Login) -> None:
@@ -220,7 +216,10 @@ async def _checked(tools: Tools, login: Login) -> None:
 async def examine(tools: Tools, login: Login) -> Examined:
     """What the platform says of a login. Raises `PlatformError` where it is not good, or nothing is said."""
     means = tools.means
-    secret = await asyncio.to_thread(_secret, means, login.key)
+    try:
+        secret = await asyncio.to_thread(_secret, means, login.key)
+    except VaultError as error:
+        raise _not_set_up(login, error) from None
     endpoint = means.logins.endpoints.get(login.account.platform) if means.logins else None
     endpoint = endpoint or Endpoint({})
     credential = Credential(
@@ -248,6 +247,12 @@ def _secret(means: Means, key: str) -> dict[str, Any]:
     if key not in found:
         raise VaultError(f"no token is kept for {key} any more")
     return found[key]
+
+
+def _not_set_up(login: Login, error: VaultError) -> PlatformError:
+    """No fault of the account: the operator mends it."""
+    diagnosis = Diagnosis(Kind.CONFIGURATION, refusal=False, scope=Scope.ACCOUNT)
+    return PlatformError(login.account.platform, diagnosis, message=str(error))
 
 
 def _keep(ledger: Ledger, login: Login, told: Examined) -> None:

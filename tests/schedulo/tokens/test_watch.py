@@ -7,10 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 
 from schedulo.model import Format
 from schedulo.tokens.watch import NotWatched, look_after
 from schedulo.transport.endpoint import Endpoint
+from schedulo.vault import Vault
 from tests.schedulo.tokens.house import DAY, HOUR, MINUTE, House
 
 INSTAGRAM = {"login": "instagram_login"}
@@ -209,6 +211,18 @@ def test_an_app_that_is_not_set_up_is_one_incident_for_the_operator(house: House
     assert list(house.open_incidents()) == ["logins_fail:x"]
     assert house.holds() == []
     house.endpoints = {**house.endpoints, "x": house.endpoints["tiktok"]}
+    house.watch()
+    assert house.open_incidents() == {}
+
+
+def test_a_vault_that_does_not_open_is_told_to_the_operator_and_holds_nobody(house: House) -> None:
+    house.account("facebook", "100", page("100"))
+    right, house.vault = house.vault, Vault(house.ledger, Fernet.generate_key().decode())
+    with pytest.raises(NotWatched, match="another SCHEDULO_VAULT_KEY"):
+        house.watch()
+    assert list(house.open_incidents()) == ["logins_fail:facebook"]
+    assert house.holds() == []
+    house.vault = right
     house.watch()
     assert house.open_incidents() == {}
 
