@@ -31,7 +31,7 @@ def _report(arguments: argparse.Namespace) -> int:
     from schedulo.analytics.page import page
     from schedulo.analytics.report import up_to_date
     from schedulo.analytics.shelf import Shelf
-    from schedulo.clock import now_ms
+    from schedulo.clock import ClockError, now_ms
     from schedulo.ledger.database import Ledger, LedgerError
     from schedulo.settings import settings
 
@@ -40,7 +40,7 @@ def _report(arguments: argparse.Namespace) -> int:
     try:
         ledger.check()
         made = up_to_date(ledger, chosen, instant_ms, arguments.days)
-    except LedgerError as error:
+    except (LedgerError, ClockError) as error:
         raise CommandError(str(error)) from None
     finally:
         ledger.close()

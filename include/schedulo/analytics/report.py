@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from statistics import median
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from schedulo.analytics.dimensions import catch_up
 from schedulo.analytics.figures import Growth, Latest, Trend, growth, latest
+from schedulo.clock import time_zone
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.view_texts import FEWEST, SETTLED_DAYS
 from schedulo.ledger.warehouse import warehouse_of
@@ -182,9 +182,11 @@ def report(
     :param now_ms: the instant that counts as now, in milliseconds
     :param zone: IANA name; what is a day where no account is spoken of
     :param until: the last day; None: today, as far as it has come
+    :raises ClockError: for a zone that is not known
     """
     made_at = datetime.fromtimestamp(now_ms / 1000, UTC)
-    until = until or made_at.astimezone(ZoneInfo(zone)).date()
+    local = made_at.astimezone(time_zone(zone, field="SCHEDULO_AIRTABLE_TIMEZONE"))
+    until = until or local.date()
     since = until - (days - 1) * _DAY
     everything = _posts(connection, min(since, until - (TIMES_DAYS - 1) * _DAY), until)
     posts = [post for post in everything if post.published_on >= since]

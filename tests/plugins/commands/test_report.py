@@ -70,3 +70,14 @@ def test_days_that_cannot_be_are_refused(home: Path, days: str, capsys: pytest.C
     with pytest.raises(SystemExit):
         main(["analytics", "report", f"--days={days}"])
     assert "from 1 to 366" in capsys.readouterr().err
+
+
+def test_a_zone_that_is_none_is_told_in_a_sentence(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SCHEDULO_AIRTABLE_TIMEZONE", "Europe/Berln")
+    settings.cache_clear()
+    assert main(["analytics", "report"]) == 1
+    said = capsys.readouterr().err
+    assert "SCHEDULO_AIRTABLE_TIMEZONE (Europe/Berln)" in said
+    assert "Europe/Berlin?" in said
