@@ -142,10 +142,11 @@ def test_tokens_come_in_for_who_is_logged_in_alone(played: Played) -> None:
 
 def test_each_account_has_an_instance_and_one_in_trouble_costs_the_others_nothing(played: Played) -> None:
     states = {name: one["state"] for name, one in played.seen["instances"].items()}
-    # Airflow names an instance that waits for its next try by its task.
-    trouble = states.pop("tiktok @cat", None) or states.pop("look_after")
-    assert trouble in ("up_for_retry", "failed")
-    assert states == {"find_logins": "success", "x @ann": "success", "x @bob": "success"}
+    good = {"find_logins": "success", "x @ann": "success", "x @bob": "success"}
+    # How Airflow names an instance that waits for its next try is its own matter.
+    [trouble] = [state for name, state in states.items() if name not in good]
+    assert trouble in ("up_for_retry", "failed"), states
+    assert {name: state for name, state in states.items() if name in good} == good
 
 
 def test_the_one_is_renewed_and_the_other_is_held_with_what_to_do(played: Played) -> None:
