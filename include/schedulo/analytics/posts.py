@@ -1,7 +1,8 @@
 """Which posts of an account have a number on a day, as the warehouse and the ledger know them.
 
 The answer for a day is the same whenever it is asked for: it follows from what was true up to that day. So a
-day that was collected, and is collected again much later, finds nothing new.
+day that was collected, and is collected again much later, finds nothing new. Only where a post was held to be
+gone and came back, the days between are found missed then.
 """
 
 from __future__ import annotations

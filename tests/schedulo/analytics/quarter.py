@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from sandbox.running import RunningSandbox
 from schedulo.analytics.collect import Means, collect_day, read_young
-from schedulo.analytics.days import accounts_of, due, last_ended
+from schedulo.analytics.days import accounts_of, day_of, due, last_ended, window
 from schedulo.errors import PlatformError
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import accounts, deliveries
@@ -400,6 +400,39 @@ class Quarter:
                 found |= set(connection.execute(sa.text(query)).scalars())
         return found
 
+    def out_of_time(self) -> list[Any]:
+        """Numbers of days that were read neither between the end of the day and that of the next nor, of what
+        is over by then, within the day itself."""
+        zones = {person.key: person.zone for person in self.persons}
+        facts, persons = self.house.post_metrics_daily, self.house.account_metrics_daily
+        f, p, a = facts.c, self.house.posts.c, persons.c
+        for_a_month = f.metric.in_(["clicks", "user_profile_clicks", "engagements"]) | f.metric.like(
+            "playback%"
+        )
+        of_posts = (
+            sa.select(f.post_key, p.account_key, f.date, f.collected_at, for_a_month)
+            .join_from(facts, self.house.posts, p.post_key == f.post_key)
+            .where(f.value.is_not(None))
+        )
+        of_accounts = sa.select(a.account_key, a.account_key, a.date, a.collected_at, a.metric).where(
+            a.value.is_not(None)
+        )
+        ends = {post.id for post in self.posts if post.gone_s is not None or post.format is Format.STORY}
+        found = []
+        with self.ledger.read() as connection:
+            for key, account, day, read_at, ending in connection.execute(of_posts.distinct()):
+                start_ms, end_ms = window(zones[account], day)
+                if key in ends or (account.startswith("x:") and ending):
+                    start_ms = day_of(zones[account], day).start_ms
+                if not start_ms <= read_at.timestamp() * 1000 < end_ms:
+                    found.append((key, day, read_at))
+            for key, account, day, read_at, metric in connection.execute(of_accounts):
+                start_ms, end_ms = window(zones[account], day)
+                late = (account.partition(":")[0], metric) in BY_DATE
+                if not start_ms <= read_at.timestamp() * 1000 < (float("inf") if late else end_ms):
+                    found.append((key, day, read_at))
+        return found
+
     def _measured(self) -> Sequence[sa.Table]:
         house = self.house
         facts = (house.post_metrics_daily, house.account_metrics_daily)
@@ -473,6 +506,13 @@ def _names() -> dict[tuple[str, str | None, str], tuple[str, ...]]:
 
 
 NAMES = _names()
+BY_DATE = {
+    (metric.platform.value, str(metric.name))
+    for measure in MEASURES.values()
+    for metric in measure.metrics
+    if metric.by_date and metric.subject is Subject.ACCOUNT
+}
+"""Numbers of accounts that are told of past days too."""
 
 
 def _day(number: int) -> str:
