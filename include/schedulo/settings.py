@@ -142,6 +142,15 @@ class Settings:
     """Checks that are not to count, separated by commas, such as `media_url` where no machine inside can ask
     its own public address, or `workflow:summarise_week` where that Dag is paused on purpose."""
 
+    # Upkeep
+    history_days: int = 400
+    """What led to a post that is out is kept for so many days without a change of it: its story, its steps,
+    its runs; and incidents that are over. 0: for good."""
+    media_days: int = 180
+    """Files of posts that are out are kept for so many days without a change of them. 0: for good."""
+    readings_days: int = 400
+    """Single readings of numbers are kept for so many days; the numbers of days stay. 0: for good."""
+
     # Airtable
     airtable_budget_s: float = 10.0
     """How long one tick may spend on reading Airtable; then it goes on without."""
@@ -240,6 +249,16 @@ class Settings:
                 f"SCHEDULO_ANALYTICS_SHARE is {self.analytics_share:g}: it must be above 0, and 1 at "
                 "the most. The operator sets it."
             )
+        for name, least, why in (
+            ("history_days", 60, "posts that are out are looked for and told of in that time"),
+            ("media_days", 30, "a backup of the ledger that is younger may want them"),
+            ("readings_days", self.analytics_days + 35, "days of posts that are still read may want them"),
+        ):
+            if getattr(self, name) and getattr(self, name) < least:
+                raise SettingsError(
+                    f"SCHEDULO_{name.upper()} is {getattr(self, name)}: it must be 0, or at least {least}: "
+                    f"{why}. The operator sets it."
+                )
         _bands(self.analytics_young)
         _platforms(self.analytics_platforms)
         if self.health_days < 1:

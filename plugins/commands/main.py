@@ -10,10 +10,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from commands import accounts, after, again, airtable, analytics, db, health, holds, ledger
+from commands import accounts, after, again, airtable, analytics, db, health, holds, ledger, maintain
 from commands.failure import CommandError
 
-SUBJECTS = (accounts, after, again, airtable, analytics, db, health, holds, ledger)
+SUBJECTS = (accounts, after, again, airtable, analytics, db, health, holds, ledger, maintain)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -40,6 +40,7 @@ from schedulo.publishing.session import platform_options
 from schedulo.settings import settings
 from schedulo.transport.endpoint import Endpoint
 from schedulo.transport.wire import Wire
+from schedulo.upkeep.rounds import Removed, make_round
 from schedulo.vault import Tokens, Vault
 
 HOOKS: tuple[type[PlatformHook], ...] = (InstagramHook, FacebookHook, TikTokHook, XHook)
@@ -179,6 +180,15 @@ def make_preparer(say: Callable[[str], None]) -> Preparer:
     """What prepares posts on a worker; `say` takes what it does, as sentences."""
     hook = AirtableHook()
     return Preparer(make_planner(), hook.client, _hosts(hook), say)
+
+
+def upkeep(*, dry: bool) -> Removed:
+    """Make one round of upkeep; `dry`: say what would go."""
+    ledger = LedgerHook().get_conn()
+    try:
+        return make_round(ledger, MediaStore(settings().media, look_apart), AFTER, settings(), dry=dry)
+    finally:
+        ledger.close()
 
 
 def make_planner() -> Planner:

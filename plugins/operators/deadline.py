@@ -95,3 +95,20 @@ def logins_are_late(minutes: int, context: dict[str, Any]) -> None:
     ledger = Ledger(settings().ledger)
     run_is_late(ledger, run.get("dag_run_id") or run.get("run_id") or "unknown", minutes)
     ledger.close()
+
+
+def upkeep_is_late(minutes: int, context: dict[str, Any]) -> None:
+    """
+    Open an incident for a round of upkeep that is not made in time; the next whole one ends it.
+
+    :param minutes: the deadline that was missed, counted from when the run was due.
+    :param context: as above.
+    """
+    from schedulo.ledger.database import Ledger
+    from schedulo.settings import settings
+    from schedulo.upkeep.rounds import round_is_late
+
+    run = context.get("dag_run") or {}
+    ledger = Ledger(settings().ledger)
+    round_is_late(ledger, run.get("dag_run_id") or run.get("run_id") or "unknown", minutes)
+    ledger.close()

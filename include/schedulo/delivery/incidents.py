@@ -68,6 +68,8 @@ class Trouble(StrEnum):
     LOGINS_FAIL = "logins_fail"
     """Logins cannot be renewed because our app is not set up right, or a run is late. About: the platform, or
     `run`."""
+    WORKFLOW = "workflow"
+    """A workflow is late or failed as a whole. About: its Dag."""
     HEALTH = "health"
     """A check of the health is red. About: the check."""
 
@@ -337,6 +339,14 @@ RULES: dict[Trouble, Rule] = {
         "Look at the platform's Connection: login is the app's id, password its secret. Of a run that is "
         "late: look at monitor_tokens in Airflow.",
         "a login of the platform was renewed or looked at, or the next run has begun",
+        _when_told,
+        sends=False,
+    ),
+    Trouble.WORKFLOW: Rule(
+        "A workflow did not do its work",
+        "Its next run tries again.",
+        "Look at the run in Airflow, and at the log of the task that is red.",
+        "a later run of it has done its work",
         _when_told,
         sends=False,
     ),

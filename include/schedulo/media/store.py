@@ -111,7 +111,7 @@ class MediaStore:
                     size_bytes += len(chunk)
                 file.flush()
                 known = self.find(digest.hexdigest(), filename)
-                if known is not None:
+                if known is not None and self._used(known.sha256):
                     return known
                 os.fsync(file.fileno())
                 called = f"{filename or 'file'}, {content_type}" if content_type else filename or "file"
@@ -160,6 +160,14 @@ class MediaStore:
             raise ValueError(f"bytes {part.offset}+{part.length} are outside of a file of {size_bytes} bytes")
         return SliceReader(self.path(part.sha256), size_bytes, part.offset, part.length)
 
+    def _used(self, sha256: str) -> bool:
+        """Say that a file was wanted now (see `leaving`); False where it went away meanwhile."""
+        try:
+            os.utime(self.path(sha256))
+        except FileNotFoundError:
+            return False
+        return True
+
     def _keep(self, part: Path, sha256: str, size_bytes: int, probed: Probed, filename: str) -> Media:
         place = self.path(sha256)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -185,11 +193,11 @@ class MediaStore:
             file.write(facts)
             file.flush()
             os.fsync(file.fileno())
-        Path(file.name).replace(_facts_path(place))
+        Path(file.name).replace(facts_path(place))
 
     def _facts(self, sha256: str) -> dict[str, Any] | None:
         try:
-            facts: dict[str, Any] = json.loads(_facts_path(self.path(sha256)).read_text())
+            facts: dict[str, Any] = json.loads(facts_path(self.path(sha256)).read_text())
         except FileNotFoundError:
             return None
         return facts
@@ -215,7 +223,7 @@ def _media(sha256: str, size_bytes: int, probed: Probed, filename: str) -> Media
     )
 
 
-def _facts_path(place: Path) -> Path:
+def facts_path(place: Path) -> Path:
     return place.with_name(f"{place.name}.json")
 
 

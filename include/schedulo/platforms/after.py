@@ -17,6 +17,8 @@ from schedulo.model import Account, Content, Position
 
 TAKE_DOWN = "take_down"
 """The name of the commit that takes the post itself down; those of its parts begin with it."""
+READS_STEPS = ("find-",)
+"""How the names of steps begin that were kept while publishing and are read in `Out.steps`."""
 
 
 class Presence(StrEnum):

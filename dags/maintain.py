@@ -1,0 +1,47 @@
+"""
+### Maintain
+
+Removes every day what nothing needs any more: the stories, steps and runs of posts that have long been out,
+incidents that are over, single readings of numbers, and media of posts that have long been out. The log says
+how much went.
+
+- What may still be asked for stays: posts that failed, were missed, cancelled or held, what is out and not
+  whole, what nobody knows of. So does every post's identity, and all that was sent.
+- How long things are kept is set by `SCHEDULO_HISTORY_DAYS`, `SCHEDULO_MEDIA_DAYS` and
+  `SCHEDULO_READINGS_DAYS`.
+- Trigger it with *Dry run* to see what would go. It may be stopped, cleared and repeated at any time.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, DeadlineAlert, DeadlineReference, Param, SyncCallback
+
+from operators.maintain import RemoveOperator
+
+with DAG(
+    dag_id="maintain",
+    schedule="40 3 * * *",
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,
+    default_args={"owner": "schedulo"},
+    tags=["maintenance"],
+    doc_md=__doc__,
+    params={
+        "dry_run": Param(
+            False, type="boolean", title="Dry run", description="Change nothing; say what would go."
+        ),
+    },
+    deadline=DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_LOGICAL_DATE,
+        interval=timedelta(hours=4),
+        callback=SyncCallback("operators.deadline.upkeep_is_late", kwargs={"minutes": 240}),
+        name="old rows and files are not removed in time",
+    ),
+) as dag:
+    RemoveOperator(
+        task_id="remove",
+        dry_run="{{ params.dry_run }}",
+        retries=2,
+        retry_delay=timedelta(minutes=5),
+    )

@@ -1,0 +1,187 @@
+"""Removes rows of the ledger that nothing asks for any more.
+
+Never removed, however old: deliveries (their identities, and the content guard), writes and outcomes (what
+was sent, and what came of it), accounts, credentials, what was done with them, posts, holds, amendments, the
+outbox (which Airtable row is whose), marks, and all numbers but single readings.
+
+Each transaction takes little, asks again whether its rows may go, and leaves the ledger alone for a moment:
+publishing waits for none of them for long.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from schedulo.ledger.database import Ledger
+from schedulo.ledger.tables import (
+    amendments,
+    claims,
+    deliveries,
+    events,
+    holders,
+    incident_cases,
+    incidents,
+    instances,
+    notices,
+    steps,
+    writes,
+)
+from schedulo.ledger.warehouse import warehouse_of
+from schedulo.model import WriteState
+from schedulo.platforms.after import READS_STEPS
+from schedulo.upkeep.over import over
+
+AT_ONCE = 100
+"""Deliveries, runs or incidents whose rows go in one transaction."""
+READINGS_AT_ONCE = 500
+PAUSE_S = 0.05
+"""Between two transactions."""
+DAY_MS = 86_400_000
+
+_D, _I = deliveries.c, incidents.c
+Count = Callable[[str, int], None]
+"""Takes the name of a table, and how many of its rows went, or would go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """How one round is made."""
+
+    ledger: Ledger
+    now_ms: int
+    """The database's time."""
+    dry: bool
+    """Nothing is changed; what would go is counted."""
+    count: Count
+
+    def before_ms(self, days: int) -> int:
+        return self.now_ms - days * DAY_MS
+
+    def remove(self, *wanted: tuple[sa.Table, sa.ColumnElement[bool]]) -> None:
+        """Remove rows in one transaction, or count them."""
+        if self.dry:
+            with self.ledger.read() as connection:
+                for table, which in wanted:
+                    query = sa.select(sa.func.count()).select_from(table).where(which)
+                    self.count(table.name, connection.execute(query).scalar_one())
+            return
+        with self.ledger.begin() as connection:
+            gone = [
+                (table.name, connection.execute(sa.delete(table).where(which)).rowcount)
+                for table, which in wanted
+            ]
+        for name, rows in gone:
+            self.count(name, rows)
+        time.sleep(PAUSE_S)
+
+
+def stories(a_round: Round, days: int) -> None:
+    """What led to deliveries that are over: their stories, and the handles that they were published with.
+
+    A step that taking down a post reads stays until the post is taken down.
+    """
+    before_ms = a_round.before_ms(days)
+    for ids in _pages(a_round.ledger, _D.id, over(before_ms)):
+        still = sa.select(_D.id).where(_D.id.in_(ids), over(before_ms))
+        read_later = sa.or_(*(steps.c.name.startswith(name, autoescape=True) for name in READS_STEPS))
+        story = sa.and_(events.c.delivery_id.in_(still), events.c.at_ms < before_ms)
+        handles = sa.and_(steps.c.delivery_id.in_(still), steps.c.kept_ms < before_ms, ~read_later)
+        with a_round.ledger.read() as connection:
+            found = [
+                (table, which)
+                for table, which in ((events, story), (steps, handles))
+                if connection.execute(sa.select(sa.literal(1)).where(which).limit(1)).first()
+            ]
+        if found:
+            a_round.remove(*found)
+
+
+def runs(a_round: Round, days: int) -> None:
+    """Which run claimed what, and who worked on it: of runs of which every delivery is over. Whole runs only:
+    a claim's place among those of its run is what a task instance finds it by."""
+    before_ms = a_round.before_ms(days)
+    c, any_ = claims.c, claims.alias().c
+    at_work = (
+        sa.select(any_.run_id)
+        .join(deliveries, _D.id == any_.delivery_id)
+        .where(sa.or_(~over(before_ms), any_.claimed_ms >= before_ms))
+    )
+    for ids in _pages(a_round.ledger, c.run_id, c.run_id.not_in(at_work)):
+        still = sa.select(c.run_id).where(c.run_id.in_(ids), c.run_id.not_in(at_work))
+        # The claims go last: what may go is known by them.
+        a_round.remove((instances, instances.c.run_id.in_(still)), (claims, c.run_id.in_(still)))
+
+
+def told_incidents(a_round: Round, days: int) -> None:
+    """Incidents that are over, of whose end people were told, with their cases."""
+    before_ms = a_round.before_ms(days)
+    owed = sa.exists().where(notices.c.incident_key == _I.key, notices.c.sent_ms.is_(None))
+    ended = sa.and_(
+        _I.closed_ms < before_ms,
+        _I.last_ms < before_ms,
+        sa.or_(_I.end_told_ms.is_not(None), _I.told_times == 0),
+        ~owed,
+    )
+    for keys in _pages(a_round.ledger, _I.key, ended):
+        still = sa.select(_I.key).where(_I.key.in_(keys), ended)
+        cases = incident_cases.c.incident_key.in_(still)
+        a_round.remove((incident_cases, cases), (incidents, sa.and_(_I.key.in_(keys), ended)))
+
+
+def silent_processes(a_round: Round, days: int) -> None:
+    """Processes that said long ago for the last time that they live, and that nothing is left of."""
+    h = holders.c
+    wanted = (
+        sa.exists().where(_D.holder == h.id),
+        sa.exists().where(amendments.c.holder == h.id),
+        sa.exists().where(writes.c.holder == h.id, writes.c.state.in_((WriteState.OPEN, WriteState.UNKNOWN))),
+    )
+    dead = sa.and_(h.beat_ms < a_round.before_ms(days), ~sa.or_(*wanted))
+    for ids in _pages(a_round.ledger, h.id, dead):
+        a_round.remove((holders, sa.and_(h.id.in_(ids), dead)))
+
+
+def readings(a_round: Round, days: int) -> None:
+    """Single readings of numbers, but the last number of each metric of each post, and the last time that
+    there was none for each reason: the views show them. What they made of each day stays."""
+    with a_round.ledger.read() as connection:
+        table = warehouse_of(connection).post_readings
+    r, later = table.c, table.alias()
+    newer = sa.exists().where(
+        later.c.post_key == r.post_key,
+        later.c.metric == r.metric,
+        later.c.read_at > r.read_at,
+        later.c.availability == r.availability,
+    )
+    edge = datetime.fromtimestamp(a_round.before_ms(days) / 1000, UTC)
+    old = sa.and_(r.read_at < edge, newer)
+    if a_round.dry:
+        a_round.remove((table, old))
+        return
+    key = (r.post_key, r.read_at, r.metric)
+    while True:
+        with a_round.ledger.read() as connection:
+            found = connection.execute(sa.select(*key).where(old).limit(READINGS_AT_ONCE)).all()
+        if not found:
+            return
+        a_round.remove((table, sa.and_(sa.tuple_(*key).in_([tuple(row) for row in found]), old)))
+
+
+def _pages(
+    ledger: Ledger, key: sa.ColumnElement[str], which: sa.ColumnElement[bool]
+) -> Iterator[Sequence[str]]:
+    """The keys of rows, in order and a few at a time; no transaction is open while they are worked on."""
+    last = ""
+    while True:
+        query = sa.select(key).distinct().where(which, key > last).order_by(key).limit(AT_ONCE)
+        with ledger.read() as connection:
+            found = connection.execute(query).scalars().all()
+        if not found:
+            return
+        yield found
+        last = found[-1]
