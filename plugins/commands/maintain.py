@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 from typing import Any
 
@@ -19,10 +20,11 @@ def register(subparsers: Any) -> None:
 def _maintain(arguments: argparse.Namespace) -> int:
     # Without this Airflow's SDK looks for Connections in the environment alone, not in its database.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
-    from hooks.engine import upkeep
+    from hooks.engine import upkeep  # it sets up Airflow's logging, which prints
     from schedulo.ledger.database import LedgerError
     from schedulo.settings import SettingsError
 
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         removed = upkeep(dry=arguments.dry_run)
     except (LedgerError, SettingsError) as error:

@@ -173,8 +173,9 @@ WORKFLOWS: tuple[Workflow, ...] = (
     Workflow("read_numbers", Limits(4 * HOUR, NEVER, "s"), "", "young posts have no numbers"),
     Workflow("collect_analytics", Limits(30 * HOUR, NEVER, "s"), "", "days stay without numbers"),
     Workflow("summarise_week", Limits(8 * DAY, NEVER, "s"), "", "nobody is told how the week went"),
+    Workflow("maintain", Limits(30 * HOUR, NEVER, "s"), "", "old rows and files are not removed"),
 )
-"""Of those that only count, none is red: posts go out without them."""
+"""Of those that only count or tidy up, none is red: posts go out without them."""
 BEGUN = "health:begun"
 """When the first check was made: what never ran is silent since then."""
 

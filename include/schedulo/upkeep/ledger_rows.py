@@ -31,7 +31,7 @@ from schedulo.ledger.tables import (
     steps,
     writes,
 )
-from schedulo.ledger.warehouse import warehouse_of
+from schedulo.ledger.warehouse import SCHEMA, warehouse_of
 from schedulo.model import WriteState
 from schedulo.platforms.after import READS_STEPS
 from schedulo.upkeep.over import over
@@ -68,16 +68,21 @@ class Round:
             with self.ledger.read() as connection:
                 for table, which in wanted:
                     query = sa.select(sa.func.count()).select_from(table).where(which)
-                    self.count(table.name, connection.execute(query).scalar_one())
+                    self.count(name_of(table), connection.execute(query).scalar_one())
             return
         with self.ledger.begin() as connection:
             gone = [
-                (table.name, connection.execute(sa.delete(table).where(which)).rowcount)
+                (name_of(table), connection.execute(sa.delete(table).where(which)).rowcount)
                 for table, which in wanted
             ]
         for name, rows in gone:
             self.count(name, rows)
         time.sleep(PAUSE_S)
+
+
+def name_of(table: sa.Table) -> str:
+    """The same on both databases: SQLite has no schemas."""
+    return table.name.removeprefix(f"{SCHEMA}_")
 
 
 def stories(a_round: Round, days: int) -> None:
