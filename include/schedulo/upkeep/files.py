@@ -117,7 +117,7 @@ def _wanted(ledger: Ledger, after: Mapping[Platform, After], before_ms: int) -> 
                 frozen = table.c.snapshot if table is writes else table.c.content
                 query = sa.select(frozen).where(table.c.delivery_id.in_(alive))
                 found |= _hashes(connection.execute(query).scalars())
-            ended = load(connection, [row.id for row in rows if row.over])
+            ended = load(connection, [row.id for row in rows if row.over and row.content])
         for one in ended.values():
             there = one.state is not State.TAKEN_DOWN
             if there and not after[one.account.platform].cannot_edit(one.account, one.content):

@@ -111,13 +111,15 @@ def runs(a_round: Round, days: int) -> None:
     a claim's place among those of its run is what a task instance finds it by."""
     before_ms = a_round.before_ms(days)
     c, any_ = claims.c, claims.alias().c
-    at_work = (
+    wanted = (
         sa.select(any_.run_id)
         .join(deliveries, _D.id == any_.delivery_id)
-        .where(sa.or_(~over(before_ms), any_.claimed_ms >= before_ms))
+        .where(any_.run_id == c.run_id, sa.or_(~over(before_ms), any_.claimed_ms >= before_ms))
+        .correlate(claims)
+        .exists()
     )
-    for ids in _pages(a_round.ledger, c.run_id, c.run_id.not_in(at_work)):
-        still = sa.select(c.run_id).where(c.run_id.in_(ids), c.run_id.not_in(at_work))
+    for ids in _pages(a_round.ledger, c.run_id, ~wanted):
+        still = sa.select(c.run_id).where(c.run_id.in_(ids), ~wanted)
         # The claims go last: what may go is known by them.
         a_round.remove((instances, instances.c.run_id.in_(still)), (claims, c.run_id.in_(still)))
 
@@ -140,15 +142,21 @@ def told_incidents(a_round: Round, days: int) -> None:
 
 def silent_processes(a_round: Round, days: int) -> None:
     """Processes that said long ago for the last time that they live, and that nothing is left of."""
-    h = holders.c
-    wanted = (
-        sa.exists().where(_D.holder == h.id),
-        sa.exists().where(amendments.c.holder == h.id),
-        sa.exists().where(writes.c.holder == h.id, writes.c.state.in_((WriteState.OPEN, WriteState.UNKNOWN))),
-    )
-    dead = sa.and_(h.beat_ms < a_round.before_ms(days), ~sa.or_(*wanted))
+    h, unsettled = holders.c, writes.c.state.in_((WriteState.OPEN, WriteState.UNKNOWN))
+    dead = h.beat_ms < a_round.before_ms(days)  # what lives beats before it takes anything up
+    with a_round.ledger.read() as connection:
+        named = {
+            id_
+            for query in (
+                sa.select(_D.holder).where(_D.holder.is_not(None)),
+                sa.select(amendments.c.holder).where(amendments.c.holder.is_not(None)),
+                sa.select(writes.c.holder).where(unsettled),
+            )
+            for id_ in connection.execute(query.distinct()).scalars()
+        }
     for ids in _pages(a_round.ledger, h.id, dead):
-        a_round.remove((holders, sa.and_(h.id.in_(ids), dead)))
+        if gone := [id_ for id_ in ids if id_ not in named]:
+            a_round.remove((holders, sa.and_(h.id.in_(gone), dead)))
 
 
 def readings(a_round: Round, days: int) -> None:
@@ -168,13 +176,17 @@ def readings(a_round: Round, days: int) -> None:
     if a_round.dry:
         a_round.remove((table, old))
         return
-    key = (r.post_key, r.read_at, r.metric)
+    # What has a later one keeps it: nothing is to be asked again in the transaction.
+    key = (r.read_at, r.post_key, r.metric)
+    last = datetime.min.replace(tzinfo=UTC)
     while True:
+        page = sa.select(*key).where(old, r.read_at >= last).order_by(*key).limit(READINGS_AT_ONCE)
         with a_round.ledger.read() as connection:
-            found = connection.execute(sa.select(*key).where(old).limit(READINGS_AT_ONCE)).all()
+            found = connection.execute(page).all()
         if not found:
             return
-        a_round.remove((table, sa.and_(sa.tuple_(*key).in_([tuple(row) for row in found]), old)))
+        a_round.remove((table, sa.tuple_(*key).in_([tuple(row) for row in found])))
+        last = found[-1].read_at
 
 
 def _pages(

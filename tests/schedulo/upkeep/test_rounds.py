@@ -448,3 +448,11 @@ def test_taking_down_reads_no_step_that_goes(platform: Platform) -> None:
         next(AFTER[platform].take_down(job, out))
     assert all(name.startswith(READS_STEPS) for name in read)
     assert read or platform is not Platform.X
+
+
+def test_a_post_that_is_out_with_files_nobody_knows_stops_no_round(house: House) -> None:
+    """A person said of it that it is out, after the ledger was restored."""
+    house.showing(house.put(picture_bytes), State.PUBLISHED, account="facebook:1")
+    id_ = house.worked(State.PUBLISHED, content={}, account="facebook:1")
+    house.round()
+    assert house.kept(id_) == {"steps"}
