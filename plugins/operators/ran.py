@@ -1,4 +1,5 @@
-"""Leaves a mark in the ledger when a task of ours went well, so that a Dag that is silent is noticed.
+"""Notes in the ledger when a task of ours went well, so that a Dag that is silent is noticed, and when it
+failed, so that people are told.
 
 A listener of Airflow's, which tells it of every task of every Dag; it must neither raise nor take long.
 Publishing leaves its own mark, and its instances leave none: in a burst they would be a write each.
@@ -7,6 +8,7 @@ Publishing leaves its own mark, and its instances leave none: in a burst they wo
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from airflow.listeners import hookimpl
@@ -19,22 +21,50 @@ OTHERWISE = ("publish_due_posts", "publish_now")
 @hookimpl
 def on_task_instance_success(previous_state: Any, task_instance: Any) -> None:
     """Called in the process that ran the task, and elsewhere where a person marks one: that is no run."""
-    if type(task_instance).__name__ != "RuntimeTaskInstance" or task_instance.dag_id in OTHERWISE:
+    if not _ran_here(task_instance) or task_instance.dag_id in OTHERWISE:
         return
+    dag_id, task_id = task_instance.dag_id, task_instance.task_id
     try:
+        from schedulo.delivery.workflows import went_well
+        from schedulo.ledger import marks
+
         if task_instance.task.owner == OWNER:
-            _mark(f"ran:{task_instance.dag_id}")
+            _note(
+                lambda connection, now_ms: (
+                    marks.mark(connection, now_ms, f"ran:{dag_id}"),
+                    went_well(connection, now_ms, dag_id, task_id),
+                )
+            )
     except Exception:  # whatever is wrong with the ledger, the task went well
-        log.warning("it could not be noted that %s ran", task_instance.dag_id, exc_info=True)
+        log.warning("it could not be noted that %s ran", dag_id, exc_info=True)
 
 
-def _mark(name: str) -> None:
+@hookimpl
+def on_task_instance_failed(previous_state: Any, task_instance: Any, error: Any) -> None:
+    """Called like the above, also when Airflow will try the task again: that is told of nobody."""
+    if not _ran_here(task_instance) or task_instance.state != "failed":
+        return
+    dag_id, task_id, run_id = task_instance.dag_id, task_instance.task_id, task_instance.run_id
+    try:
+        from schedulo.delivery.workflows import TELL_THEMSELVES, failed
+
+        if task_instance.task.owner == OWNER and (dag_id, task_id) not in TELL_THEMSELVES:
+            kind = type(error).__name__ if isinstance(error, BaseException) else "no reason given"
+            _note(lambda connection, now_ms: failed(connection, now_ms, dag_id, task_id, run_id, kind))
+    except Exception:  # the task's own failure is what its log must end with
+        log.warning("people could not be told that %s failed", dag_id, exc_info=True)
+
+
+def _ran_here(task_instance: Any) -> bool:
+    return type(task_instance).__name__ == "RuntimeTaskInstance"
+
+
+def _note(what: Callable[[Any, int], Any]) -> None:
     from hooks.ledger import LedgerHook
-    from schedulo.ledger import marks
 
     ledger = LedgerHook().unchecked()
     try:
         with ledger.begin() as connection:
-            marks.mark(connection, ledger.now_ms(connection), name)
+            what(connection, ledger.now_ms(connection))
     finally:
         ledger.close()

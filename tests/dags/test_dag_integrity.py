@@ -254,6 +254,14 @@ def test_a_preparing_task_is_retried_by_its_own_policy_and_named_after_its_post(
     assert task["partial_kwargs"]["map_index_template"] == "{{ label }}"
 
 
+def test_tasks_whose_failures_others_tell_of_are_there(bag: DagBag) -> None:
+    """All other tasks of ours are told of when they fail: `operators/ran.py`."""
+    from schedulo.delivery.workflows import TELL_THEMSELVES
+
+    every = {(dag.dag_id, task.task_id) for dag in bag.dags.values() for task in dag.tasks}
+    assert every > TELL_THEMSELVES
+
+
 def test_people_are_told_by_one_run_at_a_time(bag: DagBag) -> None:
     assert bag.dags["handle_incidents"].max_active_runs == 1
 

@@ -69,7 +69,7 @@ class Trouble(StrEnum):
     """Logins cannot be renewed because our app is not set up right, or a run is late. About: the platform, or
     `run`."""
     WORKFLOW = "workflow"
-    """A workflow is late or failed as a whole. About: its Dag."""
+    """A task of a workflow failed, or a run is late. About: the Dag and its task, as `maintain.remove`."""
     HEALTH = "health"
     """A check of the health is red. About: the check."""
 
@@ -346,8 +346,8 @@ RULES: dict[Trouble, Rule] = {
         "A workflow did not do its work",
         "Its next run tries again.",
         "Look at the run in Airflow, and at the log of the task that is red.",
-        "a later run of it has done its work",
-        _when_told,
+        "a later run of it has done its work, or a day has passed without another failure",
+        lambda now_ms: _I.last_ms < now_ms - int(DAY_S * 1000),
         sends=False,
     ),
     Trouble.HEALTH: Rule(

@@ -26,6 +26,10 @@ TOLD_BY: dict[str, tuple[str, ...]] = {
     "workflow:publish_due_posts": ("health:airflow:scheduler",),
     "media_url": ("health:airflow",),
     "media_store": ("health:disk",),
+    **{
+        f"workflow:{dag_id}": (f"workflow:{dag_id}.",)
+        for dag_id in ("handle_incidents", "prepare_posts", "monitor_tokens", "look_after_posts")
+    },
     **{f"platform:{name}": (f"held:platform:{name}:",) for name in Platform},
 }
 """By check: how the keys of incidents begin that tell people of its cause. None that may stay open for days

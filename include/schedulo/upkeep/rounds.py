@@ -20,7 +20,7 @@ from schedulo.upkeep import files, ledger_rows
 
 MARK = "upkeep"
 """The mark of the last whole round; its value says what went."""
-ABOUT = "maintain"
+ABOUT = "maintain.remove"
 
 
 @dataclass(frozen=True, slots=True)

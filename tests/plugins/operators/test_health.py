@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from airflow.sdk.api.datamodels._generated import TaskInstanceState
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from operators import ran
@@ -21,6 +22,9 @@ from operators.health import CheckBroken, CheckHealthOperator, LedgerGone, _is_t
 from operators.notify import INCIDENTS_ALIAS, INCIDENTS_URI
 from sandbox.running import RunningSandbox
 from sandbox.stack import free_port
+from schedulo.delivery.incidents import close_what_is_over
+from schedulo.delivery.watched import is_told_elsewhere
+from schedulo.delivery.workflows import TELL_THEMSELVES
 from schedulo.health import checks
 from schedulo.ledger import marks
 from schedulo.ledger.database import Ledger
@@ -190,7 +194,7 @@ class RuntimeTaskInstance(SimpleNamespace):
 def succeeded(
     dag_id: str, owner: str = "schedulo", kind: type[SimpleNamespace] = RuntimeTaskInstance
 ) -> None:
-    task_instance = kind(dag_id=dag_id, task=SimpleNamespace(owner=owner))
+    task_instance = kind(dag_id=dag_id, task_id="check", task=SimpleNamespace(owner=owner))
     ran.on_task_instance_success(previous_state=None, task_instance=task_instance)
 
 
@@ -216,4 +220,67 @@ def test_a_ledger_that_is_not_there_fails_no_task(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("SCHEDULO_LEDGER_URL", f"postgresql://127.0.0.1:{free_port()}/ledger")
     settings.cache_clear()
     succeeded("handle_incidents")
+    settings.cache_clear()
+
+
+# --- failures ---------------------------------------------------------------------------------------------
+
+
+def fails(dag_id: str, task_id: str = "tell", state: str = "failed", owner: str = "schedulo") -> None:
+    task_instance = RuntimeTaskInstance(
+        dag_id=dag_id,
+        task_id=task_id,
+        run_id="run",
+        state=TaskInstanceState(state),
+        task=SimpleNamespace(owner=owner),
+    )
+    ran.on_task_instance_failed(
+        previous_state=None, task_instance=task_instance, error=ValueError("with a token: s3cret")
+    )
+
+
+def told_of(ledger: Ledger) -> list[sa.Row[Any]]:
+    with ledger.read() as connection:
+        return list(connection.execute(sa.select(incidents)).all())
+
+
+def test_a_task_that_failed_is_one_incident_until_it_goes_well(ledger: Ledger) -> None:
+    for _ in range(3):
+        fails("summarise_week", "check")
+    (found,) = told_of(ledger)
+    assert (found.key, found.times, found.closed_ms) == ("workflow:summarise_week.check", 3, None)
+    assert found.sentence == "check of summarise_week failed (ValueError) in the run run; its log says why"
+    succeeded("summarise_week")
+    assert told_of(ledger)[0].closed_ms is not None
+
+
+def test_nobody_is_told_of_what_is_tried_again_of_others_and_of_what_tells_itself(ledger: Ledger) -> None:
+    fails("summarise_week", state="up_for_retry")
+    fails("somebody_elses", owner="airflow")
+    for dag_id, task_id in TELL_THEMSELVES:
+        fails(dag_id, task_id)
+    assert told_of(ledger) == []
+
+
+def test_a_failed_task_that_nobody_repeats_is_over_after_a_day(ledger: Ledger) -> None:
+    fails("retry_deliveries")
+    close_what_is_over(ledger)
+    assert told_of(ledger)[0].closed_ms is None
+    with ledger.begin() as connection:
+        connection.execute(sa.update(incidents).values(last_ms=incidents.c.last_ms - 86_500_000))
+    close_what_is_over(ledger)
+    assert told_of(ledger)[0].closed_ms is not None
+
+
+def test_a_dag_that_is_silent_because_it_fails_is_told_once(ledger: Ledger) -> None:
+    fails("prepare_posts", "find")
+    with ledger.read() as connection:
+        assert is_told_elsewhere(connection, "workflow:prepare_posts")
+        assert not is_told_elsewhere(connection, "workflow:look_after_posts")
+
+
+def test_a_ledger_that_is_not_there_hides_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCHEDULO_LEDGER_URL", f"postgresql://127.0.0.1:{free_port()}/ledger")
+    settings.cache_clear()
+    fails("handle_incidents")
     settings.cache_clear()

@@ -420,7 +420,7 @@ def test_a_late_round_is_one_incident_that_a_whole_one_ends(house: House) -> Non
     for run in ("one", "two"):
         round_is_late(house.ledger, run, 240)
     (found,) = house.run(sa.select(incidents))
-    assert (found.key, found.times, found.closed_ms) == ("workflow:maintain", 2, None)
+    assert (found.key, found.times, found.closed_ms) == ("workflow:maintain.remove", 2, None)
     house.round(dry=True)
     assert house.run(sa.select(incidents))[0].closed_ms is None
     house.round()
