@@ -19,6 +19,8 @@ from schedulo.measures import Availability, Reading
 AGAIN = (Availability.FAILED, Availability.NOT_YET)
 """What is asked for again while its time lasts."""
 OVER = (Availability.ENDED, Availability.GONE)
+SILENT = (Availability.NO_PERMISSION, Availability.RETIRED)
+"""These refuse a metric, and say nothing of whether the post is there."""
 
 
 def keep(
@@ -71,13 +73,17 @@ def _watched(post: Post, readings: Sequence[Reading], now_ms: int) -> dict[str, 
     same = before is not None and before.numbers == short and before.read_ms < now_ms
     told_ms = now_ms if numbers else (before.told_ms if before else None)
     over = [reading for reading in answered if reading.availability in OVER]
-    all_over = len(over) == len(readings)
+    ended, reason = "", ""
+    if len(over) == len(readings):
+        ended, reason = over[0].availability.value, over[0].reason
+    elif before and all(reading.availability in SILENT for reading in answered):
+        ended, reason = before.ended, before.reason
     return {
         "post_key": post.key,
         "read_at": at(now_ms),
         "told_at": None if told_ms is None else at(told_ms),
         "unmoved": before.unmoved + 1 if before and same else 0,
         "numbers": short,
-        "ended": over[0].availability.value if all_over else "",
-        "reason": over[0].reason if all_over else "",
+        "ended": ended,
+        "reason": reason,
     }
