@@ -21,6 +21,7 @@ from hooks.ledger import LedgerHook
 from hooks.platform import PlatformHook
 from hooks.tiktok import TikTokHook
 from hooks.x import XHook
+from schedulo.airtable.calls import BESIDE_PER_S
 from schedulo.analytics.collect import Means as MeasureMeans
 from schedulo.clock import now_ms
 from schedulo.delivery.incidents import Trouble, incident, over
@@ -179,7 +180,7 @@ def make_tick() -> Tick:
 def make_preparer(say: Callable[[str], None]) -> Preparer:
     """What prepares posts on a worker; `say` takes what it does, as sentences."""
     hook = AirtableHook()
-    return Preparer(make_planner(), hook.client, _hosts(hook), say)
+    return Preparer(make_planner(), lambda: hook.client(BESIDE_PER_S), _hosts(hook), say)
 
 
 def upkeep(*, dry: bool) -> Removed:

@@ -9,6 +9,7 @@ from airflow.configuration import conf
 from hooks.airtable import AirtableHook
 from hooks.engine import HOOKS, endpoint_of
 from hooks.ledger import LedgerHook
+from schedulo.airtable.calls import BESIDE_PER_S
 from schedulo.airtable.client import AirtableClient
 from schedulo.errors.airtable import AirtableError
 from schedulo.health.findings import Means
@@ -46,7 +47,7 @@ def airflow_url() -> str:
 def _airtable() -> Callable[[], AirtableClient]:
     """The client, or what is wrong with its Connection when it is asked for."""
     try:
-        client = AirtableHook().client()
+        client = AirtableHook().client(BESIDE_PER_S)
     except AirtableError as error:
         wrong = error
 

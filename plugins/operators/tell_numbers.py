@@ -28,14 +28,15 @@ class TellNumbersOperator(BaseOperator):
     def execute(self, context: Context) -> None:
         from hooks.airtable import AirtableHook
         from hooks.ledger import LedgerHook
-        from schedulo.analytics.shown import CALLS_PER_S, tell_numbers
+        from schedulo.airtable.calls import BESIDE_PER_S
+        from schedulo.analytics.shown import tell_numbers
         from schedulo.settings import settings
 
         ledger = LedgerHook().get_conn()
         try:
             tell_numbers(
                 ledger,
-                lambda: AirtableHook().client(CALLS_PER_S),
+                lambda: AirtableHook().client(BESIDE_PER_S),
                 settings(),
                 time.time_ns() // 1_000_000,
                 str(context["ti"].id),

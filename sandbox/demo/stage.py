@@ -28,7 +28,9 @@ LEAD_S = {"quick": 100, "slow": 155}
 """The first post is due this long after the run that reads the posts begins: in its minute the media are
 fetched, the run of the next minute claims the posts, and they are prepared at their platforms."""
 AIRTABLE_GAP_S = 1.05
-"""A base takes five calls a second of all its callers together; Schedulo leaves one of them to others."""
+"""A base takes five calls a second of all its callers together; Schedulo leaves some of them to others."""
+LOCKED_S = 31.0
+"""So long a base is locked after more calls than that; who writes then waits, as any program has to."""
 QUICK_RUN_S = 12.0
 """A machine on which a run without posts takes longer than this is a slow one."""
 LAYING_OUT_S = 12
@@ -151,7 +153,11 @@ class Stage:
         ids: list[str] = []
         for start in range(0, len(rows), 10):
             records = [{"fields": row} for row in rows[start : start + 10]]
-            made = self._airtable("POST", table, json={"records": records})
+            try:
+                made = self._airtable("POST", table, json={"records": records})
+            except AirtableBusy:
+                time.sleep(LOCKED_S)
+                made = self._airtable("POST", table, json={"records": records})
             ids += [record["id"] for record in made["records"]]
         return ids
 

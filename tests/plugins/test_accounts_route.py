@@ -15,7 +15,9 @@ from schedulo.ledger.database import Ledger
 from schedulo.publishing.aftercare import Means
 from tests.plugins.test_reports_route import token as token
 from tests.schedulo.conftest import ledger as ledger
+from tests.schedulo.conftest import migrated_postgres as migrated_postgres
 from tests.schedulo.conftest import migrated_sqlite as migrated_sqlite
+from tests.schedulo.conftest import postgres_url as postgres_url
 from tests.schedulo.tokens.house import House
 from web import accounts as route
 

@@ -27,8 +27,11 @@ from schedulo.flow import retry_after_s
 
 CONNECT_S = 5
 ATTEMPTS = 5
-CALLS_PER_S = 4
-"""Of the five a second that a base allows to all its callers together, one is left to the others."""
+CALLS_PER_S = 3
+"""Of the five a second that a base allows to all its callers together; the others are people's programs and
+what runs beside the tick, which asks less often (`BESIDE_PER_S`)."""
+BESIDE_PER_S = 1
+"""What runs beside the tick: more, and the base would be locked for half a minute while posts are due."""
 
 
 class Calls:

@@ -32,8 +32,6 @@ from schedulo.ledger.database import Ledger, upsert
 from schedulo.ledger.tables import accounts, outbox
 from schedulo.settings import Settings
 
-CALLS_PER_S = 1
-"""What the client may take of the five calls a second of a base: the tick has four."""
 MONTHLY_SHARE = 0.2
 """Of `airtable_monthly_calls`; an even part of it each day."""
 TELL_FOR_S = 1800.0
@@ -72,7 +70,7 @@ def tell_numbers(
 ) -> Told:
     """Find what has changed and tell it, unless somebody else does, or it was done less than `every_s` ago.
 
-    :param client: made only when there is something to tell; with `CALLS_PER_S`
+    :param client: made only when there is something to tell; of `BESIDE_PER_S`
     :param say: takes what is done, as sentences for the log
     :raises AirtableError: where Airtable takes no more; what it took before counts as told
     """

@@ -14,9 +14,10 @@ from pyairtable import Api
 
 from sandbox.running import RunningSandbox
 from schedulo.airtable.base import create_base
+from schedulo.airtable.calls import BESIDE_PER_S
 from schedulo.airtable.client import AirtableClient
 from schedulo.airtable.schema import ACCOUNT_NUMBERS, NUMBERS_AT, POST_NUMBERS
-from schedulo.analytics.shown import CALLS_PER_S, Told, tell_numbers
+from schedulo.analytics.shown import Told, tell_numbers
 from schedulo.errors.airtable import AirtableError
 from schedulo.ledger import marks
 from schedulo.ledger.database import Ledger
@@ -359,7 +360,7 @@ def test_telling_takes_one_call_a_second(board: Board) -> None:
     client = AirtableClient(
         board.api(),
         BASE,
-        calls_per_s=CALLS_PER_S,
+        calls_per_s=BESIDE_PER_S,
         clock=lambda: time.monotonic() + sum(slept),
         sleep=slept.append,
     )

@@ -21,14 +21,10 @@ from schedulo.platforms import AFTER, CONVERSATIONS
 from schedulo.publishing import aftercare
 from schedulo.publishing.aftercare import Means
 from tests.sandbox.meta.conftest import jpeg
-from tests.schedulo.publishing.stage import QUICK, Stage
+from tests.schedulo.publishing.stage import PATIENT, QUICK, Stage
 
 IG, PAGE = "17841400000000001", "100000000000001"
 HOUR_MS = 3_600_000
-
-
-PATIENT = {"window_s": 20.0, "quiet_s": 21.0}
-"""A busy machine may take longer than a second from the fence to the request."""
 
 
 def means(stage: Stage, *, patient: bool = True, **more: Any) -> Means:

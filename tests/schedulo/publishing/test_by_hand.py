@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from schedulo.delivery.again import Ask, Deed
 from schedulo.planning.by_hand import Resolve, Retry, resolve, retry
-from tests.schedulo.publishing.stage import Stage, work_off
+from tests.schedulo.publishing.stage import PATIENT, Stage, work_off
 
 
 def fault(stage: Stage, mode: str, method: str = "POST", route: str = "create_post", times: int = 1) -> None:
@@ -71,6 +72,6 @@ def test_a_storm_of_retries_goes_out_once_each_in_the_order_of_their_due_times(s
     stage.seed_x("1")
     ids = [stage.plan(f"post {number}", due_in_s=-60 + number, state="failed") for number in range(10)]
     again(stage, list(reversed(ids)))
-    work_off(stage, stage.publisher())
+    work_off(stage, stage.publisher(settings=replace(stage.settings, **PATIENT)))
     posts = sorted(stage.sandbox.posts(), key=lambda post: float(post["received_at"]))
     assert [post["text"] for post in posts] == [f"post {number}" for number in range(10)]

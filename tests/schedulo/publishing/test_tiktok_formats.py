@@ -124,7 +124,8 @@ def test_pictures_whose_answer_is_lost_and_that_are_listed_nowhere_are_a_persons
     assert (row.state, row.resends) == ("unresolved", 0), tiktok.story(id_)
     arrived = int(mode == "drop_after")
     assert len(inbox(tiktok) + tiktok.sandbox.posts()) == arrived
-    assert [write.state for write in tiktok.writes(id_)] == ["unknown"]
+    # On a machine that is busy a window may be spent before anything was sent.
+    assert [write.state for write in tiktok.writes(id_) if write.state != "unsent"] == ["unknown"]
 
 
 def test_a_draft_whose_last_answer_is_lost_is_known_by_its_publish_id(tiktok: Stage) -> None:
