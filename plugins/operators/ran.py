@@ -41,13 +41,18 @@ def on_task_instance_success(previous_state: Any, task_instance: Any) -> None:
 
 @hookimpl
 def on_task_instance_failed(previous_state: Any, task_instance: Any, error: Any) -> None:
-    """Called like the above, also when Airflow will try the task again: that is told of nobody."""
+    """Called like the above, also when Airflow will try the task again: that is told of nobody. Nor is what
+    was asked for wrongly: whoever asked is told by the run."""
     if not _ran_here(task_instance) or task_instance.state != "failed":
         return
     dag_id, task_id, run_id = task_instance.dag_id, task_instance.task_id, task_instance.run_id
     try:
+        from schedulo.delivery.holds import HoldError
         from schedulo.delivery.workflows import TELL_THEMSELVES, failed
+        from schedulo.planning.wishes import WishError
 
+        if isinstance(error, WishError | HoldError):
+            return
         if task_instance.task.owner == OWNER and (dag_id, task_id) not in TELL_THEMSELVES:
             kind = type(error).__name__ if isinstance(error, BaseException) else "no reason given"
             _note(lambda connection, now_ms: failed(connection, now_ms, dag_id, task_id, run_id, kind))

@@ -297,7 +297,8 @@ def _play(day: Day) -> None:
         day.clear(day.instance(title), only_failed=True)
         wait_for(lambda title=title: day.out(title), 60)
     wait_for(lambda: day.out("is cleared"), 60)
-    wait_for(lambda: all(item["state"] in ("success", "failed") for item in day.instances()), 60)
+    # Among them is the one that waits for the second of the converted post.
+    wait_for(lambda: all(item["state"] in ("success", "failed") for item in day.instances()), 180)
     wait_for(lambda: len(day.messages()) > 1 and len(day.mailbox.got) > 1, 180)
     wait_for(lambda: day.out("is converted"), 240)
 

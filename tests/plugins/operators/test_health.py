@@ -22,6 +22,7 @@ from operators.health import CheckBroken, CheckHealthOperator, LedgerGone, _is_t
 from operators.notify import INCIDENTS_ALIAS, INCIDENTS_URI
 from sandbox.running import RunningSandbox
 from sandbox.stack import free_port
+from schedulo.delivery.holds import HoldError
 from schedulo.delivery.incidents import close_what_is_over
 from schedulo.delivery.watched import is_told_elsewhere
 from schedulo.delivery.workflows import TELL_THEMSELVES
@@ -29,6 +30,7 @@ from schedulo.health import checks
 from schedulo.ledger import marks
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import health, incidents
+from schedulo.planning.wishes import WishError
 from schedulo.settings import settings
 from tests.receivers import running_web
 
@@ -226,7 +228,16 @@ def test_a_ledger_that_is_not_there_fails_no_task(monkeypatch: pytest.MonkeyPatc
 # --- failures ---------------------------------------------------------------------------------------------
 
 
-def fails(dag_id: str, task_id: str = "tell", state: str = "failed", owner: str = "schedulo") -> None:
+SECRETIVE = ValueError("with a token: s3cret")
+
+
+def fails(
+    dag_id: str,
+    task_id: str = "tell",
+    state: str = "failed",
+    owner: str = "schedulo",
+    error: Exception = SECRETIVE,
+) -> None:
     task_instance = RuntimeTaskInstance(
         dag_id=dag_id,
         task_id=task_id,
@@ -234,9 +245,7 @@ def fails(dag_id: str, task_id: str = "tell", state: str = "failed", owner: str 
         state=TaskInstanceState(state),
         task=SimpleNamespace(owner=owner),
     )
-    ran.on_task_instance_failed(
-        previous_state=None, task_instance=task_instance, error=ValueError("with a token: s3cret")
-    )
+    ran.on_task_instance_failed(previous_state=None, task_instance=task_instance, error=error)
 
 
 def told_of(ledger: Ledger) -> list[sa.Row[Any]]:
@@ -259,6 +268,12 @@ def test_nobody_is_told_of_what_is_tried_again_of_others_and_of_what_tells_itsel
     fails("somebody_elses", owner="airflow")
     for dag_id, task_id in TELL_THEMSELVES:
         fails(dag_id, task_id)
+    assert told_of(ledger) == []
+
+
+@pytest.mark.parametrize("error", [WishError("what: '' is none"), HoldError("there is no such account")])
+def test_who_asks_wrongly_is_told_by_the_run_and_nobody_else(ledger: Ledger, error: Exception) -> None:
+    fails("publish_now", "claim", error=error)
     assert told_of(ledger) == []
 
 
