@@ -13,7 +13,7 @@ from schedulo.ledger.tables import holds, incidents
 from schedulo.model import Content, Format
 from schedulo.publishing.ending import End
 from tests.sandbox.meta.conftest import jpeg
-from tests.schedulo.publishing.stage import Stage, work_off
+from tests.schedulo.publishing.stage import PATIENT, Stage, work_off
 
 
 def fault(stage: Stage, mode: str, route: str = "create_post", **more: Any) -> None:
@@ -43,7 +43,7 @@ def asked(stage: Stage, route: str = "create_post") -> int:
 
 @pytest.mark.slow
 def test_fifty_posts_of_a_limited_account_are_one_hold_and_keep_nobody_else_up(stage: Stage) -> None:
-    stage.settings = replace(stage.settings, account_gap_s=0.02)
+    stage.settings = replace(stage.settings, account_gap_s=0.02, **PATIENT)
     stage.seed_x("1", "2")
     fault(stage, "rate_limit:1200", account_id="1", times=-1)
     limited = [stage.plan(f"limited {n}", "1", due_in_s=2.0) for n in range(50)]
