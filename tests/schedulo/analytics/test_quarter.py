@@ -189,9 +189,10 @@ NEVER = {
           AND w.out_s < {end_s} - 16 * 86400
           AND NOT (w.special = 'late start' AND w.out_s < {late_s})
         GROUP BY w.about HAVING count(DISTINCT f.date) < 13 LIMIT 5""",
-    "of a post that is gone nothing is written after, but once a week": """
+    "of a post that is seen to be gone nothing is written after, but once a week": """
         SELECT f.post_key, count(DISTINCT f.date) FROM {post_facts} f JOIN world w ON w.about = f.post_key
         WHERE w.gone_s IS NOT NULL AND {date_s} > w.gone_s + 86400 AND w.special <> 'no scope'
+          AND NOT w.private -- TikTok shows none of those, there or not
         GROUP BY f.post_key, w.told
         HAVING count(DISTINCT f.date) > CASE WHEN w.told THEN 0 ELSE 13 END LIMIT 5""",
     "an account's number lacks for a reason of the account": """
