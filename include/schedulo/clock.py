@@ -36,6 +36,11 @@ class Instant:
     note: str = ""
 
 
+def to_ms(moment: datetime) -> int:
+    """An aware moment, in whole milliseconds since the epoch."""
+    return (moment - EPOCH) // timedelta(milliseconds=1)
+
+
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
@@ -67,7 +72,7 @@ def instant(
         )
     elif before > after:
         note = f"{local:%Y-%m-%d %H:%M} happens twice in {zone}, where clocks go back: the first is meant."
-    return Instant(_ms(first), note)
+    return Instant(to_ms(first), note)
 
 
 def time_zone(name: str, *, field: str = "Time zone") -> ZoneInfo:
@@ -91,7 +96,7 @@ def parse_instant(text: str, *, field: str = "Publish at") -> int:
     if moment is None or moment.tzinfo is None:
         rule = "must be a date with a time, as Airtable's field type 'Date' with 'Include time' gives"
         raise ClockError(Problem(field, str(text), rule, "Who set up the base changes the field's type."))
-    return _ms(moment)
+    return to_ms(moment)
 
 
 def iso(ms: int) -> str:
@@ -134,10 +139,6 @@ def _offset(local: datetime, region: ZoneInfo, fold: int) -> timedelta:
     offset = local.replace(tzinfo=region, fold=fold).utcoffset()
     assert offset is not None
     return offset
-
-
-def _ms(moment: datetime) -> int:
-    return (moment - EPOCH) // timedelta(milliseconds=1)
 
 
 @cache

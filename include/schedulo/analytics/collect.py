@@ -22,10 +22,11 @@ from schedulo.analytics.catalogue import Catalogue
 from schedulo.analytics.daily import Facts, Number
 from schedulo.analytics.days import DAY_MS, day_of
 from schedulo.analytics.dimensions import catch_up
-from schedulo.analytics.posts import Post, at, chunks, to_ms
+from schedulo.analytics.posts import Post, at, chunks
 from schedulo.analytics.readings import AGAIN
 from schedulo.analytics.refusals import REMEMBERED, Memory
 from schedulo.analytics.settling import Closing
+from schedulo.clock import to_ms
 from schedulo.errors import PlatformError
 from schedulo.ledger.warehouse import warehouse_of
 from schedulo.measures import Availability, Reading

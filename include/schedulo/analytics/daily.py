@@ -13,7 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from schedulo.analytics.cadence import WEEK_DAYS
-from schedulo.analytics.posts import at, to_ms
+from schedulo.analytics.posts import at
+from schedulo.clock import to_ms
 from schedulo.ledger.database import upsert
 from schedulo.ledger.warehouse import warehouse_of
 from schedulo.measures import Availability, Kind, Reading

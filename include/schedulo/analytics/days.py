@@ -14,7 +14,7 @@ from functools import lru_cache
 import sqlalchemy as sa
 
 from schedulo.analytics.cadence import next_reading_ms
-from schedulo.clock import EPOCH, instant, time_zone
+from schedulo.clock import instant, time_zone, to_ms
 from schedulo.delivery.holds import InForce, Scope, in_force
 from schedulo.delivery.transitions import OUT
 from schedulo.errors import Kind
@@ -168,7 +168,7 @@ def _with_young_posts(connection: sa.Connection, now_ms: int, settings: Settings
     )
     found = set()
     for row in connection.execute(query):
-        read_ms = None if row.read_at is None else (row.read_at - EPOCH) // timedelta(milliseconds=1)
+        read_ms = None if row.read_at is None else to_ms(row.read_at)
         next_ms = next_reading_ms(bands, row.out_ms, read_ms, row.unmoved or 0)
         if next_ms is not None and next_ms <= now_ms:
             found.add(row.account_key)

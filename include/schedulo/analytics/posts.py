@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from schedulo.analytics.cadence import WEEK_DAYS, is_wanted, next_reading_ms
 from schedulo.analytics.days import MEASURABLE, date_at, day_of
-from schedulo.clock import EPOCH
+from schedulo.clock import EPOCH, to_ms
 from schedulo.ledger.tables import accounts, deliveries, writes
 from schedulo.ledger.warehouse import warehouse_of
 from schedulo.measures import Availability
@@ -79,10 +79,6 @@ class Post:
 
 def at(ms: int) -> datetime:
     return EPOCH + timedelta(milliseconds=ms)
-
-
-def to_ms(moment: datetime) -> int:
-    return (moment - EPOCH) // timedelta(milliseconds=1)
 
 
 def chunks(posts: Sequence[Post]) -> Iterator[Sequence[Post]]:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from schedulo.analytics.posts import Post, at, to_ms
+from schedulo.analytics.posts import Post, at
+from schedulo.clock import to_ms
 from schedulo.ledger.database import upsert
 from schedulo.ledger.warehouse import warehouse_of
 from schedulo.measures import Availability, Reading

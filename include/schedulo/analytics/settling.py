@@ -17,8 +17,9 @@ from schedulo.analytics import daily
 from schedulo.analytics.catalogue import Catalogue
 from schedulo.analytics.daily import Facts, Number
 from schedulo.analytics.days import day_of, window
-from schedulo.analytics.posts import Post, at, to_ms
+from schedulo.analytics.posts import Post, at
 from schedulo.analytics.readings import AGAIN, OVER
+from schedulo.clock import to_ms
 from schedulo.ledger.warehouse import warehouse_of
 from schedulo.measures import Availability, Reading
 from schedulo.model import Account, State
