@@ -215,13 +215,18 @@ class Stack:
             answer = requests.post(f"{self.url}/auth/token", json=login, timeout=30)
             answer.raise_for_status()
             self._token = answer.json()["access_token"]
-        answer = requests.request(
-            method,
-            f"{self.url}/api/v2{path}",
-            headers={"Authorization": f"Bearer {self._token}"},
-            timeout=60,
-            **options,
-        )
+        for attempt in range(6):
+            answer = requests.request(
+                method,
+                f"{self.url}/api/v2{path}",
+                headers={"Authorization": f"Bearer {self._token}"},
+                timeout=60,
+                **options,
+            )
+            if self.metadata_url or answer.status_code != 500 or "Database error" not in answer.text:
+                break
+            # On a busy machine SQLite is locked for longer than Airflow waits; nothing was written: ask again
+            time.sleep(1.0 + attempt)
         if not answer.ok:
             raise RuntimeError(f"{method} {path} answered {answer.status_code}: {answer.text[:500]}")
         return answer.json() if answer.content else None
