@@ -15,6 +15,8 @@ def settings_page() -> str:
         "Read once at the start of each process from the environment: `SCHEDULO_` and the name in capitals. "
         "Durations are seconds. A value that cannot be read, or breaks a rule, ends the process with a "
         "sentence that names it.",
+        "Each may be in a file instead, as secrets should be: `SCHEDULO_VAULT_KEY_FILE` is the path of a "
+        "file that holds `SCHEDULO_VAULT_KEY`.",
         "Rules: `QUIET_S` must be greater than `WINDOW_S + KERNEL_S + LATE_S + LAG_S` "
         "([why](../explanation/why-once.md#the-window)); `HORIZON_S` at least 60; `FENCE_LEAD_S` smaller "
         "than `WINDOW_S`.",

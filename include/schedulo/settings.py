@@ -101,6 +101,9 @@ class Settings:
     """How much memory one conversion may use."""
     convert_threads: int = 2
     """How many threads one conversion may use."""
+    media_queue: str = ""
+    """The queue of the tasks that fetch and convert media; empty: that of all others. Workers must serve it.
+    Executors without queues take no notice."""
 
     # After publishing
     still_there_s: float = 86400.0
@@ -299,10 +302,13 @@ class Settings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:
-        """Read `SCHEDULO_*`. Raises `SettingsError` for values that cannot be read or break a rule."""
+        """Read `SCHEDULO_*`, or the files that `SCHEDULO_*_FILE` name: secrets need not be in an environment.
+
+        Raises `SettingsError` for values that cannot be read or break a rule.
+        """
         values: dict[str, Any] = {}
         for item in fields(cls):
-            raw = env.get(f"SCHEDULO_{item.name.upper()}")
+            raw = _given(env, f"SCHEDULO_{item.name.upper()}")
             if raw is not None:
                 values[item.name] = _parse(item.name, raw, str(item.type))
         return cls(**values)
@@ -350,6 +356,22 @@ def _platforms(text: str) -> frozenset[Platform]:
                 f"{', '.join(Platform)}. The operator sets it."
             )
     return frozenset(Platform(name) for name in names)
+
+
+def _given(env: Mapping[str, str], name: str) -> str | None:
+    """What the environment says of a setting, itself or in a file. Raises `SettingsError`."""
+    path = env.get(f"{name}_FILE")
+    if not path:
+        return env.get(name)
+    if env.get(name):
+        raise SettingsError(f"{name} and {name}_FILE are both set: it must be one. The operator sets them.")
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"{name}_FILE is {path!r}: it must be a text file that Schedulo may read "
+            f"({type(error).__name__}). The operator sets it."
+        ) from None
 
 
 def _parse(name: str, raw: str, kind: str) -> Any:

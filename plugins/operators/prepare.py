@@ -89,8 +89,12 @@ class PrepareRetryPolicy(RetryPolicy):
 
 
 def prepare_options() -> dict[str, Any]:
-    """How a prepare task tries again, and what it is called; for `partial`, as `publish_options`."""
+    """How a prepare task tries again, its name and its queue; for `partial`, as `publish_options`."""
+    from schedulo.settings import settings
+
+    queue = settings().media_queue
     return {
+        **({"queue": queue} if queue else {}),
         "retries": 2,
         "retry_delay": timedelta(seconds=30),
         "retry_policy": PrepareRetryPolicy(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -116,3 +117,29 @@ def test_the_platforms_whose_numbers_are_read_are_a_choice() -> None:
 def test_history_of_health_is_kept_for_a_day_at_least() -> None:
     with pytest.raises(SettingsError, match="SCHEDULO_HEALTH_DAYS is 0"):
         Settings(health_days=0)
+
+
+def test_a_secret_may_be_in_a_file(tmp_path: Path) -> None:
+    secret = tmp_path / "vault_key"
+    secret.write_text("key, as an editor leaves it\n")
+    read = Settings.from_env({"SCHEDULO_VAULT_KEY_FILE": str(secret), "SCHEDULO_VAULT_KEY": ""})
+    assert read.vault_key == "key, as an editor leaves it"
+    assert Settings.from_env({"SCHEDULO_VAULT_KEY_FILE": ""}) == Settings()
+
+
+def test_a_secret_that_is_given_twice_is_refused(tmp_path: Path) -> None:
+    secret = tmp_path / "vault_key"
+    secret.write_text("hush-one")
+    both = {"SCHEDULO_VAULT_KEY_FILE": str(secret), "SCHEDULO_VAULT_KEY": "hush-two"}
+    with pytest.raises(SettingsError, match="SCHEDULO_VAULT_KEY_FILE are both") as refused:
+        Settings.from_env(both)
+    assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
+def test_a_file_that_cannot_be_read_is_named_and_not_shown(tmp_path: Path, content: bytes | None) -> None:
+    secret = tmp_path / "vault_key"
+    if content is not None:
+        secret.write_bytes(content)
+    with pytest.raises(SettingsError, match=r"SCHEDULO_VAULT_KEY_FILE is .*vault_key"):
+        Settings.from_env({"SCHEDULO_VAULT_KEY_FILE": str(secret)})

@@ -7,11 +7,12 @@ from datetime import timedelta
 import pytest
 from airflow.sdk.definitions.retry_policy import RetryAction
 
-from operators.prepare import PrepareRetryPolicy, _part
+from operators.prepare import PrepareRetryPolicy, _part, prepare_options
 from schedulo.delivery.readiness import Unprepared
 from schedulo.errors import Kind
 from schedulo.errors.airtable import AirtableBusy, AirtableDown, AirtableRefused, AirtableSetupError
 from schedulo.planning.prepare import NotPrepared
+from schedulo.settings import settings
 
 
 @pytest.mark.parametrize(
@@ -38,3 +39,15 @@ def test_a_part_is_called_after_its_first_post() -> None:
     assert _part([one]) == {"title": "New roast", "record_ids": ["rec1"]}
     assert _part([one, two]) == {"title": "New roast and 1 more", "record_ids": ["rec1", "rec2"]}
     assert _part([two])["title"] == "(no title)"
+
+
+@pytest.mark.parametrize(("named", "queue"), [("media", "media"), ("", None)])
+def test_preparing_has_a_queue_of_its_own_where_one_is_named(
+    monkeypatch: pytest.MonkeyPatch, named: str, queue: str | None
+) -> None:
+    monkeypatch.setenv("SCHEDULO_MEDIA_QUEUE", named)
+    settings.cache_clear()
+    try:
+        assert prepare_options().get("queue") == queue
+    finally:
+        settings.cache_clear()
