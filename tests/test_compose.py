@@ -9,12 +9,12 @@ import re
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from commands import clean_airflow
 from schedulo.settings import Settings
 from tests import compose
 from tests.compose import ROOT, Native, services
@@ -74,7 +74,8 @@ def command_lines() -> list[list[str]]:
         *prepare.SCHEMAS,
         [*prepare.IMPORT, "connections.json"],
         [*prepare.CREATE_ADMIN, "--username", "admin", "--email", "admin@example.com"],
-        [*maintain.CLEAN, "--clean-before-timestamp", "2026-01-01T00:00:00+00:00"],
+        [*clean_airflow.CLEAN, "--clean-before-timestamp", "2026-01-01T00:00:00+00:00"],
+        maintain.command("30", "/opt/airflow"),
     ]
     guide = (ROOT / "docs" / "how-to" / "deploy-with-docker-compose.md").read_text()
     told = re.findall(r"^ +docker compose exec worker (.*)$", guide, re.MULTILINE)
@@ -300,19 +301,3 @@ def test_every_package_of_the_engine_and_of_the_plugins_is_in_the_distribution()
     packed = set(project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"])
     folders = {path.parent for top in ("include", "plugins") for path in (ROOT / top).glob("*/__init__.py")}
     assert {str(folder.relative_to(ROOT)) for folder in folders} <= packed
-
-
-# --- scripts --------------------------------------------------------------------------------------------
-
-
-def test_old_logs_go_and_young_ones_stay(tmp_path: Path) -> None:
-    from datetime import UTC, datetime
-
-    old, young = tmp_path / "run=1" / "old.log", tmp_path / "run=2" / "young.log"
-    for file in (old, young):
-        file.parent.mkdir()
-        file.write_text("line")
-    os.utime(old, (1_000_000_000, 1_000_000_000))
-    assert load("maintain").clean_logs(tmp_path, datetime(2020, 1, 1, tzinfo=UTC)) == 1
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [young]
-    assert not old.parent.exists()

@@ -153,6 +153,9 @@ class Settings:
     """Files of posts that are out are kept for so many days without a change of them. 0: for good."""
     readings_days: int = 400
     """Single readings of numbers are kept for so many days; the numbers of days stay. 0: for good."""
+    airflow_cleaned_days: int = 0
+    """The health is yellow where `schedulo clean-airflow` has not run for so many days. 0: three, from its
+    first run on."""
 
     # Airtable
     airtable_budget_s: float = 10.0
@@ -264,6 +267,11 @@ class Settings:
                 )
         _bands(self.analytics_young)
         _platforms(self.analytics_platforms)
+        if self.airflow_cleaned_days < 0:
+            raise SettingsError(
+                f"SCHEDULO_AIRFLOW_CLEANED_DAYS is {self.airflow_cleaned_days}: it must be 0 or more days. "
+                "The operator sets it."
+            )
         if self.health_days < 1:
             raise SettingsError(
                 f"SCHEDULO_HEALTH_DAYS is {self.health_days}: it must be at least 1. The operator sets it."

@@ -10,10 +10,34 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from commands import accounts, after, again, airtable, analytics, db, health, holds, ledger, maintain
+from commands import (
+    accounts,
+    after,
+    again,
+    airtable,
+    analytics,
+    clean_airflow,
+    db,
+    health,
+    holds,
+    ledger,
+    maintain,
+)
 from commands.failure import CommandError
 
-SUBJECTS = (accounts, after, again, airtable, analytics, db, health, holds, ledger, maintain)
+SUBJECTS = (
+    accounts,
+    after,
+    again,
+    airtable,
+    analytics,
+    clean_airflow,
+    db,
+    health,
+    holds,
+    ledger,
+    maintain,
+)
 
 
 def parser() -> argparse.ArgumentParser:

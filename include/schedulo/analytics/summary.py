@@ -18,11 +18,10 @@ from schedulo.analytics.figures import Trend
 from schedulo.analytics.page import UNKNOWN, WHY, number, percent, seconds, signed, weblink
 from schedulo.analytics.report import Account, Missing, Post, Report, best
 from schedulo.errors.kinds import Actor
-from schedulo.ledger import marks
-from schedulo.ledger.database import upsert
-from schedulo.ledger.tables import deliveries, notices
+from schedulo.ledger.tables import deliveries
 from schedulo.model import State
 from schedulo.telling.message import LABEL_CHARS, REASON_CHARS, TITLE_CHARS, Message, plain
+from schedulo.telling.once import tell_once
 from schedulo.telling.recipients import Recipients
 
 NAMED = 3
@@ -103,27 +102,7 @@ def tell(
     connection: sa.Connection, now_ms: int, week: Week, message: Message, recipients: Recipients
 ) -> tuple[str, ...]:
     """Put it into the notices of the owners' channels, once for each week; answers the channels."""
-    mark = f"summary:{week.name}"
-    if marks.read(connection, mark)[1]:
-        return ()
-    channels = recipients.channels(Actor.OWNER, mark)
-    if not channels:
-        return ()
-    row = {
-        "id": mark,
-        "incident_key": mark,
-        "title": message.title,
-        "body": message.body,
-        "html": message.html,
-        "made_ms": now_ms,
-        "next_ms": now_ms,
-    }
-    connection.execute(
-        upsert(connection, notices).on_conflict_do_nothing(),
-        [{**row, "channel": channel} for channel in channels],
-    )
-    marks.mark(connection, now_ms, mark, " ".join(channels))
-    return channels
+    return tell_once(connection, now_ms, f"summary:{week.name}", message, Actor.OWNER, recipients)
 
 
 # --- words ----------------------------------------------------------------------------------------------

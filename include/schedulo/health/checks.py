@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from schedulo.health import inside, outside
+from schedulo.health import daily, inside, outside
 from schedulo.health.findings import Finding, Means, Status, worst
 
 MB = 1_000_000
@@ -58,6 +58,7 @@ CHECKS: tuple[Check, ...] = (
     Check("airflow", outside.airflow, "airflow, airflow:<part>"),
     Check("media", outside.media, "media_store, media_url"),
     Check("disk", disk, "disk"),
+    Check("airflow_database", daily.airflow_database, "airflow_database", needs_ledger=True),
 )
 
 

@@ -105,7 +105,7 @@ def _queue(overdue: Sequence[Any], now_ms: int) -> Finding:
     age_s = (now_ms - overdue[0].fire_ms) / 1000
     status = QUEUE.status(age_s)
     sentence = (
-        f"{len(overdue)} posts are due and not out, the oldest ({overdue[0].label}) for {_span(age_s)}."
+        f"{len(overdue)} posts are due and not out, the oldest ({overdue[0].label}) for {spoken(age_s)}."
     )
     if status is not Status.GREEN:
         sentence += " The operator looks whether publish_due_posts runs and a triggerer lives."
@@ -116,7 +116,7 @@ def _waited(name: str, count: int, since_ms: int | None, now_ms: int, limits: Li
     if not count or since_ms is None:
         return Finding(name, Status.GREEN, "Nothing waits.", 0.0, "s", {"posts": 0})
     age_s = max(0.0, (now_ms - since_ms) / 1000)
-    sentence = f"{count} wait, the oldest for {_span(age_s)}: {what}."
+    sentence = f"{count} wait, the oldest for {spoken(age_s)}: {what}."
     return Finding(name, limits.status(age_s), sentence, round(age_s, 1), "s", {"posts": count})
 
 
@@ -194,16 +194,17 @@ def silence(connection: sa.Connection, now_ms: int, workflow: Workflow, begun_ms
     _, last_ms = marks.read(connection, workflow.mark or f"ran:{workflow.dag_id}")
     age_s = max(0.0, (now_ms - (last_ms or begun_ms)) / 1000)
     status = workflow.limits.status(age_s)
-    sentence = f"It ran {_span(age_s)} ago." if last_ms else f"It has not run for {_span(age_s)}."
+    sentence = f"It ran {spoken(age_s)} ago." if last_ms else f"It has not run for {spoken(age_s)}."
     if status is not Status.GREEN:
         sentence = (
-            f"{workflow.dag_id} has not run for {_span(age_s)}, and {workflow.without}. The operator looks "
+            f"{workflow.dag_id} has not run for {spoken(age_s)}, and {workflow.without}. The operator looks "
             "whether the Dag is paused or cannot be imported, and whether scheduler and workers live."
         )
     return Finding(f"workflow:{workflow.dag_id}", status, sentence, round(age_s, 1), "s")
 
 
-def _span(seconds: float) -> str:
+def spoken(seconds: float) -> str:
+    """A length of time in words, roughly."""
     for unit_s, word in ((DAY, "days"), (HOUR, "hours"), (MINUTE, "minutes")):
         if seconds >= 2 * unit_s:
             return f"{seconds / unit_s:.0f} {word}"

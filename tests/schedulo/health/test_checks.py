@@ -48,6 +48,7 @@ def test_where_all_is_well_every_check_is_green(house: House) -> None:
         "media_store",
         "media_url",
         "disk",
+        "airflow_database",
         *(f"workflow:{workflow.dag_id}" for workflow in WORKFLOWS),
     }
 
