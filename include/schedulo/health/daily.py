@@ -32,7 +32,7 @@ def airflow_database(means: Means) -> Iterator[Finding]:
         yield Finding("airflow_database", Status.GREEN, said, round(age_s), "s")
         return
     sentence = (
-        f"Old runs were not dropped from Airflow's database for {spoken(age_s)}: it grows, and all gets slower. "
+        f"Old runs were not dropped from Airflow's database for {spoken(age_s)}: all gets slower. "
         "The operator looks why `schedulo clean-airflow` does not run, or does not do its work."
     )
     yield Finding("airflow_database", Status.YELLOW, sentence, round(age_s), "s")
