@@ -87,6 +87,13 @@ class Settings:
     content_guard_s: float = 86400.0
     """The same content on one account within this time, from another record, is held."""
 
+    # Lateness
+    sla_s: float = 60.0
+    """A post that is not out so long after its second is told at once; 0: never. A hold, and what waits for
+    its media or for approval, is told in other words."""
+    sla_platforms: str = ""
+    """The same for single platforms, separated by commas, such as `tiktok:300, x:15`."""
+
     # Preparing
     prepare_ahead_s: float = 86400.0
     """Media are fetched, checked and converted this long before a post is due."""
@@ -265,6 +272,7 @@ class Settings:
                     f"SCHEDULO_{name.upper()} is {getattr(self, name)}: it must be 0, or at least {least}: "
                     f"{why}. The operator sets it."
                 )
+        _seconds(self.sla_platforms)
         _bands(self.analytics_young)
         _platforms(self.analytics_platforms)
         if self.airflow_cleaned_days < 0:
@@ -276,6 +284,15 @@ class Settings:
             raise SettingsError(
                 f"SCHEDULO_HEALTH_DAYS is {self.health_days}: it must be at least 1. The operator sets it."
             )
+
+    @property
+    def sla_by_platform(self) -> Mapping[str, float]:
+        """`sla_platforms`."""
+        return _seconds(self.sla_platforms)
+
+    def sla_of(self, platform: str) -> float:
+        """How many seconds after its second a post of a platform is late."""
+        return self.sla_by_platform.get(platform, self.sla_s)
 
     @property
     def young_bands(self) -> tuple[Band, ...]:
@@ -351,6 +368,21 @@ def _bands(text: str) -> tuple[Band, ...]:
             raise wrong(part, "must end at a greater age than the one before it")
         bands.append(band)
     return tuple(bands)
+
+
+@cache
+def _seconds(text: str) -> Mapping[str, float]:
+    """What `sla_platforms` says. Raises `SettingsError`."""
+    found: dict[str, float] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, seconds = (piece.strip() for piece in part.partition(":"))
+        if name not in set(Platform) or re.fullmatch(r"\d{1,6}(\.\d+)?", seconds) is None:
+            raise SettingsError(
+                f"SCHEDULO_SLA_PLATFORMS is {text!r}: {part!r} must be a platform "
+                f"({', '.join(Platform)}) and its seconds, such as tiktok:300. The operator sets it."
+            )
+        found[name] = float(seconds)
+    return found
 
 
 @cache

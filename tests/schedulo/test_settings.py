@@ -143,3 +143,14 @@ def test_a_file_that_cannot_be_read_is_named_and_not_shown(tmp_path: Path, conte
         secret.write_bytes(content)
     with pytest.raises(SettingsError, match=r"SCHEDULO_VAULT_KEY_FILE is .*vault_key"):
         Settings.from_env({"SCHEDULO_VAULT_KEY_FILE": str(secret)})
+
+
+def test_a_platform_may_have_its_own_lateness() -> None:
+    chosen = Settings(sla_platforms="tiktok:300, x:0.5")
+    assert [chosen.sla_of(name) for name in ("tiktok", "x", "facebook")] == [300.0, 0.5, 60.0]
+
+
+@pytest.mark.parametrize("wrong", ["tiktok", "tiktok:", "tiktok:soon", "bluesky:60", "x:-1", "x:nan"])
+def test_a_lateness_that_cannot_be_read_is_named(wrong: str) -> None:
+    with pytest.raises(SettingsError, match=r"SCHEDULO_SLA_PLATFORMS is .* must be a platform"):
+        Settings(sla_platforms=wrong)

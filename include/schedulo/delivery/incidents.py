@@ -51,6 +51,9 @@ class Trouble(StrEnum):
     AIRTABLE_MISSING = "airtable_missing_posts"
     MEDIA = "media_not_ready"
     """Posts are due in a moment and their media are not here, or not made to fit."""
+    LATE = "late"
+    """Posts are not out although their second is past. About: the platform that fails, `unknown:` and the
+    platform where it is not known whether they are out, `waiting` where nobody sent them."""
     LATE_RUN = "late_run"
     RESTORED = "ledger_restored"
     """The ledger is an old copy, or a new one. About: when that was found."""
@@ -137,6 +140,13 @@ def _runs_go_on(now_ms: int) -> sa.ColumnElement[bool]:
     return sa.and_(_marked("tick")(now_ms), _no_case(State.ARMED, State.SENDING, State.REFUSED)(now_ms))
 
 
+def _none_late(now_ms: int) -> sa.ColumnElement[bool]:
+    """No case is still to go out, or it was moved to a later second."""
+    working = _D.state.in_((State.CLAIMED, State.ARMED, State.SENDING, State.REFUSED, State.UNKNOWN))
+    waits = sa.or_(working, sa.and_(_D.state == State.SCHEDULED, _D.due_ms <= now_ms))
+    return ~sa.exists().where(_C.incident_key == _I.key, _D.id == _C.delivery_id, waits)
+
+
 def _when_told(_now_ms: int) -> sa.ColumnElement[bool]:
     """Only who opened it knows: `over` is called."""
     return sa.false()
@@ -165,6 +175,8 @@ class Rule:
     """It must have been over for so long before people are told so; what comes back sooner goes on."""
     reminds: bool = True
     """People are told of it again while it lasts. False: once is enough."""
+    says_how_late: bool = False
+    """Its end says how late its posts went out."""
 
 
 RULES: dict[Trouble, Rule] = {
@@ -275,6 +287,14 @@ RULES: dict[Trouble, Rule] = {
         "none of its posts waits for media any more",
         _all_ready,
         patience_s=90.0,
+    ),
+    Trouble.LATE: Rule(
+        "Posts are late",
+        "They still go out, each once; what is too late by its own rule is missed.",
+        "Look at the task of a post in Airflow, and at /schedulo/health.",
+        "none of its posts is still to go out",
+        _none_late,
+        says_how_late=True,
     ),
     Trouble.LATE_RUN: Rule(
         "A run is late",
@@ -392,6 +412,12 @@ def incident(
         ),
         [{"key": key, "kind": trouble, "opened_ms": now_ms, **said}],
     )
+    add_cases(connection, now_ms, key, cases)
+    return key
+
+
+def add_cases(connection: sa.Connection, now_ms: int, key: str, cases: Iterable[str]) -> None:
+    """Say of an open incident that it hit these deliveries, also."""
     rows = [
         {"incident_key": key, "delivery_id": id_, "at_ms": now_ms, "told_ms": None}
         for id_ in sorted(set(cases))
@@ -403,7 +429,6 @@ def incident(
             ),
             rows,
         )
-    return key
 
 
 def over(connection: sa.Connection, now_ms: int, trouble: Trouble, about: str = "") -> None:

@@ -20,9 +20,10 @@ TOLD_BY: dict[str, tuple[str, ...]] = {
     "airtable": ("airtable_read", "airtable_stale"),
     "airtable_schema": ("airtable_read", "airtable_told", "airtable_stale"),
     "outbox": ("airtable_told", "airtable_read", "health:airtable", *_RUNS),
-    "queue": ("late_run", "airtable_stale", "ledger_restored", *_RUNS),
-    "stuck": _RUNS,
-    "lateness": ("late_run", "health:queue", *_RUNS),
+    "queue": ("late:", "late_run", "airtable_stale", "ledger_restored", *_RUNS),
+    "stuck": ("late:unknown:", *_RUNS),
+    "lateness": ("late:", "late_run", "health:queue", *_RUNS),
+    "airflow:triggerer": ("late:waiting",),
     "workflow:publish_due_posts": ("health:airflow:scheduler",),
     "media_url": ("health:airflow",),
     "media_store": ("health:disk",),
@@ -34,6 +35,17 @@ TOLD_BY: dict[str, tuple[str, ...]] = {
 }
 """By check: how the keys of incidents begin that tell people of its cause. None that may stay open for days
 beside another cause, such as the hold of one account."""
+
+STOPS_ALL = (
+    "health:airflow:scheduler",
+    "health:airflow:triggerer",
+    "health:airflow:metadatabase",
+    "health:airflow",
+    "health:workflow:publish_due_posts",
+    "airtable_stale",
+    "ledger_restored",
+)
+"""Incidents, by how their keys begin, while which nothing goes out; the clearest cause first."""
 
 _other = incidents.alias()
 
@@ -47,6 +59,13 @@ def _open_ones(name: str) -> sa.ColumnElement[bool]:
 def is_told_elsewhere(connection: sa.Connection, name: str) -> bool:
     """Whether an open incident tells people what this check would."""
     return name in TOLD_BY and bool(connection.execute(sa.select(_open_ones(name))).scalar())
+
+
+def what_stops_all(connection: sa.Connection) -> str | None:
+    """The key of an open incident while which nothing goes out."""
+    keys = connection.execute(sa.select(_I.key).where(_I.closed_ms.is_(None))).scalars().all()
+    named = (key for begins in STOPS_ALL for key in keys if key.partition(":")[0] == begins or key == begins)
+    return next(named, None)
 
 
 def is_green(_now_ms: int) -> sa.ColumnElement[bool]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from schedulo.airtable.client import AirtableClient
-from schedulo.delivery import readiness, restored
+from schedulo.delivery import lateness, readiness, restored
 from schedulo.delivery.claims import Claim, claim_due, claims_of, sweep
 from schedulo.delivery.commands import command
 from schedulo.delivery.incidents import RULES, Trouble, close_what_is_over, incident
@@ -69,6 +69,7 @@ class Tick:
             restored.doubt(connection, now_ms)
             sweep(connection, now_ms, self.settings)
             readiness.tell_late(connection, now_ms)
+            lateness.tell(connection, now_ms, self.settings)
         close_what_is_over(self.ledger)
         claims = self._claim(run_id)
         if self._lease(run_id):

@@ -21,7 +21,7 @@ from concurrent.futures import Future
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from schedulo.delivery import again, claims, endings
+from schedulo.delivery import again, claims, endings, lateness
 from schedulo.delivery.rows import story_of
 from schedulo.ledger.clerk import Clerk
 from schedulo.ledger.database import Ledger
@@ -241,6 +241,8 @@ class Publisher:
                     claims.release_orphans, self.holder, frozenset(self._sessions), self._settings
                 )
                 await self._notice_changes()
+                if self._sessions:
+                    await self._desk.do(lateness.tell, self._settings)
 
     async def _notice_changes(self) -> None:
         expected = self._sender.expected()

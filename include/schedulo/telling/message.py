@@ -145,6 +145,8 @@ def _end(news: News) -> str:
         return ". " + _counted(news.states)
     out = news.states.get(State.PUBLISHED, 0)
     last = f", the last at {moment(news.last_out_ms)}" if news.last_out_ms is not None else ""
+    if out and news.rule.says_how_late:
+        last += f", {'the latest ' if out > 1 else ''}{_late(news.latest_ms / 1000)} late"
     if out == news.posts:
         return f". {'All ' if out > 1 else ''}{_posts(out)} went out{last}"
     parts = [
@@ -152,6 +154,10 @@ def _end(news: News) -> str:
     ]
     others = _counted({state: n for state, n in news.states.items() if state is not State.PUBLISHED})
     return ". " + "; ".join(filter(None, (*parts, others)))
+
+
+def _late(seconds: float) -> str:
+    return f"{seconds:.0f} seconds" if seconds < 300 else f"{seconds / 60:.0f} minutes"
 
 
 def _counted(states: Mapping[State, int]) -> str:

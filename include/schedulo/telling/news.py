@@ -76,6 +76,8 @@ class News:
     """How many of its posts people were not told of yet."""
     last_out_ms: int | None
     """When the last of its posts went out."""
+    latest_ms: int
+    """How late the latest of those that went out was, by the second for which it was planned; 0: none was."""
     cases: Sequence[Case]
     """The first `LISTED` of its posts, the untold first."""
 
@@ -135,7 +137,12 @@ def take(connection: sa.Connection, now_ms: int, key: str, occasion: Occasion) -
         occasion = Occasion.OVER  # meanwhile
     hit = sa.select(_C.delivery_id).where(_C.incident_key == key)
     stands = connection.execute(
-        sa.select(_D.state, sa.func.count().label("count"), sa.func.max(_D.published_ms).label("last_ms"))
+        sa.select(
+            _D.state,
+            sa.func.count().label("count"),
+            sa.func.max(_D.published_ms).label("last_ms"),
+            sa.func.max(_D.accepted_ms - _D.due_ms).label("late_ms"),
+        )
         .where(_D.id.in_(hit))
         .group_by(_D.state)
     ).all()
@@ -154,6 +161,7 @@ def take(connection: sa.Connection, now_ms: int, key: str, occasion: Occasion) -
             sa.select(sa.func.count()).where(_C.incident_key == key, _C.told_ms.is_(None))
         ).scalar_one(),
         last_out_ms=max(last_out, default=None),
+        latest_ms=max((entry.late_ms for entry in stands if entry.late_ms is not None), default=0),
         cases=_cases(connection, key),
     )
     connection.execute(

@@ -15,15 +15,17 @@ import pytest
 import sqlalchemy as sa
 
 from schedulo.delivery.claims import Wish, acquire
+from schedulo.delivery.incidents import close_what_is_over
+from schedulo.delivery.lateness import tell
 from schedulo.errors import Diagnosis, Kind, PlatformError
 from schedulo.ledger.database import Ledger
-from schedulo.ledger.tables import writes
+from schedulo.ledger.tables import incidents, writes
 from schedulo.model import Platform
 from schedulo.platforms import CONVERSATIONS
 from schedulo.publishing.ending import End
 from schedulo.publishing.publisher import Publisher
 from schedulo.transport.wire import Wire
-from tests.schedulo.publishing.stage import Stage
+from tests.schedulo.publishing.stage import PATIENT, Stage
 
 
 @pytest.mark.slow
@@ -118,6 +120,25 @@ def test_a_publisher_that_cannot_reach_its_ledger_says_so_at_once(stage: Stage) 
     nowhere = Ledger("postgresql://127.0.0.1:1/none")
     with pytest.raises(sa.exc.OperationalError):
         Publisher(nowhere, stage.wire(), stage.settings, CONVERSATIONS, stage.media_url)
+
+
+# Posts that are late
+
+
+def test_a_process_tells_of_its_own_post_that_hangs_without_any_tick(stage: Stage) -> None:
+    stage.seed_x("1")
+    stage.settings = replace(stage.settings, **PATIENT, sla_s=0.5)
+    id_ = stage.plan("slow to be taken", due_in_s=0.3)
+    stage.tick("run-1")
+    stage.sandbox.fault(service="x", method="POST", route="create_post", mode="delay:3")
+    ending = stage.publisher().work_on("run-1", 0, "ti-1")
+    stage.wait_until(lambda: stage.cases("late:unknown:x") == {id_})
+    assert ending.result(30).end is End.SUCCESS
+    with stage.ledger.begin() as connection:
+        assert tell(connection, stage.ledger.now_ms(connection), stage.settings) == 0
+    close_what_is_over(stage.ledger)
+    with stage.ledger.begin() as connection:
+        assert connection.execute(sa.select(incidents.c.closed_ms)).scalar_one() is not None
 
 
 # A ledger that is away

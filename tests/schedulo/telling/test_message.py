@@ -114,3 +114,18 @@ def test_a_reason_that_all_posts_have_in_common_is_said_once(desk: Desk) -> None
     body = told(desk).body
     assert "Each post: too late for it" in body
     assert body.count("too late for it") == 1
+
+
+def test_the_end_of_late_posts_says_how_late_they_went_out(desk: Desk) -> None:
+    started = desk.now_ms
+    ids = [desk.add(State.ARMED, due_ms=started - 60_000) for _ in range(2)]
+    desk.incident(Trouble.LATE, *ids, about="waiting")
+    assert told(desk).title == "Posts are late (2 posts)"
+    for id_, late_ms in zip(ids, (74_000, 90_000), strict=True):
+        at_ms = started - 60_000 + late_ms
+        desk.change(id_, state=State.PUBLISHED, published_ms=at_ms, accepted_ms=at_ms)
+    desk.pass_s(60)
+    message = told(desk)
+    assert message.title == "Over: Posts are late (2 posts)"
+    end = "All 2 posts went out, the last at 2027-01-15 08:00 UTC, the latest 90 seconds late."
+    assert end in message.body
