@@ -104,6 +104,11 @@ def iso(ms: int) -> str:
     return (EPOCH + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def month_of(ms: int) -> str:
+    """The month (UTC) of an instant, as 2026-11."""
+    return f"{EPOCH + timedelta(milliseconds=ms):%Y-%m}"
+
+
 def spoken(ms: int, now_ms: int) -> str:
     """An instant as people are told it: `14:30:05 UTC`, with its day where that is not clear."""
     moment = EPOCH + timedelta(milliseconds=ms)

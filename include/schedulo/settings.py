@@ -169,6 +169,9 @@ class Settings:
     """How long one tick may spend on reading Airtable; then it goes on without."""
     airtable_poll_s: float = 60.0
     """How often Airtable is read at the most; each reading costs two calls and a little."""
+    airtable_calls_per_s: int = 4
+    """Calls of a base in one second at the most, of all our processes together. Airtable takes 5 of all
+    callers and then none for 30 seconds; less where other programs call the base as well."""
     airtable_monthly_calls: int = 0
     """The plan's calls a month, 0 for no limit: readings take at most 60 % of them."""
     airtable_timezone: str = "UTC"
@@ -279,6 +282,11 @@ class Settings:
             raise SettingsError(
                 f"SCHEDULO_AIRFLOW_CLEANED_DAYS is {self.airflow_cleaned_days}: it must be 0 or more days. "
                 "The operator sets it."
+            )
+        if not 1 <= self.airtable_calls_per_s <= 5:
+            raise SettingsError(
+                f"SCHEDULO_AIRTABLE_CALLS_PER_S is {self.airtable_calls_per_s}: it must be from 1 to 5: "
+                "Airtable locks a base that is called more often. The operator sets it."
             )
         if self.health_days < 1:
             raise SettingsError(

@@ -5,15 +5,21 @@ The Connection's form is in `provider_info`.
 
 from __future__ import annotations
 
+from functools import cache
+
+import sqlalchemy as sa
 from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 from pyairtable import Api
 
+from hooks.ledger import LedgerHook
 from schedulo.airtable.base import try_base
 from schedulo.airtable.calls import CALLS_PER_S
 from schedulo.airtable.client import AirtableClient
 from schedulo.airtable.mapping import Mapping
+from schedulo.airtable.pace import SharedPace
 from schedulo.errors.airtable import AirtableError, AirtableSetupError
+from schedulo.ledger.database import Ledger
 from schedulo.settings import settings
 
 HOST = "https://api.airtable.com"
@@ -86,12 +92,14 @@ class AirtableHook(BaseHook):
         return Mapping.load(settings().airtable_mapping)
 
     def client(self, calls_per_s: int = CALLS_PER_S) -> AirtableClient:
-        """The engine's client of the base.
+        """The engine's client of the base; all of them share Airtable's limit through the ledger.
 
-        :param calls_per_s: requests in one second at the most
+        :param calls_per_s: requests of this one in one second at the most
         :raises AirtableSetupError: where the Connection lacks something or the mapping file cannot be used
         """
-        return AirtableClient(self.get_conn(), self.base_id(), self.mapping(), calls_per_s=calls_per_s)
+        base_id = self.base_id()
+        pace = SharedPace(_ledger(LedgerHook().url()), base_id, settings().airtable_calls_per_s)
+        return AirtableClient(self.get_conn(), base_id, self.mapping(), calls_per_s=calls_per_s, pace=pace)
 
     def test_connection(self) -> tuple[bool, str]:
         """Whether every table can be reached and fits, for Airflow's Test button; else every reason."""
@@ -104,6 +112,12 @@ class AirtableHook(BaseHook):
         if problems:
             return False, " ".join(problems)
         return True, f"Base {client.base_id}: every table and field is there."
+
+
+@cache
+def _ledger(url: str | sa.URL) -> Ledger:
+    """One handle a process: clients come and go."""
+    return Ledger(url)
 
 
 def _address(connection: Connection) -> str:

@@ -30,11 +30,15 @@ class LedgerHook(BaseHook):
 
     def get_conn(self) -> Ledger:
         """An open ledger. Raises `LedgerError` where the address or the schema does not fit."""
-        return self._open(settings().ledger_url or self._from_connection())
+        return self._open(self.url())
 
     def unchecked(self) -> Ledger:
         """A ledger that nobody has asked anything yet, for those who find out whether it is there."""
-        return Ledger(settings().ledger_url or self._from_connection())
+        return Ledger(self.url())
+
+    def url(self) -> str | sa.URL:
+        """Where it is."""
+        return settings().ledger_url or self._from_connection()
 
     async def aget_conn(self) -> Ledger:
         """The same, from a trigger."""

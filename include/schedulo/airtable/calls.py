@@ -21,17 +21,22 @@ from pyairtable import Api
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 from urllib3.exceptions import HTTPError as TransportError
 
+from schedulo.airtable.pace import SharedPace
 from schedulo.errors import Kind
 from schedulo.errors.airtable import AirtableBusy, AirtableDown, AirtableError, error_for
 from schedulo.flow import retry_after_s
 
 CONNECT_S = 5
+META = "/v0/meta/"
+"""Calls to these addresses do not count for the plan's month."""
 ATTEMPTS = 5
 CALLS_PER_S = 3
-"""Of the five a second that a base allows to all its callers together; the others are people's programs and
-what runs beside the tick, which asks less often (`BESIDE_PER_S`)."""
+"""Of one client, so that nobody takes every slot. What all ask of a base together is kept by `pace`; where
+the ledger is away, this alone counts."""
 BESIDE_PER_S = 1
-"""What runs beside the tick: more, and the base would be locked for half a minute while posts are due."""
+"""Of what runs beside the tick, which needs its slots while posts are due."""
+LATE_SLOTS = 5
+"""So many slots that we were too late for are given up; then a call leaves as it can."""
 
 
 class Calls:
@@ -40,6 +45,7 @@ class Calls:
     :param call_s: hard limit of one request with all of its answer, seconds, 1 or more
     :param budget_s: how long a caller waits at the most, where it does not say so itself (`within`), seconds
     :param calls_per_s: requests in one second at the most
+    :param pace: shared with all that call the base; None: nobody else does
     :param clock: monotonic seconds; `sleep` must let it pass
     """
 
@@ -50,6 +56,7 @@ class Calls:
         call_s: float = 15.0,
         budget_s: float = 60.0,
         calls_per_s: int = CALLS_PER_S,
+        pace: SharedPace | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -63,6 +70,7 @@ class Calls:
         self._until: float | None = None
         self._locked_until = clock()
         self._recent: deque[float] = deque(maxlen=calls_per_s)
+        self._pace = pace
         self._backoff = wait_random_exponential(multiplier=0.5, max=20.0)
         # A redirect would make a GET of a PATCH, and its answer pass for the other's.
         api.session.max_redirects = 0
@@ -128,6 +136,8 @@ class Calls:
         fits: Callable[[dict[str, Any]], bool],
     ) -> dict[str, Any]:
         self._admit()
+        if self._pace is not None:
+            self._take_slot(self._pace, metered=META not in url)
         self.count += 1
         self._recent.append(self._clock())
         self._limit_s = max(1.0, min(self._call_s, self.left_s()))
@@ -157,6 +167,20 @@ class Calls:
         if wait_s > 0:
             self._sleep(wait_s)
 
+    def _take_slot(self, pace: SharedPace, *, metered: bool) -> None:
+        """Wait for a slot among all callers of the base, or say how long that would take. One that was slept
+        through is given up: those after it are others'."""
+        for _ in range(LATE_SLOTS):
+            slot = pace.take(max(0.0, self.left_s()), metered=metered)
+            if not slot.taken:
+                raise AirtableBusy(Kind.RATE_LIMITED, message="out of time", wait_s=max(slot.wait_s, 1.0))
+            until = self._clock() + slot.wait_s
+            if slot.wait_s > 0:
+                self._sleep(slot.wait_s)
+            metered = False  # counted once
+            if self._clock() - until < pace.gap_s:
+                return
+
     def left_s(self) -> float:
         """Seconds that are left of the innermost `within`."""
         assert self._until is not None, "inside `within`"
@@ -175,6 +199,8 @@ class Calls:
         error = error_for(response.status_code, body, _wait_s(response))
         if isinstance(error, AirtableBusy) and error.wait_s is not None:
             self._locked_until = self._clock() + error.wait_s
+            if self._pace is not None:
+                self._pace.lock(error.wait_s)
         return error
 
     def _take_whole(self, response: requests.Response, **_: Any) -> requests.Response:

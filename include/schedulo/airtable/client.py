@@ -20,6 +20,7 @@ from pyairtable.utils import chunked
 
 from schedulo.airtable.calls import CALLS_PER_S, Calls
 from schedulo.airtable.mapping import Mapping
+from schedulo.airtable.pace import SharedPace
 from schedulo.airtable.rows import (
     AccountRow,
     Command,
@@ -112,6 +113,7 @@ class AirtableClient:
     :param budget_s: how long one method may take where no `within` says otherwise, seconds
     :param overlap_s: how far the cursor stays behind what was read, seconds
     :param calls_per_s: requests in one second at the most
+    :param pace: shared with all that call the base
     :raises AirtableError: from every method, as `Calls.send` says
     """
 
@@ -124,12 +126,15 @@ class AirtableClient:
         budget_s: float = 60.0,
         overlap_s: float = 120.0,
         calls_per_s: int = CALLS_PER_S,
+        pace: SharedPace | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.base_id = base_id
         self.mapping = mapping or Mapping()
-        self.calls = Calls(api, budget_s=budget_s, calls_per_s=calls_per_s, clock=clock, sleep=sleep)
+        self.calls = Calls(
+            api, budget_s=budget_s, calls_per_s=calls_per_s, pace=pace, clock=clock, sleep=sleep
+        )
         self._overlap_ms = int(overlap_s * 1000)
         names = {name: self.mapping.table(name) for name in BY_NAME}
         self._urls = {name: api.table(base_id, own).urls for name, own in names.items()}

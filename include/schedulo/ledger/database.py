@@ -18,6 +18,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.dialects import postgresql, sqlite
 
+from schedulo.ledger import quotas as _quotas  # noqa: F401  its tables belong to the schema
+
 _NOW = {
     "postgresql": sa.literal_column(
         "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)", sa.BigInteger
