@@ -1,9 +1,9 @@
 """
 ### Emergency stop
 
-Stops posts at once, also those that wait for their second: everything, one platform or one account. Pausing
-a Dag does not do that. What is on its way already cannot be called back; the log of **stop** names it, and
-what waits.
+Stops posts at once, also those that wait for their second: everything, one platform, one account or one
+post. Pausing a Dag does not do that. What is on its way already cannot be called back; the log of **stop**
+names it, and what waits.
 
 With the action **release** the hold ends. What waited goes out then, in the order in which it was due and
 with a gap between two posts of one account; what is too late by its own rule becomes *Missed*. For programs:
@@ -14,6 +14,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Param
 
+from operators import forms
 from operators.by_hand import EmergencyStopOperator
 
 with DAG(
@@ -25,12 +26,20 @@ with DAG(
     tags=["publishing"],
     doc_md=__doc__,
     params={
-        "action": Param("hold", type="string", enum=["hold", "release"], title="Action"),
+        "action": Param(
+            "hold",
+            type="string",
+            enum=["hold", "release"],
+            title="Action",
+            description="Hold it, or end the hold.",
+        ),
         "what": Param(
             "everything",
             type="string",
+            pattern=forms.HELD,
             title="What",
-            description="everything, platform:x, or account:x:123 (platform and the platform's own id).",
+            description="everything, platform:x, account:x:123 (platform and the platform's own id), or "
+            "post:rec... (the record id of its row in Posts).",
         ),
         "reason": Param(
             "",
@@ -38,6 +47,7 @@ with DAG(
             title="Reason",
             description="For people who ask why nothing goes out. Needed to hold.",
         ),
+        "dry_run": forms.dry_run("Only say what would be stopped, or let go."),
     },
 ) as dag:
     EmergencyStopOperator(task_id="stop", retries=2, retry_delay=timedelta(seconds=2), priority_weight=1000)

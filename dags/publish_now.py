@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Param
 
+from operators import forms
 from operators.publish import PublishOperator, publish_options
 from operators.publish_now import ClaimNowOperator
 
@@ -27,25 +28,15 @@ with DAG(
     doc_md=__doc__,
     params={
         "posts": Param(
-            [],
             type="array",
-            items={"type": "string"},
+            items={"type": "string", "pattern": forms.RECORD_ID},
+            minItems=1,
+            maxItems=100,
             title="Posts",
             description="Record ids of rows in Posts, one a line (rec...). At most 100.",
         ),
-        "accounts": Param(
-            [],
-            type=["array", "null"],
-            items={"type": "string"},
-            title="Only on these accounts",
-            description="Account keys, one a line, such as x:123. Empty: all accounts of the posts.",
-        ),
-        "dry_run": Param(
-            False,
-            type="boolean",
-            title="Dry run",
-            description="Do everything except sending, and say what would be sent.",
-        ),
+        "accounts": forms.accounts(),
+        "dry_run": forms.dry_run("Do everything except sending, and say what would be sent."),
     },
 ) as dag:
     claim = ClaimNowOperator(task_id="claim", retries=1, retry_delay=timedelta(seconds=5))

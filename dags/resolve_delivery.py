@@ -12,6 +12,7 @@ Who said so is kept in the post's story. For programs: the XCom `answers` of **r
 
 from airflow.sdk import DAG, Param
 
+from operators import forms
 from operators.by_hand import ResolveDeliveryOperator
 
 with DAG(
@@ -24,15 +25,19 @@ with DAG(
     doc_md=__doc__,
     params={
         "delivery": Param(
-            "", type="string", title="Delivery", description="Its id: the column Key of Deliveries."
+            type="string",
+            pattern=forms.DELIVERY_ID,
+            title="Delivery",
+            description="Its id: the column Key of Deliveries.",
         ),
         "answer": Param(
-            None,
-            type=["string", "null"],
-            enum=[None, "it is out", "it is not out, send it"],
+            type="string",
+            enum=["it is out", "it is not out, send it"],
             title="What did you see?",
+            description="Look at the account itself. What is sent although it is out is out twice.",
         ),
         "link": Param("", type=["string", "null"], title="Link", description="Of the post, where it is out."),
+        "dry_run": forms.dry_run(),
     },
 ) as dag:
     ResolveDeliveryOperator(task_id="resolve")

@@ -12,13 +12,8 @@ Mend the cause first. What is out is never sent again; what nobody knows the out
 
 from airflow.sdk import DAG, Param
 
+from operators import forms
 from operators.by_hand import RetryDeliveriesOperator
-
-
-def texts(title: str, description: str) -> Param:
-    kind = ["array", "null"]
-    return Param([], type=kind, items={"type": "string"}, title=title, description=description)
-
 
 with DAG(
     dag_id="retry_deliveries",
@@ -29,20 +24,27 @@ with DAG(
     tags=["publishing"],
     doc_md=__doc__,
     params={
-        "deliveries": texts("Deliveries", "Ids, one a line: the column Key of Deliveries."),
-        "posts": texts("Posts", "Record ids of rows in Posts, one a line (rec...)."),
-        "accounts": texts("Accounts", "Account keys, one a line, such as x:123."),
-        "platforms": texts("Platforms", "instagram, tiktok, x, facebook; one a line."),
-        "error_kinds": texts("Kinds of error", "As the page of errors names them, such as platform_down."),
-        "states": texts("States", "failed, missed, cancelled, unresolved, published_incomplete; one a line."),
+        "posts": forms.posts(),
+        "deliveries": forms.deliveries(),
+        "accounts": forms.accounts(),
+        "platforms": forms.platforms(),
+        "error_kinds": forms.error_kinds(),
+        "states": forms.states(),
         "since": Param(
             "",
             type=["string", "null"],
             title="Since",
             description="They came to rest since then: 2026-12-24T17:00:00Z, or 2 hours.",
         ),
-        "limit": Param(100, type="integer", minimum=1, maximum=1000, title="At most"),
-        "dry_run": Param(False, type="boolean", title="Dry run", description="Only say what would be done."),
+        "limit": Param(
+            100,
+            type="integer",
+            minimum=1,
+            maximum=forms.MOST,
+            title="At most",
+            description="So many posts, those that were due first; 1 to 1000.",
+        ),
+        "dry_run": forms.dry_run(),
     },
 ) as dag:
     RetryDeliveriesOperator(task_id="retry")

@@ -14,13 +14,8 @@ later by **look_after_posts**. For programs: the XCom `answers` of **take_down**
 
 from airflow.sdk import DAG, Param
 
+from operators import forms
 from operators.after import TakeDownOperator
-
-
-def texts(title: str, description: str) -> Param:
-    kind = ["array", "null"]
-    return Param([], type=kind, items={"type": "string"}, title=title, description=description)
-
 
 with DAG(
     dag_id="take_down_posts",
@@ -31,11 +26,18 @@ with DAG(
     tags=["publishing"],
     doc_md=__doc__,
     params={
-        "action": Param("take_down", type="string", enum=["take_down", "edit"], title="What?"),
-        "posts": texts("Posts", "Record ids of rows in Posts, one a line (rec...)."),
-        "deliveries": texts("Deliveries", "Ids, one a line: the column Key of Deliveries."),
-        "accounts": texts("Accounts", "Only on these accounts: keys such as x:123, one a line."),
-        "dry_run": Param(False, type="boolean", title="Dry run", description="Only say what would be done."),
+        "action": Param(
+            "take_down",
+            type="string",
+            enum=["take_down", "edit"],
+            values_display={"take_down": "Take it down", "edit": "Give it the text that its row has now"},
+            title="What?",
+            description="Where that is possible, the text above says.",
+        ),
+        "posts": forms.posts(),
+        "deliveries": forms.deliveries(),
+        "accounts": forms.accounts(),
+        "dry_run": forms.dry_run(),
     },
 ) as dag:
     TakeDownOperator(task_id="take_down")

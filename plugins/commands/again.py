@@ -1,4 +1,4 @@
-"""`schedulo retry` and `schedulo resolve`: try posts again, and say what became of one that nobody knows."""
+"""`schedulo retry`, `cancel` and `resolve`: try posts again, do not send them, say what became of one."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ LISTS = {
     "states": ("--state", "STATE", "in this state; else what failed, or what is named"),
 }
 """Options that may be given several times, by the field of `Retry` that they fill."""
+NAMES = ("deliveries", "posts", "accounts")
+"""Those by which posts are named."""
 
 
 def register(subparsers: Any) -> None:
@@ -34,6 +36,15 @@ def register(subparsers: Any) -> None:
     retry.add_argument("--limit", type=int, help="at most so many (default 100)")
     retry.add_argument("--dry-run", action="store_true", help="only say what would be done")
     retry.set_defaults(run=_retry)
+
+    cancel = subparsers.add_parser(
+        "cancel", help="posts that are not to go out; all that is given must be true"
+    )
+    for name in NAMES:
+        option, metavar, meaning = LISTS[name]
+        cancel.add_argument(option, dest=name, metavar=metavar, action="append", help=meaning)
+    cancel.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    cancel.set_defaults(run=_cancel)
 
     resolve = subparsers.add_parser("resolve", help="say what became of a post that nobody knows")
     resolve.add_argument("delivery", help="its id: the column Key of Deliveries")
@@ -52,6 +63,17 @@ def _retry(arguments: argparse.Namespace) -> int:
         return retry(ledger, Retry.read(conf), by, chosen)
 
     found = _do(work, "retry")
+    print(found.sentence(dry_run=arguments.dry_run))
+    for item in found.told:
+        _print(item)
+    return 0
+
+
+def _cancel(arguments: argparse.Namespace) -> int:
+    from schedulo.planning.by_hand import Cancel, cancel
+
+    conf = {name: getattr(arguments, name) for name in (*NAMES, "dry_run")}
+    found = _do(lambda ledger, by, _chosen: cancel(ledger, Cancel.read(conf), by), "cancel")
     print(found.sentence(dry_run=arguments.dry_run))
     for item in found.told:
         _print(item)

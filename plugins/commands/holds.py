@@ -17,7 +17,7 @@ SHOWN = 20
 def register(subparsers: Any) -> None:
     """Add this module's subcommands."""
     hold = subparsers.add_parser("hold", help="stop posts, also those that wait for their second")
-    hold.add_argument("what", help="everything, platform:<name> or account:<platform>:<account id>")
+    hold.add_argument("what", help="everything, platform:<name>, account:<platform>:<id> or post:<record id>")
     hold.add_argument("--reason", required=True, help="for people who ask why nothing goes out")
     hold.set_defaults(run=_hold)
     release = subparsers.add_parser("release", help="end a hold")

@@ -1,4 +1,4 @@
-"""What people do by hand in Airflow: try posts again, resolve one, stop and release."""
+"""What people do by hand in Airflow: try posts again, cancel, resolve one, stop and release."""
 
 from __future__ import annotations
 
@@ -51,11 +51,28 @@ class RetryDeliveriesOperator(ByHandOperator):
         return retried.sentence(dry_run=wished.dry_run), [_told(item) for item in retried.told]
 
 
+class CancelOperator(ByHandOperator):
+    """
+    Cancel the chosen deliveries, so that they do not go out.
+
+    The configuration: the fields of `schedulo.planning.by_hand.Cancel`.
+
+    :raises WishError: for a configuration that cannot be understood.
+    """
+
+    def act(self, ledger: Any, conf: dict[str, Any], who: str) -> tuple[str, list[dict[str, Any]]]:
+        from schedulo.planning.by_hand import Cancel, cancel
+
+        wished = Cancel.read(conf)
+        cancelled = cancel(ledger, wished, f"by {who} with the Dag cancel_posts")
+        return cancelled.sentence(dry_run=wished.dry_run), [_told(item) for item in cancelled.told]
+
+
 class ResolveDeliveryOperator(ByHandOperator):
     """
     Do what a person who has looked says of an unresolved delivery.
 
-    The configuration: `delivery`, `answer`, `link`.
+    The configuration: `delivery`, `answer`, `link`, `dry_run`.
 
     :raises WishError: for a configuration that cannot be understood.
     :raises ValueError: where the delivery's state, or the link, does not allow it; nothing was done.
@@ -74,9 +91,9 @@ class ResolveDeliveryOperator(ByHandOperator):
 
 class EmergencyStopOperator(ByHandOperator):
     """
-    Hold everything, a platform or an account; or release it.
+    Hold everything, a platform, an account or a post; or release it.
 
-    The configuration: `action` (hold, release), `what`, `reason`.
+    The configuration: `action` (hold, release), `what`, `reason`, `dry_run`.
 
     :raises WishError: for a configuration that cannot be understood.
     :raises HoldError: for a platform or account that does not exist, and for a hold without a reason.

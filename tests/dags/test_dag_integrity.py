@@ -385,6 +385,40 @@ def test_the_scheduler_knows_when_a_partitioned_run_should_have_begun(bag: DagBa
     assert registered == {named}
 
 
+# --- forms ----------------------------------------------------------------------------------------------
+
+
+def test_every_field_of_a_form_says_what_it_is(dag: DAG) -> None:
+    for name in dag.params:
+        param = dag.params.get_param(name)
+        assert param.schema.get("title"), name
+        assert param.description, name
+        assert param.schema.get("type"), name
+
+
+def test_what_changes_something_can_be_tried_without_doing_it(bag: DagBag) -> None:
+    by_hand = [dag for dag in bag.dags.values() if dag.schedule is None]
+    assert len(by_hand) == 6
+    for dag in by_hand:
+        assert dag.params["dry_run"] is False, dag.dag_id
+
+
+def test_forms_have_the_rules_of_who_reads_them() -> None:
+    from operators import forms
+    from schedulo.airtable.client import RECORD_ID
+    from schedulo.delivery.holds import Scope
+    from schedulo.errors import Kind
+    from schedulo.planning import by_hand, wishes
+
+    inside = {"RECORD_ID": RECORD_ID, "ACCOUNT_KEY": wishes.ACCOUNT_KEY, "DELIVERY_ID": wishes.DELIVERY_ID}
+    for name, pattern in inside.items():
+        assert getattr(forms, name) == rf"^\s*{pattern.pattern}\s*$"
+    assert set(forms.ERROR_KINDS) == set(Kind), "a new kind of error needs its line in operators/forms.py"
+    assert tuple(by_hand.RETRIED) == forms.RETRIED
+    assert forms.MOST == by_hand.MOST == wishes.MOST
+    assert all(scope in forms.HELD for scope in Scope)
+
+
 # --- watching over all of them --------------------------------------------------------------------------
 
 

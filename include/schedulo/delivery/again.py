@@ -1,9 +1,10 @@
-"""What a person may ask of a delivery that rests, and what each state answers: one table for all ways.
+"""What a person may ask of a delivery that is not out, and what each state answers: one table for all ways.
 
-Four ways lead here: clearing the task in Airflow, the Dags retry_deliveries and resolve_delivery (or the
-commands of the same names), and Airtable's requests. Two rules: what is out, or may be, is never sent again
-unless a person says that it is not there; and what was asked, by whom and with what answer, is in the
-delivery's story. When it then goes out is the claim's part, which spaces the posts of an account.
+Four ways lead here: clearing the task in Airflow, the Dags retry_deliveries, resolve_delivery and
+cancel_posts (or the commands `retry`, `resolve` and `cancel`), and Airtable's requests. Two rules: what is
+out, or may be, is never sent again unless a person says that it is not there; and what was asked, by whom and
+with what answer, is in the delivery's story. When it then goes out is the claim's part, which spaces the
+posts of an account.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from schedulo.clock import iso
-from schedulo.delivery import approvals
+from schedulo.delivery import amendments, approvals
 from schedulo.delivery.news import changed
 from schedulo.delivery.rows import NOT_PLANNED, UNRESOLVED, tell_story
 from schedulo.delivery.transitions import move
@@ -39,6 +40,8 @@ class Ask(StrEnum):
     """A person has looked: the post is there."""
     NOT_OUT = "not_out"
     """A person has looked: it is not there."""
+    CANCEL = "cancel"
+    """It is not to go out."""
 
 
 class Deed(StrEnum):
@@ -54,6 +57,8 @@ class Deed(StrEnum):
     """It is out in part, and goes on with what is missing."""
     CLOSED = "closed"
     """It counts as published."""
+    CANCELLED = "cancelled"
+    """It does not go out."""
     REFUSED = "refused"
     """Nothing is done."""
 
@@ -87,6 +92,9 @@ _TAKEN_DOWN = Rule(
 _REMOVED = Rule(
     Deed.REFUSED, "refused, it was out and {platform} no longer shows it; to publish it again, make a new row"
 )
+_CANCELLED = Rule(Deed.CANCELLED, "cancelled")
+_TOO_LATE = Rule(Deed.REFUSED, "refused, it is on its way; when it is out it can be taken down")
+_CANCEL_OUT = Rule(Deed.REFUSED, "refused, it is out: {link}; it can be taken down")
 
 S = State
 _SAME: Mapping[State, Rule] = {
@@ -139,6 +147,16 @@ RULES: Mapping[Ask, Mapping[State, Rule]] = {
         S.UNRESOLVED: Rule(Deed.PLANNED, "it is not out, as a person says; sent once more"),
         S.PUBLISHED_INCOMPLETE: Rule(Deed.CONTINUED, "that part is not, as a person says; sent once more"),
     },
+    Ask.CANCEL: {
+        **dict.fromkeys((S.SCHEDULED, S.CLAIMED, S.ARMED, S.REFUSED, S.HELD, S.FAILED, S.MISSED), _CANCELLED),
+        **dict.fromkeys((S.SENDING, S.UNKNOWN, S.PROCESSING), _TOO_LATE),
+        **dict.fromkeys((S.PUBLISHED, S.PUBLISHED_INCOMPLETE), _CANCEL_OUT),
+        S.WAITING_IN_APP: Rule(Deed.REFUSED, "refused, it waits in the app, and can be discarded there"),
+        S.UNRESOLVED: Rule(Deed.REFUSED, "refused, nobody knows whether it is out: look, and say so first"),
+        S.CANCELLED: Rule(Deed.REFUSED, "nothing to do, it is cancelled"),
+        S.TAKEN_DOWN: Rule(Deed.REFUSED, "nothing to do, it was taken down"),
+        S.REMOVED: Rule(Deed.REFUSED, "nothing to do, {platform} no longer shows it"),
+    },
 }
 
 
@@ -147,6 +165,7 @@ _SAID: Mapping[Ask, str] = {
     Ask.CLEAR: "its task began again",
     Ask.IS_OUT: "'it is out' was said",
     Ask.NOT_OUT: "'it is not out, send it' was said",
+    Ask.CANCEL: "a cancel was requested",
 }
 
 
@@ -229,6 +248,8 @@ def _decide(now_ms: int, row: Any, request: Request) -> Told:
             rule = RULES[Ask.RETRY][state]
         elif rule.deed is Deed.TAKEN and not row.ready:
             rule = _NOT_READY if state is State.SCHEDULED else RULES[Ask.RETRY][state]
+    elif request.ask is Ask.CANCEL:
+        pass
     elif state is State.PUBLISHED_INCOMPLETE and not in_doubt:
         rule = _NOT_IN_DOUBT
     elif request.ask is Ask.IS_OUT and rule.deed is not Deed.REFUSED:
@@ -327,7 +348,12 @@ def _publish(connection: sa.Connection, now_ms: int, row: Any, request: Request,
     )
 
 
+def _cancel(connection: sa.Connection, now_ms: int, row: Any, request: Request, answer: Told) -> Told:
+    return answer if amendments.cancel(connection, now_ms, row.id) else _refused(row, _TOO_LATE)
+
+
 _DEEDS = {
+    Deed.CANCELLED: _cancel,
     Deed.PLANNED: _plan,
     Deed.TAKEN: _take,
     Deed.LOOKED_UP: _look,

@@ -12,9 +12,7 @@ from schedulo.delivery import again, amendments
 from schedulo.delivery.amendments import Verb
 from schedulo.delivery.news import changed
 from schedulo.delivery.rows import tell_story
-from schedulo.delivery.transitions import OUT
 from schedulo.ledger.tables import deliveries
-from schedulo.model import State
 
 _D = deliveries.c
 BY = "in Airtable"
@@ -54,8 +52,8 @@ def command(
         verbs |= set(row.commanded.split())
     known = {"commanded_ms": requested_ms, "commanded": " ".join(sorted(verbs))}
     connection.execute(sa.update(deliveries).where(_D.id == key).values(**known))
-    if verb == "retry":
-        again.ask(connection, now_ms, [key], again.Request(again.Ask.RETRY, BY, grace_ms))
+    if verb in (again.Ask.RETRY, again.Ask.CANCEL):
+        again.ask(connection, now_ms, [key], again.Request(again.Ask(verb), BY, grace_ms))
         return
     if verb in list(Verb):
         amendments.ask(connection, now_ms, [key], amendments.Request(Verb(verb), BY, why_not), note=True)
@@ -65,8 +63,7 @@ def command(
             connection, now_ms, row, resolution, again.Request(again.Ask.IS_OUT, BY, grace_ms, quiet_ms, link)
         )
         return
-    answer = _cancel(connection, now_ms, row) if verb == "cancel" else "refused, that is not possible"
-    tell_story(connection, now_ms, [(key, f"{verb} was requested {BY}: {answer}")])
+    tell_story(connection, now_ms, [(key, f"{verb} was requested {BY}: refused, that is not possible")])
     changed(connection, now_ms, [key])
 
 
@@ -86,13 +83,3 @@ def _resolve(
     reason = f"{row.reason.partition(REFUSED)[0]}{REFUSED}{sentence}."
     connection.execute(sa.update(deliveries).where(_D.id == row.id).values(reason=reason, updated_ms=now_ms))
     changed(connection, now_ms, [row.id])
-
-
-def _cancel(connection: sa.Connection, now_ms: int, row: Any) -> str:
-    if amendments.cancel(connection, now_ms, row.id):
-        return "cancelled"
-    return (
-        "too late, it is out or on its way"
-        if State(row.state) in OUT
-        else f"not possible while it is {row.state}"
-    )

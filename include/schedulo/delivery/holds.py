@@ -1,4 +1,4 @@
-"""What is stopped: holds on everything, on a platform or on an account, by a person or by an error.
+"""What is stopped: holds on everything, a platform, an account or a post, by a person or by an error.
 
 The fence asks `held` in the statement that lets a post go, so a hold also stops what waits for its second.
 The rule for what was stopped: once nothing holds it any more it goes out at once, in the order in which it
@@ -47,6 +47,7 @@ class Scope(StrEnum):
     EVERYTHING = "everything"
     PLATFORM = "platform"
     ACCOUNT = "account"
+    POST = "post"
 
 
 class HoldError(ValueError):
@@ -57,7 +58,7 @@ class HoldError(ValueError):
 class Hold:
     scope: Scope
     key: str
-    """The platform or the account's key; empty for everything."""
+    """The platform, the account's key or the post's record id; empty for everything."""
     reason: str
     author: str
     error_kind: str
@@ -68,7 +69,7 @@ class Hold:
 
     @property
     def name(self) -> str:
-        """As people write it: `everything`, `platform:x`, `account:x:123`."""
+        """As people write it: `everything`, `platform:x`, `account:x:123`, `post:rec...`."""
         return f"{self.scope}:{self.key}" if self.key else self.scope.value
 
     @property
@@ -97,9 +98,14 @@ class InForce:
             if known is None or hold.end_ms > known.end_ms:
                 self._longest[hold.scope, hold.key] = hold
 
-    def on(self, platform: str, account_key: str, fire_ms: int) -> Hold | None:
+    def on(self, platform: str, account_key: str, fire_ms: int, post_id: str = "") -> Hold | None:
         """The hold that stops a delivery due at `fire_ms`; of several the one that lasts longest."""
-        names = ((Scope.EVERYTHING, ""), (Scope.PLATFORM, platform), (Scope.ACCOUNT, account_key))
+        names = (
+            (Scope.EVERYTHING, ""),
+            (Scope.PLATFORM, platform),
+            (Scope.ACCOUNT, account_key),
+            (Scope.POST, post_id),
+        )
         found = [self._longest[name] for name in names if name in self._longest]
         stopping = [hold for hold in found if hold.end_ms > fire_ms]
         return max(stopping, key=lambda hold: hold.end_ms, default=None)
@@ -265,7 +271,7 @@ def in_force(connection: sa.Connection, now_ms: int) -> list[Hold]:
 
 
 def held(now_ms: int, after_ms: int = 0) -> sa.ColumnElement[bool]:
-    """SQL: a hold on everything, on this platform or on this account is in force and lasts until after the
+    """SQL: a hold on everything, or on this platform, account or post, is in force and lasts until after the
     delivery's instant, and until after `after_ms`."""
     lasts = sa.or_(_H.until_ms.is_(None), sa.and_(_H.until_ms > _D.fire_ms, _H.until_ms > after_ms))
     return sa.exists().where(*_now(now_ms), _about(), lasts)
@@ -283,6 +289,7 @@ def _about() -> sa.ColumnElement[bool]:
         _H.scope == Scope.EVERYTHING,
         sa.and_(_H.scope == Scope.PLATFORM, _H.key == _D.platform),
         sa.and_(_H.scope == Scope.ACCOUNT, _H.key == _D.account_key),
+        sa.and_(_H.scope == Scope.POST, _H.key == _D.post_id),
     )
 
 
@@ -301,6 +308,8 @@ def _covers(scope: str, key: str) -> sa.ColumnElement[bool]:
             return _D.platform == key
         case Scope.ACCOUNT:
             return _D.account_key == key
+        case Scope.POST:
+            return _D.post_id == key
         case _:
             return sa.true()
 
@@ -344,9 +353,9 @@ def _show(
 ) -> set[str]:
     """Mark these as held, with the reason of the hold that lasts longest; answers what that changed."""
     found: dict[Hold, list[str]] = {}
-    columns = (_D.id, _D.platform, _D.account_key, _D.fire_ms, _D.state, _D.reason)
+    columns = (_D.id, _D.platform, _D.account_key, _D.post_id, _D.fire_ms, _D.state, _D.reason)
     for row in connection.execute(sa.select(*columns).where(which)):
-        hold = holds_now.on(row.platform, row.account_key, row.fire_ms)
+        hold = holds_now.on(row.platform, row.account_key, row.fire_ms, row.post_id)
         if hold is not None and (row.state, row.reason) != (State.HELD, hold.sentence()):
             found.setdefault(hold, []).append(row.id)
     shown: set[str] = set()
@@ -371,9 +380,11 @@ def _chunks(ids: Sequence[str], size: int = 5000) -> list[Sequence[str]]:
 
 
 def parse(connection: sa.Connection, what: str) -> tuple[Scope, str]:
-    """`everything`, `platform:<name>` or `account:<platform>:<account id>` as scope and key.
+    """`everything`, `platform:<name>`, `account:<platform>:<account id>` or `post:<record id>` as scope and
+    key.
 
-    :raises HoldError: where there is no such platform or account; it names those that there are
+    :raises HoldError: where there is no such platform, account or post; of the first two it names those that
+        there are
     """
     scope, _, key = what.strip().partition(":")
     platforms = [platform.value for platform in Platform]
@@ -391,7 +402,13 @@ def parse(connection: sa.Connection, what: str) -> tuple[Scope, str]:
                 return Scope.ACCOUNT, key
             there = ", ".join(f"{other} (@{name})" for other, name in known.items()) or "none yet"
             raise HoldError(f"{what}: there is no such account; there are {there}.")
-    raise HoldError(f"{what!r} is not everything, platform:<name> or account:<platform>:<account id>.")
+        case Scope.POST:
+            if connection.execute(sa.select(_D.id).where(_D.post_id == key).limit(1)).first():
+                return Scope.POST, key
+            raise HoldError(f"{what}: no delivery of such a post is known.")
+    raise HoldError(
+        f"{what!r} is not everything, platform:<name>, account:<platform>:<account id> or post:<record id>."
+    )
 
 
 def stop(connection: sa.Connection, now_ms: int, what: str, reason: str, author: str) -> Answer:

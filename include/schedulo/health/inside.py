@@ -78,11 +78,13 @@ def queue(means: Means) -> Iterator[Finding]:
         now_ms = means.ledger.now_ms(connection)
         holds = InForce(in_force(connection, now_ms))
         waiting = (State.SCHEDULED, State.CLAIMED, State.ARMED, State.REFUSED)
-        due = sa.select(_D.platform, _D.account_key, _D.fire_ms, _D.label).where(
+        due = sa.select(_D.platform, _D.account_key, _D.post_id, _D.fire_ms, _D.label).where(
             _D.state.in_(waiting), _D.ready, _D.fire_ms < now_ms, _D.approval == ""
         )
         rows = connection.execute(due.order_by(_D.fire_ms).limit(10_000))
-        overdue = [row for row in rows if holds.on(row.platform, row.account_key, row.fire_ms) is None]
+        overdue = [
+            row for row in rows if holds.on(row.platform, row.account_key, row.fire_ms, row.post_id) is None
+        ]
         yield _queue(overdue, now_ms)
         since = sa.func.min(sa.func.coalesce(_D.sent_ms, _D.updated_ms))
         for name, states, limits, what in (

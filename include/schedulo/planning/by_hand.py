@@ -1,4 +1,4 @@
-"""What people do by hand, by form, REST or command: try posts again, resolve one, stop and release.
+"""What people do by hand, by form, REST or command: try posts again, cancel, resolve one, stop and release.
 
 Here a request is read and its deliveries are found; what each of them answers is `delivery.again`'s, what a
 hold does is `delivery.holds`'.
@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
 
-from schedulo.airtable.client import RECORD_ID
 from schedulo.clock import ClockError, parse_instant
 from schedulo.delivery import holds
 from schedulo.delivery.again import Ask, Request, Told, ask, foresee
@@ -64,9 +63,7 @@ class Retry:
                 f"limit ({limit!r}): it must be a number from 1 to {MOST}. Whoever calls corrects it."
             )
         read = cls(
-            wishes.texts("deliveries", get("deliveries"), wishes.DELIVERY_ID, wishes.DELIVERIES),
-            wishes.texts("posts", get("posts"), RECORD_ID, wishes.RECORDS),
-            wishes.texts("accounts", get("accounts"), wishes.ACCOUNT_KEY, wishes.ACCOUNTS),
+            *wishes.named(conf),
             wishes.words("platforms", get("platforms"), list(Platform)),
             wishes.words("error_kinds", get("error_kinds"), list(Kind)),
             wishes.words("states", get("states"), RETRIED),
@@ -148,6 +145,70 @@ def _chosen(connection: sa.Connection, now_ms: int, wished: Retry) -> tuple[list
     return ids[: wished.limit], len(ids[wished.limit :])
 
 
+# --- cancelling -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Which deliveries are not to go out. What is given must all be true of a delivery."""
+
+    deliveries: tuple[str, ...] = ()
+    posts: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
+    dry_run: bool = False
+
+    @classmethod
+    def read(cls, conf: Mapping[str, Any]) -> Cancel:
+        """Read a request. Raises `WishError`."""
+        wishes.only(conf, tuple(cls.__dataclass_fields__))
+        read = cls(*wishes.named(conf), wishes.flag("dry_run", conf.get("dry_run", False)))
+        if not (read.deliveries or read.posts or read.accounts):
+            raise WishError(
+                "Nothing chooses the posts: name deliveries, posts or accounts. Whoever calls corrects it."
+            )
+        return read
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """What was or would be done."""
+
+    told: tuple[Told, ...]
+
+    def sentence(self, *, dry_run: bool) -> str:
+        done = sum(item.done for item in self.told)
+        return f"{done} of {len(self.told)} deliveries {'would be' if dry_run else 'are'} cancelled"
+
+
+def cancel(ledger: Ledger, wished: Cancel, by: str) -> Cancelled:
+    """Cancel what was chosen, or only say what would be done. Where accounts alone are named it is what is
+    planned on them.
+
+    :raises WishError: where a delivery, a post or an account is named that nobody knows, or too many are
+    """
+    request = Request(Ask.CANCEL, by, 0)
+
+    def chosen(connection: sa.Connection) -> list[str]:
+        conditions = wishes.chosen(connection, wished.deliveries, wished.posts, wished.accounts)
+        if not (wished.deliveries or wished.posts):
+            conditions.append(_D.state.in_(holds.WAITING))
+        query = sa.select(_D.id).where(*conditions).order_by(_D.due_ms, _D.id).limit(MOST + 1)
+        ids = list(connection.execute(query).scalars())
+        if len(ids) > MOST:
+            raise WishError(
+                f"More than {MOST} deliveries are chosen. Nothing was done; whoever calls names fewer."
+            )
+        return ids
+
+    if wished.dry_run:
+        with ledger.read() as connection:
+            return Cancelled(
+                tuple(foresee(connection, ledger.now_ms(connection), chosen(connection), request))
+            )
+    with ledger.begin() as connection:
+        return Cancelled(tuple(ask(connection, ledger.now_ms(connection), chosen(connection), request)))
+
+
 # --- resolving --------------------------------------------------------------------------------------------
 
 ANSWERS: Mapping[str, Ask] = {"it is out": Ask.IS_OUT, "it is not out, send it": Ask.NOT_OUT}
@@ -161,11 +222,12 @@ class Resolve:
     delivery: str
     answer: Ask
     link: str = ""
+    dry_run: bool = False
 
     @classmethod
     def read(cls, conf: Mapping[str, Any]) -> Resolve:
         """Read a request. Raises `WishError`."""
-        wishes.only(conf, ("delivery", "answer", "link"))
+        wishes.only(conf, tuple(cls.__dataclass_fields__))
         delivery = wishes.text("delivery", conf.get("delivery"))
         if not wishes.DELIVERY_ID.fullmatch(delivery):
             raise WishError(
@@ -182,11 +244,11 @@ class Resolve:
         if (said is Ask.IS_OUT) != bool(link):
             rule = "it must show the post" if said is Ask.IS_OUT else "it is only for what is out"
             raise WishError(f"link ({link!r}): {rule}. Whoever calls corrects it.")
-        return cls(delivery, said, link)
+        return cls(delivery, said, link, wishes.flag("dry_run", conf.get("dry_run", False)))
 
 
 def resolve(ledger: Ledger, wished: Resolve, by: str, settings: Settings) -> Told:
-    """Do what a person says of a delivery that nobody knows the outcome of.
+    """Do what a person says of a delivery that nobody knows the outcome of, or only say what would be done.
 
     :raises WishError: where there is no such delivery
     """
@@ -197,8 +259,9 @@ def resolve(ledger: Ledger, wished: Resolve, by: str, settings: Settings) -> Tol
         int(settings.quiet_s * 1000),
         wished.link,
     )
-    with ledger.begin() as connection:
-        told = ask(connection, ledger.now_ms(connection), [wished.delivery], request)
+    with ledger.read() if wished.dry_run else ledger.begin() as connection:
+        work = foresee if wished.dry_run else ask
+        told = work(connection, ledger.now_ms(connection), [wished.delivery], request)
     if not told:
         raise WishError(f"delivery ({wished.delivery}): nobody knows it. Whoever calls corrects it.")
     return told[0]
@@ -218,22 +281,29 @@ class Stop:
 
     action: Switch
     what: str
-    """`everything`, `platform:<name>` or `account:<platform>:<account id>`."""
+    """`everything`, `platform:<name>`, `account:<platform>:<account id>` or `post:<record id>`."""
     reason: str = ""
+    dry_run: bool = False
 
     @classmethod
     def read(cls, conf: Mapping[str, Any]) -> Stop:
         """Read a request. Raises `WishError`."""
-        wishes.only(conf, ("action", "what", "reason"))
+        wishes.only(conf, tuple(cls.__dataclass_fields__))
         [action] = wishes.words("action", conf.get("action") or Switch.HOLD.value, list(Switch)) or [""]
         what, reason = wishes.text("what", conf.get("what")), wishes.text("reason", conf.get("reason"))
-        return cls(Switch(action), what, reason)
+        return cls(Switch(action), what, reason, wishes.flag("dry_run", conf.get("dry_run", False)))
 
 
 def stop(ledger: Ledger, wished: Stop, by: str) -> holds.Answer:
-    """Hold or release. Raises `HoldError`: for a name that nobody knows, and without a reason."""
+    """Hold or release, or only say what would be done. Raises `HoldError`: for a name that nobody knows, and
+    without a reason."""
     with ledger.begin() as connection:
         now_ms = ledger.now_ms(connection)
         if wished.action is Switch.RELEASE:
-            return holds.resume(connection, now_ms, wished.what, by)
-        return holds.stop(connection, now_ms, wished.what, wished.reason, by)
+            answer = holds.resume(connection, now_ms, wished.what, by)
+        else:
+            answer = holds.stop(connection, now_ms, wished.what, wished.reason, by)
+        if wished.dry_run:
+            connection.rollback()
+            answer = replace(answer, sentence=f"Dry run, nothing was done. {answer.sentence}")
+        return answer

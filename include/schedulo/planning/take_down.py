@@ -12,7 +12,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from schedulo.airtable.client import RECORD_ID
 from schedulo.delivery.amendments import Deed, Request, Told, Verb, ask, foresee
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import deliveries
@@ -45,9 +44,7 @@ class Wished:
         [action] = wishes.words("action", get("action") or Verb.TAKE_DOWN.value, list(Verb)) or [""]
         read = cls(
             Verb(action),
-            wishes.texts("deliveries", get("deliveries"), wishes.DELIVERY_ID, wishes.DELIVERIES),
-            wishes.texts("posts", get("posts"), RECORD_ID, wishes.RECORDS),
-            wishes.texts("accounts", get("accounts"), wishes.ACCOUNT_KEY, wishes.ACCOUNTS),
+            *wishes.named(conf),
             wishes.flag("dry_run", get("dry_run", False)),
         )
         if not (read.deliveries or read.posts):

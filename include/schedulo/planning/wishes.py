@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from schedulo.airtable.client import RECORD_ID
 from schedulo.ledger.tables import accounts as known_accounts
 from schedulo.ledger.tables import deliveries as known_deliveries
 from schedulo.model import Platform
@@ -20,6 +21,8 @@ ACCOUNT_KEY = re.compile(rf"({'|'.join(platform.value for platform in Platform)}
 DELIVERY_ID = re.compile(r"\w{1,64}")
 RECORDS = "record ids of Posts, such as rec0123456789ABCD"
 ACCOUNTS = "account keys, such as x:123"
+MOST = 1000
+"""Names that a list may hold."""
 DELIVERIES = "ids of deliveries, as the column Key of Deliveries shows them"
 
 
@@ -37,15 +40,28 @@ def only(conf: Mapping[str, Any], names: Collection[str]) -> None:
         )
 
 
-def texts(name: str, value: Any, pattern: re.Pattern[str], rule: str) -> tuple[str, ...]:
-    """A list of texts of one form, each once; nothing for none. Raises `WishError`."""
+def texts(name: str, value: Any, pattern: re.Pattern[str], rule: str, most: int = MOST) -> tuple[str, ...]:
+    """A list of at most so many texts of one form, each once; nothing for none. Raises `WishError`."""
     if value is None:
         return ()
     found = value if isinstance(value, list | tuple) else [value]
+    if len(found) > most:
+        raise WishError(
+            f"{name} ({len(found)} given): it may name at most {most}. Whoever calls corrects it."
+        )
     for item in found:
         if not isinstance(item, str) or not pattern.fullmatch(item.strip()):
             raise WishError(f"{name} ({item!r}): it must be a list of {rule}. Whoever calls corrects it.")
     return tuple(dict.fromkeys(item.strip() for item in found))
+
+
+def named(conf: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """The deliveries, posts and accounts that a request names. Raises `WishError`."""
+    return (
+        texts("deliveries", conf.get("deliveries"), DELIVERY_ID, DELIVERIES),
+        texts("posts", conf.get("posts"), RECORD_ID, RECORDS),
+        texts("accounts", conf.get("accounts"), ACCOUNT_KEY, ACCOUNTS),
+    )
 
 
 def words(name: str, value: Any, known: Collection[str]) -> tuple[str, ...]:

@@ -121,7 +121,7 @@ class Desk:
         for id_ in ids:
             one = found[id_]
             about = (one.account.platform, one.account.key)
-            hold, limit = stops.on(*about, one.fire_ms), limits.on(*about, now_ms)
+            hold, limit = stops.on(*about, one.fire_ms, one.post_id), limits.on(*about, now_ms)
             cases.append(Case(one, steps[id_], writes[id_], hold, limit, silent, now_ms))
         return cases
 

@@ -1,4 +1,4 @@
-"""The commands `schedulo hold`, `release`, `retry` and `resolve`, as an operator types them."""
+"""The commands `schedulo hold`, `release`, `retry`, `cancel` and `resolve`, as an operator types them."""
 
 from __future__ import annotations
 
@@ -64,6 +64,21 @@ def test_a_hold_says_what_waits_and_a_release_what_becomes_of_it(books: Books, c
     assert "x @acme: hello: goes out" in capsys.readouterr().out
 
 
+def test_a_cancel_is_done_and_a_dry_one_only_says_so(books: Books, capsys: Captured) -> None:
+    id_ = books.add(label="x @acme: hello")
+    assert main(["cancel", "--account", "x:1", "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    assert ("1 of 1 deliveries would be cancelled" in told, "x @acme: hello: cancelled" in told) == (
+        True,
+        True,
+    )
+    assert books.row(id_).state == State.SCHEDULED
+    assert main(["cancel", "--delivery", id_]) == 0
+    assert "1 of 1 deliveries are cancelled" in capsys.readouterr().out
+    assert books.row(id_).state == State.CANCELLED
+    assert "a cancel was requested by ann with `schedulo cancel`: cancelled" in books.story(id_)
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -73,6 +88,8 @@ def test_a_hold_says_what_waits_and_a_release_what_becomes_of_it(books: Books, c
         (["retry", "--platform", "twitter"], "platforms"),
         (["retry"], "Nothing chooses"),
         (["retry", "--delivery", "d99"], "d99"),
+        (["cancel"], "Nothing chooses"),
+        (["cancel", "--delivery", "d99"], "d99"),
         (["resolve", "d99", "--not-out"], "d99"),
         (["resolve", "d1", "--out", "https://x.com/northlight"], "not the link of a post on x"),
     ],

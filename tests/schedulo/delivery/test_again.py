@@ -25,7 +25,8 @@ RETRY = Request(Ask.RETRY, "by ann", GRACE_MS)
 CLEAR = Request(Ask.CLEAR, "in Airflow", GRACE_MS, run_id="run-2", holder=ME)
 IS_OUT = Request(Ask.IS_OUT, "by ann", GRACE_MS, link=LINK)
 NOT_OUT = Request(Ask.NOT_OUT, "by ann", GRACE_MS, QUIET_MS)
-REQUESTS = {request.ask: request for request in (RETRY, CLEAR, IS_OUT, NOT_OUT)}
+CANCEL = Request(Ask.CANCEL, "by ann", GRACE_MS)
+REQUESTS = {request.ask: request for request in (RETRY, CLEAR, IS_OUT, NOT_OUT, CANCEL)}
 
 
 def one(books: Books, id_: str, request: Request) -> Told:
@@ -59,6 +60,9 @@ EXPECTED: Mapping[Ask, Mapping[State, tuple[Deed, State]]] = {
     },
     Ask.IS_OUT: {S.UNRESOLVED: (D.CLOSED, S.PUBLISHED)},
     Ask.NOT_OUT: {S.UNRESOLVED: (D.PLANNED, S.SCHEDULED)},
+    Ask.CANCEL: dict.fromkeys(
+        (S.SCHEDULED, S.CLAIMED, S.ARMED, S.REFUSED, S.HELD, S.FAILED, S.MISSED), (D.CANCELLED, S.CANCELLED)
+    ),
 }
 """All else is refused and changes nothing."""
 

@@ -91,6 +91,21 @@ def test_a_stop_says_what_waits_and_what_cannot_be_called_back(books: Books) -> 
     assert "cannot be called back" in answer.deliveries[0].sentence
 
 
+def test_a_post_is_held_on_all_its_accounts_and_no_other_is(books: Books) -> None:
+    held = [books.armed(post_id="recA"), books.add(post_id="recA", account="facebook:2")]
+    other = books.armed(post_id="recB")
+    answer = books.do(stop, "post:recA", "wrong picture", "ann")
+    assert {item.delivery_id for item in answer.deliveries} == set(held)
+    assert [books.fence(intent(id_, f"w-{id_}"))[0] is None for id_ in (held[0], other)] == [True, False]
+    books.sweep()
+    assert books.claim("run") == []
+    assert books.row(held[1]).state == S.HELD
+    assert books.row(held[1]).reason == "on hold (post:recA, by ann): wrong picture"
+    books.do(resume, "post:recA", "ann")
+    books.sweep()
+    assert books.claim("run") == held
+
+
 def test_a_stop_keeps_back_what_waits_for_its_second(books: Books) -> None:
     id_ = books.armed()
     books.do(stop, "everything", "wrong prices", "ann")

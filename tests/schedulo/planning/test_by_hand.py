@@ -12,7 +12,7 @@ from schedulo.delivery.again import Ask, Deed
 from schedulo.delivery.holds import HoldError
 from schedulo.ledger.database import Ledger
 from schedulo.model import State
-from schedulo.planning.by_hand import Resolve, Retry, Stop, Switch, resolve, retry, stop
+from schedulo.planning.by_hand import Cancel, Resolve, Retry, Stop, Switch, cancel, resolve, retry, stop
 from schedulo.planning.wishes import WishError
 from schedulo.settings import Settings
 from tests.schedulo.delivery.conftest import Books
@@ -172,13 +172,78 @@ def test_a_resolution_is_done_for_the_delivery_that_it_names(books: Books) -> No
         resolve(books.ledger, Resolve("d999", Ask.NOT_OUT), "by ann", Settings())
 
 
+@pytest.mark.parametrize("answer", ["it is out", "it is not out, send it"])
+def test_resolving_that_is_only_tried_says_what_would_be_done(books: Books, answer: str) -> None:
+    id_ = books.add(S.UNRESOLVED)
+    link = LINK if answer == "it is out" else ""
+    wished = Resolve.read({"delivery": id_, "answer": answer, "link": link, "dry_run": True})
+    before = books.row(id_)
+    assert resolve(books.ledger, wished, "by ann", Settings()).done
+    assert books.row(id_) == before
+
+
+# --- cancelling -------------------------------------------------------------------------------------------
+
+
+def cancelled(books: Books, **conf: Any) -> dict[str, str]:
+    """What a cancel says of each delivery, by its id."""
+    found = cancel(books.ledger, Cancel.read(conf), "by ann")
+    return {item.delivery_id: item.deed for item in found.told}
+
+
+@pytest.mark.parametrize(
+    ("conf", "names"),
+    [
+        ({}, "Nothing chooses"),
+        ({"posts": [], "dry_run": True}, "Nothing chooses"),
+        ({"posts": [RECORD], "dryrun": True}, "dryrun"),
+        ({"posts": [RECORD], "dry_run": 1}, "dry_run"),
+        ({"posts": ["rec1"]}, "posts"),
+        ({"accounts": ["everything"]}, "accounts"),
+        ({"deliveries": ["d1"] * 1001}, "deliveries"),
+    ],
+)
+def test_a_cancel_that_cannot_be_understood_is_refused_by_name(conf: dict[str, Any], names: str) -> None:
+    with pytest.raises(WishError, match=names):
+        Cancel.read(conf)
+
+
+def test_a_post_is_cancelled_on_all_its_accounts_or_on_some(books: Books) -> None:
+    on_x = books.add(post_id=RECORD)
+    on_facebook = books.add(S.ARMED, post_id=RECORD, account="facebook:2")
+    assert cancelled(books, posts=[RECORD], accounts=["x:1"]) == {on_x: Deed.CANCELLED}
+    assert books.row(on_facebook).state == S.ARMED
+    assert cancelled(books, posts=[RECORD]) == {on_x: Deed.REFUSED, on_facebook: Deed.CANCELLED}
+    assert "a cancel was requested by ann: cancelled" in books.story(on_facebook)
+
+
+def test_cancelling_an_account_is_about_what_is_planned_on_it(books: Books) -> None:
+    ids = {state: books.add(state) for state in S}
+    books.add(account="facebook:2")
+    planned = (S.SCHEDULED, S.CLAIMED, S.ARMED, S.REFUSED, S.HELD)
+    foreseen = cancelled(books, accounts=["x:1"], dry_run=True)
+    assert foreseen == {ids[state]: Deed.CANCELLED for state in planned}
+    assert books.row(ids[S.ARMED]).state == S.ARMED
+    assert cancelled(books, accounts=["x:1"]) == foreseen
+    assert {books.row(ids[state]).state for state in planned} == {S.CANCELLED}
+
+
+def test_a_cancelled_post_goes_out_when_somebody_asks_for_it(books: Books) -> None:
+    id_ = books.add(post_id=RECORD)
+    cancelled(books, posts=[RECORD])
+    assert books.claim("run") == []
+    assert again(books, {"posts": [RECORD]}) == {id_: Deed.PLANNED}
+    assert books.claim("run") == [id_]
+
+
 # --- stopping ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("conf", "names"),
     [
-        ({"what": "everything", "reason": "r", "dry_run": True}, "dry_run"),
+        ({"what": "everything", "reason": "r", "dry_run": "no"}, "dry_run"),
+        ({"what": "everything", "reason": "r", "dryrun": True}, "dryrun"),
         ({"what": "everything", "action": "pause"}, "action"),
         ({"what": ["x"], "reason": "r"}, "what"),
         ({"what": "everything", "reason": 1}, "reason"),
@@ -197,3 +262,18 @@ def test_a_stop_holds_and_a_release_lets_go(books: Books) -> None:
     assert [item.sentence for item in answer.deliveries] == ["goes out with the next run"]
     with pytest.raises(HoldError, match="Nothing holds"):
         stop(books.ledger, Stop(Switch.RELEASE, "platform:x"), "ann")
+
+
+def test_a_stop_that_is_only_tried_says_what_would_be_stopped_and_stops_nothing(books: Books) -> None:
+    id_ = books.add(label="hello")
+    tried = {"what": "platform:x", "reason": "wrong prices", "dry_run": True}
+    answer = stop(books.ledger, Stop.read(tried), "ann")
+    assert answer.sentence.startswith("Dry run, nothing was done. Held: platform:x. 1 planned posts")
+    assert [item.label for item in answer.deliveries] == ["hello"]
+    with pytest.raises(HoldError, match="Nothing holds"):
+        stop(books.ledger, Stop.read({**tried, "action": "release"}), "ann")
+    stop(books.ledger, Stop.read({**tried, "dry_run": False}), "ann")
+    assert stop(books.ledger, Stop.read({**tried, "action": "release"}), "ann").count == 1
+    assert books.claim("run") == []
+    stop(books.ledger, Stop(Switch.RELEASE, "platform:x"), "ann")
+    assert books.claim("run") == [id_]
