@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from schedulo.delivery.again import Ask, Deed
-from schedulo.delivery.holds import HoldError
+from schedulo.delivery.holds import HoldError, in_force
 from schedulo.ledger.database import Ledger
 from schedulo.model import State
 from schedulo.planning.by_hand import Cancel, Resolve, Retry, Stop, Switch, cancel, resolve, retry, stop
@@ -265,7 +265,7 @@ def test_a_stop_holds_and_a_release_lets_go(books: Books) -> None:
 
 
 def test_a_stop_that_is_only_tried_says_what_would_be_stopped_and_stops_nothing(books: Books) -> None:
-    id_ = books.add(label="hello")
+    books.add(label="hello")
     tried = {"what": "platform:x", "reason": "wrong prices", "dry_run": True}
     answer = stop(books.ledger, Stop.read(tried), "ann")
     assert answer.sentence.startswith("Dry run, nothing was done. Held: platform:x. 1 planned posts")
@@ -274,6 +274,4 @@ def test_a_stop_that_is_only_tried_says_what_would_be_stopped_and_stops_nothing(
         stop(books.ledger, Stop.read({**tried, "action": "release"}), "ann")
     stop(books.ledger, Stop.read({**tried, "dry_run": False}), "ann")
     assert stop(books.ledger, Stop.read({**tried, "action": "release"}), "ann").count == 1
-    assert books.claim("run") == []
-    stop(books.ledger, Stop(Switch.RELEASE, "platform:x"), "ann")
-    assert books.claim("run") == [id_]
+    assert [hold.name for hold in books.do(in_force)] == ["platform:x"]
