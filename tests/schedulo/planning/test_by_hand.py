@@ -274,4 +274,5 @@ def test_a_stop_that_is_only_tried_says_what_would_be_stopped_and_stops_nothing(
         stop(books.ledger, Stop.read({**tried, "action": "release"}), "ann")
     stop(books.ledger, Stop.read({**tried, "dry_run": False}), "ann")
     assert stop(books.ledger, Stop.read({**tried, "action": "release"}), "ann").count == 1
+    books.pass_s(60)
     assert [hold.name for hold in books.do(in_force)] == ["platform:x"]
