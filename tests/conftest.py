@@ -15,8 +15,16 @@ LOOPBACK_NAMES = ("localhost", "")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take minutes come first, the longest at the head: none begins when all others are done."""
+    """Files that take minutes come first, the longest at the head: none begins when all others are done.
+
+    Each of their tests may take four times as long as the file takes alone: the first has to make the
+    installation, and the machine may be busy.
+    """
     items.sort(key=_minutes, reverse=True)
+    for item in items:
+        limit_s = _minutes(item) * 4 * 60
+        if limit_s > float(item.config.getini("timeout")) and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(limit_s))
 
 
 def _minutes(item: pytest.Item) -> float:

@@ -37,7 +37,7 @@ def year(tmp_path_factory: pytest.TempPathFactory, sandbox_server: RunningSandbo
     sandbox_server.reset()
 
 
-pytestmark = [pytest.mark.slow(minutes=5), pytest.mark.timeout(1200)]
+pytestmark = pytest.mark.slow(minutes=5)
 
 
 def test_posts_were_due_all_year_on_every_platform(year: Year) -> None:
