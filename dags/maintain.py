@@ -2,8 +2,8 @@
 ### Maintain
 
 Removes every day what nothing needs any more: the stories, steps and runs of posts that have long been out,
-incidents that are over, single readings of numbers, and media of posts that have long been out. The log says
-how much went.
+incidents that are over, single readings of numbers, and media of posts that have long been out (**remove**);
+then lets the database give back the room (**vacuum**). The logs say how much went.
 
 - What may still be asked for stays: posts that failed, were missed, cancelled or held, what is out and not
   whole, what nobody knows of. So does every post's identity, and all that was sent.
@@ -16,7 +16,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, DeadlineAlert, DeadlineReference, Param, SyncCallback
 
-from operators.maintain import RemoveOperator
+from operators.maintain import RemoveOperator, VacuumOperator
 
 with DAG(
     dag_id="maintain",
@@ -39,9 +39,5 @@ with DAG(
         name="old rows and files are not removed in time",
     ),
 ) as dag:
-    RemoveOperator(
-        task_id="remove",
-        dry_run="{{ params.dry_run }}",
-        retries=2,
-        retry_delay=timedelta(minutes=5),
-    )
+    upkeep = {"dry_run": "{{ params.dry_run }}", "retries": 2, "retry_delay": timedelta(minutes=5)}
+    RemoveOperator(task_id="remove", **upkeep) >> VacuumOperator(task_id="vacuum", **upkeep)

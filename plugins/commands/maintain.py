@@ -1,4 +1,4 @@
-"""`schedulo maintain`: removes what nothing needs any more, or says what would go."""
+"""`schedulo maintain`: removes what nothing needs any more and gives back the room, or says what would go."""
 
 from __future__ import annotations
 
@@ -21,14 +21,21 @@ def _maintain(arguments: argparse.Namespace) -> int:
     # Without this Airflow's SDK looks for Connections in the environment alone, not in its database.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     from hooks.engine import upkeep  # it sets up Airflow's logging, which prints
+    from hooks.ledger import LedgerHook
     from schedulo.ledger.database import LedgerError
     from schedulo.settings import SettingsError
+    from schedulo.upkeep.vacuum import vacuum
 
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         removed = upkeep(dry=arguments.dry_run)
+        done = list(removed.lines())
+        if not arguments.dry_run:
+            ledger = LedgerHook().get_conn()
+            done += vacuum(ledger)
+            ledger.close()
     except (LedgerError, SettingsError) as error:
         raise CommandError(str(error)) from None
-    for line in removed.lines():
+    for line in done:
         print(line)
     return 1 if removed.why_not else 0

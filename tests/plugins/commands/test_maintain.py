@@ -40,8 +40,8 @@ def test_it_says_what_would_go_and_then_what_went(books: Books, capsys: pytest.C
         marks.mark(connection, books.ledger.now_ms(connection), restored.TICK, "run")
     for arguments, expected in (
         (["--dry-run"], "events: 1 would go\n"),
-        ([], "events: 1 went\n"),
-        ([], "Nothing had to go.\n"),
+        ([], "events: 1 went\nIts journal is empty.\n"),
+        ([], "Nothing had to go.\nIts journal is empty.\n"),
     ):
         assert main(["maintain", *arguments]) == 0
         assert capsys.readouterr().out == expected
