@@ -71,9 +71,8 @@ def waits(ledger: Ledger, work: Callable[[], None]) -> tuple[float, float, float
 
 
 def show(name: str, found: tuple[float, float, float, int]) -> None:
-    print(
-        f"{name:<34} {found[0]:7.1f} s   longest {found[1]:8.1f} ms   p99 {found[2]:6.1f} ms   {found[3]} writes"
-    )
+    seconds, longest_ms, p99_ms, writes = found
+    print(f"{name:<28} {seconds:5.1f} s, longest {longest_ms:.1f} ms, p99 {p99_ms:.1f} ms, {writes} writes")
 
 
 def measure(ledger: Ledger, count: int) -> None:

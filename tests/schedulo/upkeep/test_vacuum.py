@@ -1,4 +1,4 @@
-"""What a vacuum gives back, and whom it does not wait for. How long others wait, benchmarks/vacuum.py measures."""
+"""What a vacuum gives back, and whom it does not wait for. How long others wait: benchmarks/vacuum.py."""
 
 from __future__ import annotations
 
