@@ -62,7 +62,7 @@ def fence(
 
     `guarded=False` leaves out every condition. It exists so that tests can show what the fence prevents.
     """
-    won: dict[str, int] = {}
+    won: dict[str, sa.Row[Any]] = {}
     groups = {(intent.holder, intent.position is Position.LATER) for intent in intents}
     for holder, later in groups:
         ids = {
@@ -80,9 +80,9 @@ def fence(
             sa.update(deliveries)
             .where(_D.id.in_(ids), *(conditions if guarded else ()))
             .values(**values)
-            .returning(_D.id, _D.fence)
+            .returning(_D.id, _D.fence, _D.fire_ms)
         )
-        won |= {row.id: row.fence for row in connection.execute(statement)}
+        won |= {row.id: row for row in connection.execute(statement)}
     answers: list[Fenced | None] = []
     rows = []
     for intent in intents:
@@ -90,14 +90,14 @@ def fence(
         if taken is None:
             answers.append(None)
             continue
-        answers.append(Fenced(intent.write_id, taken, now_ms))
+        answers.append(Fenced(intent.write_id, taken.fence, now_ms))
         rows.append(
             {
                 "id": intent.write_id,
                 "delivery_id": intent.delivery_id,
                 "name": intent.name,
                 "state": WriteState.OPEN,
-                "fence": taken,
+                "fence": taken.fence,
                 "holder": intent.holder,
                 "request": intent.request,
                 "snapshot": intent.snapshot,
@@ -105,6 +105,8 @@ def fence(
                 "position": intent.position,
                 "opened_ms": now_ms,
                 "sending_until_ms": now_ms + intent.allowance_ms,
+                # A post that is out has its second no more: its row says then when it is looked at again.
+                "fire_ms": None if intent.position is Position.LATER else taken.fire_ms,
             }
         )
     if rows:

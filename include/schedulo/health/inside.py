@@ -16,8 +16,8 @@ from schedulo.errors.kinds import Actor
 from schedulo.health.findings import Finding, Limits, Means, Status
 from schedulo.ledger import marks
 from schedulo.ledger.database import LedgerError
-from schedulo.ledger.tables import IS_OUT, accounts, credentials, deliveries, outbox
-from schedulo.model import State
+from schedulo.ledger.tables import IS_OUT, accounts, credentials, deliveries, outbox, writes
+from schedulo.model import State, WriteState
 from schedulo.vault import Vault, VaultError
 
 _D = deliveries.c
@@ -125,14 +125,17 @@ def _waited(name: str, count: int, since_ms: int | None, now_ms: int, limits: Li
 def lateness(means: Means) -> Iterator[Finding]:
     """How late the posts of the last hour were, counted from the second for which each was let go: what was
     held, or asked for later, is not late."""
+    taken = sa.select(sa.func.max(writes.c.fire_ms)).where(
+        writes.c.delivery_id == _D.id, writes.c.state == WriteState.ACCEPTED
+    )
     with means.ledger.read() as connection:
         now_ms = means.ledger.now_ms(connection)
         rows = connection.execute(
-            sa.select(_D.accepted_ms, _D.due_ms, _D.fire_ms).where(
+            sa.select(_D.accepted_ms, _D.due_ms, taken.scalar_subquery().label("fire_ms")).where(
                 sa.text(IS_OUT), _D.updated_ms >= now_ms - HOUR_MS, _D.accepted_ms >= now_ms - HOUR_MS
             )
         )
-        late = sorted((row.accepted_ms - max(row.due_ms, row.fire_ms)) / 1000 for row in rows)
+        late = sorted((row.accepted_ms - max(row.due_ms, row.fire_ms or 0)) / 1000 for row in rows)
     if not late:
         yield Finding("lateness", Status.GREEN, "No post went out in the last hour.", None, "s", {"posts": 0})
         return

@@ -243,6 +243,7 @@ writes = sa.Table(
     _text("position", "only", comment="only, first (others follow), or later (the post is out)"),
     _instant("opened_ms", nullable=False),
     _instant("sending_until_ms", nullable=False),
+    sa.Column("fire_ms", sa.BigInteger, comment="the second for which it was let go; empty: not known"),
     _instant("settled_ms"),
     sa.Column("value", Json),
     # A fence is one bug away from two posts, this index is not.

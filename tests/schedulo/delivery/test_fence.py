@@ -14,7 +14,7 @@ from tests.schedulo.delivery.conftest import LEAD_MS, Books, intent
 
 
 def test_the_fence_opens_a_write_that_holds_what_was_frozen(books: Books) -> None:
-    id_ = books.armed()
+    id_ = books.armed(fire_ms=books.now_ms - 5)
     (won,) = books.fence(intent(id_))
     assert won is not None
     assert (won.fence, won.opened_ms) == (1, books.now_ms)
@@ -26,6 +26,7 @@ def test_the_fence_opens_a_write_that_holds_what_was_frozen(books: Books) -> Non
         {"text": "frozen"},
         books.now_ms + 35_000,
     )
+    assert books.run(sa.select(writes.c.fire_ms)) == [(books.now_ms - 5,)]
 
 
 BREAKS: dict[str, Callable[[Books, str], None]] = {

@@ -11,6 +11,7 @@ depends_on = None
 
 def upgrade() -> None:
     _quotas()
+    _lateness()
 
 
 def _quotas() -> None:
@@ -63,3 +64,9 @@ def _quotas() -> None:
             "calls", sa.Integer(), nullable=False, comment="calls of this month that count for the plan"
         ),
     )
+
+
+def _lateness() -> None:
+    """How late a post was, whatever became of its row since."""
+    comment = "the second for which it was let go; empty: not known"
+    op.add_column("writes", sa.Column("fire_ms", sa.BigInteger(), nullable=True, comment=comment))
