@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,8 @@ HOME = RUN / "up"
 PID = RUN / "up.pid"
 NOTE = RUN / "up.json"
 """Where it answers, once it does: addresses, login, when the first post is due."""
+ENV = RUN / "up.env"
+"""What a shell reads to give commands to it: its settings, secrets among them."""
 UP_S = 300.0
 PLAIN_WIDTH = 160
 """Characters a line where the output is no terminal."""
@@ -98,6 +102,7 @@ def up(console: Console) -> int:
     note = json.loads(NOTE.read_text())
     console.print(f"{note['login']}\nSandbox: {note['sandbox']}   (process {process.pid})", highlight=False)
     console.print(f"The sample posts are due from {note['first_due']} on. `make down` stops it.")
+    console.print(f"Commands, such as `schedulo health`, after: . {ENV.relative_to(ROOT)}")
     return 0
 
 
@@ -111,10 +116,8 @@ def serve(console: Console) -> int:
             "sandbox": stage.sandbox,
             "first_due": f"{stage.lay_out():%H:%M:%S} UTC",
         }
-        part = NOTE.with_suffix(".part")
-        part.touch(0o600)
-        part.write_text(json.dumps(note))
-        part.replace(NOTE)
+        _write(ENV, _exports(stage.stack.env()))
+        _write(NOTE, json.dumps(note))
         try:
             while True:
                 signal.pause()
@@ -122,7 +125,23 @@ def serve(console: Console) -> int:
             console.print("stopping")
         finally:
             NOTE.unlink(missing_ok=True)
+            ENV.unlink(missing_ok=True)
     return 0
+
+
+def _exports(environment: Mapping[str, str]) -> str:
+    """The settings of an installation as lines for a shell, with its commands before all others."""
+    ours = {name: value for name, value in environment.items() if name.startswith(("AIRFLOW", "SCHEDULO_"))}
+    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in sorted(ours.items())]
+    return "".join(lines) + f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"\n'
+
+
+def _write(path: Path, text: str) -> None:
+    """For its owner only, and never half."""
+    part = path.with_suffix(".part")
+    part.touch(0o600)
+    part.write_text(text)
+    part.replace(path)
 
 
 def down(console: Console) -> int:
