@@ -17,6 +17,7 @@ from airflow.sdk import DAG
 
 from operators import forms
 from operators.by_hand import CancelOperator
+from operators.deadline import done_within
 
 with DAG(
     dag_id="cancel_posts",
@@ -26,6 +27,7 @@ with DAG(
     default_args={"owner": "schedulo"},
     tags=["publishing"],
     doc_md=__doc__,
+    deadline=done_within(15),
     params={
         "posts": forms.posts(),
         "deliveries": forms.deliveries(),

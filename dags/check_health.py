@@ -13,8 +13,9 @@ logins, Airflow's own parts, disk, media, clocks. And does it do its work: the q
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, CronTriggerTimetable, DeadlineAlert, DeadlineReference, SyncCallback
+from airflow.sdk import DAG, CronTriggerTimetable
 
+from operators.deadline import done_within
 from operators.health import CheckHealthOperator
 from operators.notify import INCIDENTS_ALIAS
 
@@ -27,11 +28,6 @@ with DAG(
     default_args={"owner": "schedulo", "retries": 1, "retry_delay": timedelta(seconds=20)},
     tags=["maintenance"],
     doc_md=__doc__,
-    deadline=DeadlineAlert(
-        reference=DeadlineReference.DAGRUN_LOGICAL_DATE,
-        interval=timedelta(minutes=10),
-        callback=SyncCallback("operators.health.check_is_late", kwargs={"minutes": 10}),
-        name="checks of the health are late",
-    ),
+    deadline=done_within(10, "operators.health.check_is_late"),
 ) as dag:
     CheckHealthOperator(task_id="check", outlets=[INCIDENTS_ALIAS])

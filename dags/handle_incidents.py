@@ -16,6 +16,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable
 
+from operators.deadline import done_within
 from operators.notify import INCIDENTS_URI, NotifyOperator
 
 with DAG(
@@ -29,5 +30,6 @@ with DAG(
     default_args={"owner": "schedulo"},
     tags=["incidents"],
     doc_md=__doc__,
+    deadline=done_within(15),
 ) as dag:
     NotifyOperator(task_id="tell", retries=1, retry_delay=timedelta(seconds=30))

@@ -17,6 +17,7 @@ from datetime import timedelta
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable
 
 from operators.after import REQUESTS_URI, CarryOutOperator, StillThereOperator
+from operators.deadline import done_within
 
 with DAG(
     dag_id="look_after_posts",
@@ -29,5 +30,6 @@ with DAG(
     default_args={"owner": "schedulo", "retries": 1, "retry_delay": timedelta(seconds=30)},
     tags=["publishing"],
     doc_md=__doc__,
+    deadline=done_within(60),
 ) as dag:
     CarryOutOperator(task_id="carry_out") >> StillThereOperator(task_id="still_there")

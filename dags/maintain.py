@@ -14,8 +14,9 @@ then lets the database give back the room (**vacuum**). The logs say how much we
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, DeadlineAlert, DeadlineReference, Param, SyncCallback
+from airflow.sdk import DAG, Param
 
+from operators.deadline import done_within
 from operators.maintain import RemoveOperator, VacuumOperator
 
 with DAG(
@@ -32,12 +33,7 @@ with DAG(
             False, type="boolean", title="Dry run", description="Change nothing; say what would go."
         ),
     },
-    deadline=DeadlineAlert(
-        reference=DeadlineReference.DAGRUN_LOGICAL_DATE,
-        interval=timedelta(hours=4),
-        callback=SyncCallback("operators.deadline.upkeep_is_late", kwargs={"minutes": 240}),
-        name="old rows and files are not removed in time",
-    ),
+    deadline=done_within(240, "operators.deadline.upkeep_is_late"),
 ) as dag:
     upkeep = {"dry_run": "{{ params.dry_run }}", "retries": 2, "retry_delay": timedelta(minutes=5)}
     RemoveOperator(task_id="remove", **upkeep) >> VacuumOperator(task_id="vacuum", **upkeep)

@@ -17,8 +17,9 @@ any time: what is not due any more is not done again.
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, DeadlineAlert, DeadlineReference, SyncCallback
+from airflow.sdk import DAG
 
+from operators.deadline import done_within
 from operators.logins import FindLoginsOperator, LookAfterLoginsOperator, login_options
 from operators.notify import INCIDENTS_ALIAS
 
@@ -31,12 +32,7 @@ with DAG(
     default_args={"owner": "schedulo"},
     tags=["accounts"],
     doc_md=__doc__,
-    deadline=DeadlineAlert(
-        reference=DeadlineReference.DAGRUN_LOGICAL_DATE,
-        interval=timedelta(minutes=45),
-        callback=SyncCallback("operators.deadline.logins_are_late", kwargs={"minutes": 45}),
-        name="logins are not looked after in time",
-    ),
+    deadline=done_within(45, "operators.deadline.logins_are_late"),
 ) as dag:
     find = FindLoginsOperator(
         task_id="find_logins", retries=2, retry_delay=timedelta(seconds=30), outlets=[INCIDENTS_ALIAS]

@@ -20,6 +20,7 @@ from datetime import timedelta
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable
 
 from operators.accounts import AskAccountsOperator
+from operators.deadline import done_within
 from operators.prepare import MEDIA_URI, FindPostsOperator, PreparePostsOperator, prepare_options
 
 with DAG(
@@ -33,6 +34,7 @@ with DAG(
     default_args={"owner": "schedulo", "retries": 1, "retry_delay": timedelta(seconds=5)},
     tags=["publishing"],
     doc_md=__doc__,
+    deadline=done_within(120),
 ) as dag:
     for lane, soon, at_once in (("_soon", True, 2), ("", False, 1)):
         find = FindPostsOperator(task_id=f"find{lane}", soon=soon)

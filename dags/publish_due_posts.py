@@ -14,9 +14,10 @@ delivery: it prepares the post, waits for its second in the triggerer, sends it 
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, DeadlineAlert, DeadlineReference, SyncCallback
+from airflow.sdk import DAG
 
 from operators.after import REQUESTS_ALIAS
+from operators.deadline import done_within
 from operators.notify import INCIDENTS_ALIAS
 from operators.prepare import MEDIA_ALIAS
 from operators.publish import PublishOperator, publish_options
@@ -31,13 +32,7 @@ with DAG(
     default_args={"owner": "schedulo"},
     tags=["publishing"],
     doc_md=__doc__,
-    deadline=DeadlineAlert(
-        # Not DAGRUN_QUEUED_AT: with it Airflow 3.3.2 cannot clear a task of this DAG any more.
-        reference=DeadlineReference.DAGRUN_LOGICAL_DATE,
-        interval=timedelta(minutes=15),
-        callback=SyncCallback("operators.deadline.run_is_late", kwargs={"minutes": 15}),
-        name="a publishing run is late",
-    ),
+    deadline=done_within(15, "operators.deadline.run_is_late"),
 ) as dag:
     sync = SyncOperator(
         task_id="sync",

@@ -14,6 +14,7 @@ from datetime import timedelta
 from airflow.sdk import DAG, Param
 
 from operators import forms
+from operators.deadline import done_within
 from operators.publish import PublishOperator, publish_options
 from operators.publish_now import ClaimNowOperator
 
@@ -26,6 +27,7 @@ with DAG(
     default_args={"owner": "schedulo"},
     tags=["publishing"],
     doc_md=__doc__,
+    deadline=done_within(15, "operators.deadline.run_is_late"),
     params={
         "posts": Param(
             type="array",

@@ -15,6 +15,7 @@ from datetime import timedelta
 from airflow.sdk import DAG, CronTriggerTimetable
 
 from operators.collect import CollectOperator, FindDueOperator, collect_options, in_the_background
+from operators.deadline import done_within
 from operators.tell_numbers import YOUNG_EVERY_S, TellNumbersOperator
 
 with DAG(
@@ -26,6 +27,7 @@ with DAG(
     default_args={"owner": "schedulo", "retries": 1, "retry_delay": timedelta(seconds=30)},
     tags=["analytics"],
     doc_md=__doc__,
+    deadline=done_within(90),
 ) as dag:
     find = FindDueOperator(task_id="find_due", **in_the_background())
     options = collect_options(retries=1, longest_s=600)  # the next hour's run asks again

@@ -14,6 +14,7 @@ from airflow.sdk import DAG, Param
 
 from operators import forms
 from operators.by_hand import RetryDeliveriesOperator
+from operators.deadline import done_within
 
 with DAG(
     dag_id="retry_deliveries",
@@ -23,6 +24,7 @@ with DAG(
     default_args={"owner": "schedulo"},
     tags=["publishing"],
     doc_md=__doc__,
+    deadline=done_within(15),
     params={
         "posts": forms.posts(),
         "deliveries": forms.deliveries(),

@@ -16,6 +16,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable
 
+from operators.deadline import done_within
 from operators.notify import INCIDENTS_ALIAS
 from operators.summarise import SummariseWeekOperator, base_zone
 
@@ -28,5 +29,6 @@ with DAG(
     default_args={"owner": "schedulo", "retries": 2, "retry_delay": timedelta(minutes=5)},
     tags=["analytics"],
     doc_md=__doc__,
+    deadline=done_within(60),
 ) as dag:
     SummariseWeekOperator(task_id="summarise", outlets=[INCIDENTS_ALIAS])

@@ -16,6 +16,7 @@ from airflow.sdk import DAG, Param
 
 from operators import forms
 from operators.after import TakeDownOperator
+from operators.deadline import done_within
 
 with DAG(
     dag_id="take_down_posts",
@@ -25,6 +26,7 @@ with DAG(
     default_args={"owner": "schedulo"},
     tags=["publishing"],
     doc_md=__doc__,
+    deadline=done_within(30),
     params={
         "action": Param(
             "take_down",

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from airflow.plugins_manager import AirflowPlugin
 
 from operators import ran
-from operators.deadline import ScheduledRun
+from operators.deadline import MadeRun, ScheduledRun
 
 Message = MutableMapping[str, Any]
 
@@ -83,4 +83,4 @@ class ScheduloPlugin(AirflowPlugin):
         {"middleware": WithoutSlash, "name": "Schedulo health without a slash"},
     ]
     listeners: ClassVar[list[Any]] = [ran]
-    deadline_references: ClassVar[list[Any]] = [ScheduledRun]
+    deadline_references: ClassVar[list[Any]] = [MadeRun, ScheduledRun]

@@ -103,17 +103,8 @@ def _moment(context: Any, name: str) -> datetime | None:
 
 
 def check_is_late(minutes: int, context: dict[str, Any]) -> None:
-    """
-    Open an incident: checks are not done in time. The next that is done ends it. As `run_is_late`.
-
-    :param minutes: the deadline that was missed, counted from when the run should have begun.
-    :param context: Airflow's; holds the run.
-    """
+    """Open an incident: checks are not done in time. The next that is done ends it."""
+    from operators.deadline import tell_late
     from schedulo.health.history import late
-    from schedulo.ledger.database import Ledger
-    from schedulo.settings import settings
 
-    run = context.get("dag_run") or {}
-    ledger = Ledger(settings().ledger)
-    late(ledger, str(run.get("dag_run_id") or run.get("run_id") or "unknown"), minutes)
-    ledger.close()
+    tell_late(context, lambda ledger, run_id: late(ledger, run_id, minutes))

@@ -104,6 +104,21 @@ def test_dag_works_from_the_first_start_and_makes_up_for_nothing(dag: DAG) -> No
     assert dag.catchup is False
 
 
+def test_every_dag_has_a_deadline_whose_callback_exists_whoever_starts_a_run(dag: DAG) -> None:
+    """`operators.deadline.done_within`. Those that Airflow brings know no run without a logical date."""
+    from airflow.sdk import module_loading
+    from airflow.serialization.encoders import encode_deadline_reference
+
+    from schedulo_plugin import ScheduloPlugin
+
+    [alert] = dag.deadline
+    assert callable(module_loading.import_string(alert.callback.path))
+    assert alert.callback.kwargs
+    named = encode_deadline_reference(alert.reference)["__class_path"]
+    registered = {f"{found.__module__}.{found.__qualname__}" for found in ScheduloPlugin.deadline_references}
+    assert named in registered, "the scheduler could not read it: the plugin has to name its class"
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_file_reads_like_a_table_of_contents(file: Path) -> None:
     assert len(file.read_text().splitlines()) <= LONGEST
@@ -371,18 +386,6 @@ def test_the_form_of_a_day_takes_a_date_or_nothing(bag: DagBag) -> None:
     assert [date.resolve(value) for value in ("", None, "2026-11-25")] == ["", None, "2026-11-25"]
     with pytest.raises(ParamValidationError):
         date.resolve("yesterday")
-
-
-def test_the_scheduler_knows_when_a_partitioned_run_should_have_begun(bag: DagBag) -> None:
-    """The Dag names a class that the plugin has to register."""
-    from airflow.serialization.encoders import encode_deadline_reference
-
-    from schedulo_plugin import ScheduloPlugin
-
-    [alert] = bag.dags["collect_analytics"].deadline
-    named = encode_deadline_reference(alert.reference)["__class_path"]
-    registered = {f"{found.__module__}.{found.__qualname__}" for found in ScheduloPlugin.deadline_references}
-    assert registered == {named}
 
 
 # --- forms ----------------------------------------------------------------------------------------------

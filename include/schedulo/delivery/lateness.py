@@ -13,10 +13,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from schedulo.delivery.holds import InForce, in_force
-from schedulo.delivery.incidents import Trouble, add_cases, incident
+from schedulo.delivery.incidents import AT_WORK, Trouble, add_cases, incident
 from schedulo.delivery.watched import what_stops_all
 from schedulo.errors.kinds import Actor
-from schedulo.ledger.tables import deliveries, holders, incident_cases, incidents
+from schedulo.ledger.tables import claims, deliveries, holders, incident_cases, incidents
 from schedulo.model import State
 from schedulo.settings import Settings
 
@@ -72,14 +72,13 @@ def _late(connection: sa.Connection, now_ms: int, settings: Settings) -> list[An
     failing = sa.and_(_D.trouble_since_ms < past_ms, _D.due_ms < past_ms, _D.fire_ms < now_ms + REACH_MS)
     left = sa.and_(_D.trouble_since_ms.is_(None), _D.fire_ms < now_ms, _D.fire_ms < past_ms)
     in_doubt = sa.and_(_D.state.in_(IN_DOUBT), sa.func.coalesce(_D.sent_ms, _D.due_ms) < past_ms)
-    told = sa.exists().where(_C.delivery_id == _D.id, _I.key == _C.incident_key, _I.closed_ms.is_(None))
     rows = connection.execute(
         sa.select(_D.id, _D.state, _D.platform, _D.account_key, _D.fire_ms, _D.reason, _D.trouble_since_ms)
         .where(
             sa.or_(sa.and_(_D.state.in_(UNSENT), sa.or_(left, failing)), in_doubt),
             _D.ready,
             _D.approval == "",
-            ~told,
+            ~_told(),
         )
         .order_by(_D.due_ms, _D.id)
         .limit(MOST)
@@ -88,6 +87,38 @@ def _late(connection: sa.Connection, now_ms: int, settings: Settings) -> list[An
         return []
     holds = InForce(in_force(connection, now_ms))
     return [row for row in rows if holds.on(row.platform, row.account_key, now_ms) is None]
+
+
+def _told() -> sa.ColumnElement[bool]:
+    """SQL: an open incident tells of the delivery."""
+    return sa.exists().where(_C.delivery_id == _D.id, _I.key == _C.incident_key, _I.closed_ms.is_(None))
+
+
+def run_is_late(
+    connection: sa.Connection, now_ms: int, settings: Settings, run_id: str, minutes: int
+) -> None:
+    """A run that publishes is not done in time: say which of its posts are not out. What is told already, of
+    each of them or of all, is not told again. May be called more than once for one run.
+
+    :param minutes: how long after it was made
+    """
+    tell(connection, now_ms, settings)
+    mine = sa.select(claims.c.delivery_id).where(claims.c.run_id == run_id)
+    rows = connection.execute(
+        sa.select(_D.id, _D.label, _told().label("told"))
+        .where(_D.id.in_(mine), _D.run_id == run_id, _D.state.in_(AT_WORK))
+        .order_by(_D.due_ms, _D.id)
+    ).all()
+    untold = [row for row in rows if not row.told]
+    stands_still = what_stops_all(connection)
+    if stands_still is not None:
+        add_cases(connection, now_ms, stands_still, [row.id for row in untold])
+    elif untold or not rows:
+        sentence = f"the run {run_id} is not done {minutes} minutes after it was made"
+        if untold:
+            sentence += f"; it is not known that {len(untold)} of its posts are out"
+        cases = [row.id for row in untold]
+        incident(connection, now_ms, Trouble.LATE_RUN, sentence, actor=Actor.OPERATOR, cases=cases)
 
 
 def _why(connection: sa.Connection, now_ms: int, settings: Settings, row: Any, about: str) -> str:

@@ -1,4 +1,4 @@
-"""Which tasks of ours tell people when they fail, and when that is over.
+"""Which tasks of ours tell people when they fail, which runs when they are late, and when that is over.
 
 One incident a task, however often it fails. Most trouble has an incident of its own, which names the cause
 and who can mend it: tasks that see to that themselves are never told of here, or people would be told twice.
@@ -9,8 +9,12 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from schedulo.delivery.incidents import Trouble, incident, over
+from schedulo.delivery.watched import what_stops_all
 from schedulo.errors.kinds import Actor
+from schedulo.ledger.tables import incidents
 
+RUN = "run"
+"""Stands for a task's name where a whole run is late."""
 TELL_THEMSELVES = frozenset(
     {
         ("publish_due_posts", "sync"),  # a minute later by the next; then checks of the health
@@ -39,6 +43,35 @@ def failed(
     sentence = f"{task_id} of {dag_id} failed ({error}) in the run {run_id}; its log says why"
     about = f"{dag_id}.{task_id}"
     incident(connection, now_ms, Trouble.WORKFLOW, sentence, actor=Actor.OPERATOR, about=about)
+
+
+def late(connection: sa.Connection, now_ms: int, dag_id: str, run_id: str, minutes: int) -> None:
+    """A run of a Dag of ours is not done in time. Where nothing runs at all, that is told and no run of it.
+
+    :param minutes: how long after it was made
+    """
+    if what_stops_all(connection) is not None:
+        return
+    sentence = f"the run {run_id} of {dag_id} is not done {minutes} minutes after it was made"
+    incident(connection, now_ms, Trouble.WORKFLOW, sentence, actor=Actor.OPERATOR, about=f"{dag_id}.{RUN}")
+
+
+def told_late(connection: sa.Connection) -> dict[str, int]:
+    """The Dags of which a run is late and not known to have ended, each with when that was seen last (ms)."""
+    begins, ends = f"{Trouble.WORKFLOW}:", f".{RUN}"
+    query = sa.select(incidents.c.key, incidents.c.last_ms).where(
+        incidents.c.kind == Trouble.WORKFLOW, incidents.c.closed_ms.is_(None)
+    )
+    return {
+        row.key.removeprefix(begins).removesuffix(ends): row.last_ms
+        for row in connection.execute(query)
+        if row.key.endswith(ends)
+    }
+
+
+def ended(connection: sa.Connection, now_ms: int, dag_id: str) -> None:
+    """A run of a Dag is done, well or not; whoever was told that it is late is told that."""
+    over(connection, now_ms, Trouble.WORKFLOW, f"{dag_id}.{RUN}")
 
 
 def went_well(connection: sa.Connection, now_ms: int, dag_id: str, task_id: str) -> None:

@@ -132,6 +132,13 @@ def test_one_late_run_is_one_incident_however_often_airflow_calls(ledger: Ledger
     assert "scheduled__2026-01-01T00:00:00 is not done 15 minutes" in incident.sentence
 
 
+@pytest.mark.parametrize("state", ["success", "failed"])
+def test_a_run_that_has_ended_is_not_late(ledger: Ledger, state: str) -> None:
+    """Airflow keeps the deadline of one that failed."""
+    run_is_late(15, context={"dag_run": {"dag_run_id": "run-1", "state": state}})
+    assert opened(ledger) == []
+
+
 def test_many_late_runs_are_one_incident(ledger: Ledger) -> None:
     for number in (1, 2):
         run_is_late(15, context={"dag_run": {"dag_run_id": f"run-{number}"}})

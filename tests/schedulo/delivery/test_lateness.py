@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from schedulo.delivery.incidents import Trouble, close_what_is_over
-from schedulo.delivery.lateness import tell
-from schedulo.ledger.tables import incident_cases, incidents
+from schedulo.delivery.lateness import run_is_late, tell
+from schedulo.ledger.tables import claims, incident_cases, incidents
 from schedulo.model import State
 from schedulo.settings import Settings
 from tests.schedulo.delivery.conftest import Books
@@ -177,3 +177,47 @@ def test_it_is_over_when_no_post_of_it_is_still_to_go_out(books: Books) -> None:
     assert close(books) is None
     books.change(second, due_ms=books.now_ms + 86_400_000)  # its author moved it
     assert close(books) == books.now_ms
+
+
+# A run that is late
+
+
+def claimed(books: Books, *ids: str) -> None:
+    """They are the run's."""
+    for place, id_ in enumerate(ids):
+        books.change(id_, run_id="run-1")
+        row = {"run_id": "run-1", "map_index": place, "delivery_id": id_, "claimed_ms": books.now_ms}
+        books.run(sa.insert(claims).values(**row))
+
+
+def run_late(books: Books) -> dict[str, set[str]]:
+    books.do(run_is_late, Settings(), "run-1", 15)
+    return told(books)
+
+
+def test_a_late_run_whose_posts_are_late_is_told_by_them_alone(books: Books) -> None:
+    ids = [late(books, 600), late(books, 600, state=State.UNKNOWN)]
+    claimed(books, *ids)
+    assert run_late(books) == {"late:waiting": {ids[0]}, "late:unknown:x": {ids[1]}}
+
+
+def test_a_late_run_tells_of_posts_that_nothing_else_tells_of(books: Books) -> None:
+    working, out = late(books, 900, state=State.PROCESSING), late(books, 900, state=State.PUBLISHED)
+    claimed(books, working, out, late(books, 900))
+    assert run_late(books)["late_run"] == {working}
+    [said] = books.run(sa.select(incidents.c.sentence).where(incidents.c.key == "late_run"))
+    assert "15 minutes after it was made; it is not known that 1 of its posts" in said.sentence
+
+
+def test_a_late_run_of_which_a_later_one_has_taken_the_posts_is_late_all_the_same(books: Books) -> None:
+    id_ = late(books, 600)
+    claimed(books, id_)
+    books.change(id_, run_id="run-2")
+    assert run_late(books) == {"late:waiting": {id_}, "late_run": set()}
+
+
+def test_a_late_run_is_no_news_where_everything_stands_still(books: Books) -> None:
+    key = books.incident(Trouble.HEALTH, about="airflow:triggerer")
+    id_ = late(books, 900, state=State.PROCESSING)
+    claimed(books, id_)
+    assert run_late(books) == {key: {id_}}
