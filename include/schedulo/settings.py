@@ -184,6 +184,9 @@ class Settings:
     """Channels of those who look after the accounts; empty: the operators'."""
     notify_author: str = ""
     """Channels of those who write the posts; empty: the operators'."""
+    maintenance_told: str = "24, 1"
+    """Hours before maintenance, separated by commas: so long before it people are told of it; empty: only
+    when it is over."""
     notify_smtp: str = "smtp_default"
     """Id of the Connection that mail is sent by."""
     notify_an_hour: int = 12
@@ -276,6 +279,7 @@ class Settings:
                     f"{why}. The operator sets it."
                 )
         _seconds(self.sla_platforms)
+        _hours(self.maintenance_told)
         _bands(self.analytics_young)
         _platforms(self.analytics_platforms)
         if self.airflow_cleaned_days < 0:
@@ -306,6 +310,11 @@ class Settings:
     def young_bands(self) -> tuple[Band, ...]:
         """`analytics_young`, youngest first."""
         return _bands(self.analytics_young)
+
+    @property
+    def maintenance_hours(self) -> tuple[float, ...]:
+        """`maintenance_told`."""
+        return _hours(self.maintenance_told)
 
     @property
     def measured_platforms(self) -> frozenset[Platform]:
@@ -390,6 +399,22 @@ def _seconds(text: str) -> Mapping[str, float]:
                 f"({', '.join(Platform)}) and its seconds, such as tiktok:300. The operator sets it."
             )
         found[name] = float(seconds)
+    return found
+
+
+@cache
+def _hours(text: str) -> tuple[float, ...]:
+    """What `maintenance_told` says. Raises `SettingsError`."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        found = tuple(float(part) for part in parts)
+    except ValueError:
+        found = (math.nan,)
+    if not all(0 < hours <= 24 * 31 for hours in found):
+        raise SettingsError(
+            f"SCHEDULO_MAINTENANCE_TOLD is {text!r}: it must be hours above 0 and up to 744, such as 24, 1. "
+            "The operator sets it."
+        )
     return found
 
 

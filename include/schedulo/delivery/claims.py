@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from schedulo.delivery import approvals
+from schedulo.delivery import announcing, approvals, moved
 from schedulo.delivery.holds import apply_holds, held
 from schedulo.delivery.incidents import Trouble, incident
 from schedulo.delivery.news import changed
@@ -207,6 +207,9 @@ def sweep(connection: sa.Connection, now_ms: int, settings: Settings) -> None:
     )
     connection.execute(sa.update(deliveries).where(_goes_on(), silent).values(holder=None))
 
+    grace_ms = int(settings.missed_after_s * 1000)
+    if len(moved.settle(connection, now_ms, grace_ms)) < moved.AT_ONCE:  # else there are more to count
+        announcing.announce(connection, now_ms, settings.maintenance_hours, grace_ms)
     late = sa.and_(_D.state.in_((State.SCHEDULED, State.HELD)), _D.not_after_ms <= now_ms)
     reason = sa.case(
         (_D.error_kind == approvals.WAITS, approvals.LATE),
@@ -216,9 +219,9 @@ def sweep(connection: sa.Connection, now_ms: int, settings: Settings) -> None:
     )
     missed = move(connection, _ids(connection, late), State.MISSED, late, reason=reason, updated_ms=now_ms)
     tell_story(connection, now_ms, ((id_, "missed: its time is over and it was not sent") for id_ in missed))
-    if missed:
+    if untold := missed - moved.told_ahead(connection, missed):
         sentence = "posts were not sent within their time"
-        incident(connection, now_ms, Trouble.MISSED, sentence, actor=Actor.AUTHOR, cases=missed)
+        incident(connection, now_ms, Trouble.MISSED, sentence, actor=Actor.AUTHOR, cases=untold)
     changed(connection, now_ms, lost | missed)
 
     apply_holds(connection, now_ms, now_ms + int(settings.horizon_s * 1000))

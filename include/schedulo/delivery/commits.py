@@ -135,12 +135,12 @@ def _may_send(now_ms: int, lead_ms: int, holder: str) -> tuple[sa.ColumnElement[
 
 def _may_follow(now_ms: int, holder: str) -> tuple[sa.ColumnElement[bool], ...]:
     """SQL: the same for what adds to a post that is out. Its due second, its version and the wish to cancel
-    it no longer count; a hold does."""
+    it no longer count; a hold does, but for maintenance: a post is not left in pieces for hours."""
     return (
         _D.state == State.PUBLISHED_INCOMPLETE,
         _D.holder == holder,
         _D.not_after_ms > now_ms,
-        ~held(now_ms),
+        ~held(now_ms, maintenance=False),
         ~sa.exists().where(
             writes.c.delivery_id == _D.id,
             writes.c.state.in_((WriteState.OPEN, WriteState.UNKNOWN)),

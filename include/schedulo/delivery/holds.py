@@ -66,6 +66,8 @@ class Hold:
     from_ms: int
     until_ms: int | None
     """None: until somebody lifts it."""
+    window_id: str = ""
+    """The maintenance that it belongs to (`windows`); empty: to none."""
 
     @property
     def name(self) -> str:
@@ -84,6 +86,8 @@ class Hold:
         if self.error_kind:
             wait = f"waiting until {spoken(self.until_ms, self.from_ms)}" if self.until_ms else "on hold"
             return f"{wait}: {self.reason}"
+        if self.window_id and self.until_ms:
+            return f"maintenance of {self.name} until {spoken(self.until_ms, self.from_ms)}: {self.reason}"
         end = f"; it ends at {iso(self.until_ms)}" if self.until_ms else ""
         return f"on hold ({self.name}, by {self.author}): {self.reason}{end}"
 
@@ -150,7 +154,7 @@ def set_hold(
     values = {"reason": reason, "author": author, "until_ms": until_ms}
     if error_kind:
         return _hold_once(connection, now_ms, scope, key, error_kind, values)
-    same = (_H.scope == scope, _H.key == key, _H.error_kind == error_kind, *_now(now_ms))
+    same = (_H.scope == scope, _H.key == key, _H.error_kind == "", _H.window_id == "", *_now(now_ms))
     if connection.execute(sa.update(holds).where(*same).values(**values)).rowcount:
         return False
     row = {"id": secrets.token_hex(8), "scope": scope, "key": key, "error_kind": error_kind}
@@ -270,11 +274,12 @@ def in_force(connection: sa.Connection, now_ms: int) -> list[Hold]:
     return [_hold(row) for row in connection.execute(query)]
 
 
-def held(now_ms: int, after_ms: int = 0) -> sa.ColumnElement[bool]:
+def held(now_ms: int, after_ms: int = 0, *, maintenance: bool = True) -> sa.ColumnElement[bool]:
     """SQL: a hold on everything, or on this platform, account or post, is in force and lasts until after the
-    delivery's instant, and until after `after_ms`."""
+    delivery's instant, and until after `after_ms`. `maintenance`: those of windows count."""
     lasts = sa.or_(_H.until_ms.is_(None), sa.and_(_H.until_ms > _D.fire_ms, _H.until_ms > after_ms))
-    return sa.exists().where(*_now(now_ms), _about(), lasts)
+    counts = () if maintenance else (_H.window_id == "",)
+    return sa.exists().where(*_now(now_ms), _about(), lasts, *counts)
 
 
 def troubled(now_ms: int) -> sa.ColumnElement[bool]:
@@ -298,7 +303,16 @@ def _now(now_ms: int) -> tuple[sa.ColumnElement[bool], ...]:
 
 
 def _hold(row: Any) -> Hold:
-    return Hold(Scope(row.scope), row.key, row.reason, row.author, row.error_kind, row.from_ms, row.until_ms)
+    return Hold(
+        Scope(row.scope),
+        row.key,
+        row.reason,
+        row.author,
+        row.error_kind,
+        row.from_ms,
+        row.until_ms,
+        row.window_id,
+    )
 
 
 def _covers(scope: str, key: str) -> sa.ColumnElement[bool]:

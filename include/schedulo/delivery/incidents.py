@@ -16,10 +16,11 @@ import sqlalchemy as sa
 from schedulo.delivery.watched import is_green
 from schedulo.errors.kinds import Actor
 from schedulo.ledger.database import Ledger, upsert
+from schedulo.ledger.maintenance import window_posts
 from schedulo.ledger.tables import deliveries, holds, incident_cases, incidents, marks
 from schedulo.model import State
 
-_I, _C, _D = incidents.c, incident_cases.c, deliveries.c
+_I, _C, _D, _P = incidents.c, incident_cases.c, deliveries.c, window_posts.c
 
 
 class Trouble(StrEnum):
@@ -73,6 +74,10 @@ class Trouble(StrEnum):
     `run`."""
     WORKFLOW = "workflow"
     """A task of a workflow failed, or a run is late. About: the Dag and its task, as `maintain.remove`."""
+    MAINTENANCE = "maintenance"
+    """Maintenance is planned. About: the window, its version, and how many hours before it is told."""
+    MAINTENANCE_MISSES = "maintenance_misses"
+    """Posts that a window stops, and that may not go out after it. About: the window."""
     HEALTH = "health"
     """A check of the health is red. About: the check."""
 
@@ -147,6 +152,13 @@ def _none_late(now_ms: int) -> sa.ColumnElement[bool]:
     return ~sa.exists().where(_C.incident_key == _I.key, _D.id == _C.delivery_id, waits)
 
 
+def _none_overtaken(_now_ms: int) -> sa.ColumnElement[bool]:
+    waits = sa.and_(_D.state.in_((State.SCHEDULED, State.HELD)), _P.fate == "miss")
+    return ~sa.exists().where(
+        _C.incident_key == _I.key, _D.id == _C.delivery_id, _P.delivery_id == _D.id, waits
+    )
+
+
 def _when_told(_now_ms: int) -> sa.ColumnElement[bool]:
     """Only who opened it knows: `over` is called."""
     return sa.false()
@@ -177,6 +189,8 @@ class Rule:
     """People are told of it again while it lasts. False: once is enough."""
     says_how_late: bool = False
     """Its end says how late its posts went out."""
+    also: Actor | None = None
+    """Who is told beside who must act."""
 
 
 RULES: dict[Trouble, Rule] = {
@@ -369,6 +383,25 @@ RULES: dict[Trouble, Rule] = {
         "a later run of it has done its work, or a day has passed without another failure",
         lambda now_ms: _I.last_ms < now_ms - int(DAY_S * 1000),
         sends=False,
+    ),
+    Trouble.MAINTENANCE: Rule(
+        "Maintenance",
+        "Posts that are due inside are moved to its end, or wait for a person, as it was planned or as their "
+        "rows say.",
+        "Nothing, where that is well. Else give posts another time, say in their rows ('In maintenance') "
+        "what becomes of them, or call it off.",
+        "it has ended and what it moved has come to its end, or it was called off",
+        _when_told,
+        reminds=False,
+        also=Actor.OPERATOR,
+    ),
+    Trouble.MAINTENANCE_MISSES: Rule(
+        "Posts cannot go out because of maintenance",
+        "Nothing: what may not go out after the maintenance is missed.",
+        "Give the posts another time, or take 'Not after' out of their rows.",
+        "none of its posts waits inside the maintenance any more",
+        _none_overtaken,
+        reminds=False,
     ),
     Trouble.HEALTH: Rule(
         "A check of Schedulo's health is red",

@@ -90,8 +90,11 @@ def _late(connection: sa.Connection, now_ms: int, settings: Settings) -> list[An
 
 
 def _told() -> sa.ColumnElement[bool]:
-    """SQL: an open incident tells of the delivery."""
-    return sa.exists().where(_C.delivery_id == _D.id, _I.key == _C.incident_key, _I.closed_ms.is_(None))
+    """SQL: an open incident tells of the delivery. That of maintenance says when it goes out instead."""
+    trouble = _I.kind != Trouble.MAINTENANCE
+    return sa.exists().where(
+        _C.delivery_id == _D.id, _I.key == _C.incident_key, _I.closed_ms.is_(None), trouble
+    )
 
 
 def run_is_late(

@@ -16,7 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from schedulo.delivery import approvals
+from schedulo.delivery import approvals, moved
 from schedulo.delivery.incidents import Trouble, incident
 from schedulo.delivery.news import changed
 from schedulo.delivery.rows import NOT_PLANNED, tell_story
@@ -53,6 +53,8 @@ class Plan:
     """What people should know although it is planned."""
     approval: str = ""
     """`needed`: it waits until a person has approved it; empty: it needs none, or has it."""
+    in_maintenance: str = ""
+    """`move` or `hold`: what becomes of it in maintenance; empty: what that says."""
     uneditable: str = ""
     """Why it cannot be changed once it is out, as a sentence; empty where it can."""
     warnings: str = ""
@@ -193,6 +195,7 @@ def _values(now_ms: int, post: PostPlan, plan: Plan) -> dict[str, Any]:
         "content_hash": plan.content_hash,
         "fingerprint": plan.fingerprint,
         "approval": plan.approval,
+        "in_maintenance": plan.in_maintenance,
         "due_ms": plan.due_ms,
         "fire_ms": plan.due_ms,
         "not_after_ms": plan.not_after_ms,
@@ -300,6 +303,11 @@ def _update(
                 values[column] = getattr(row, column)
         else:
             values["asked_ms"] = None
+    elif moved.stays(connection, row, plan.due_ms, plan.not_after_ms):
+        values |= {"fire_ms": row.fire_ms, "not_after_ms": row.not_after_ms}
+    if row.in_maintenance != plan.in_maintenance and state not in OUT:
+        wish = sa.update(deliveries).where(_D.id == row.id)
+        connection.execute(wish.values(in_maintenance=plan.in_maintenance))
     as_written = (
         row.fingerprint == plan.fingerprint
         and row.due_ms == values["due_ms"]
@@ -349,6 +357,7 @@ def _update(
             **values,
         )
     ):
+        moved.forget(connection, row.id)
         tell_story(connection, now_ms, [(row.id, "planned again")])
         changed(connection, now_ms, [row.id])
         _guard(connection, now_ms, post, plan, row, guard_ms)

@@ -18,7 +18,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.dialects import postgresql, sqlite
 
-from schedulo.ledger import quotas as _quotas  # noqa: F401  its tables belong to the schema
+from schedulo.ledger import maintenance as _maintenance  # noqa: F401  its tables belong to the schema
+from schedulo.ledger import quotas as _quotas  # noqa: F401  these too
 
 _NOW = {
     "postgresql": sa.literal_column(

@@ -11,7 +11,7 @@ from schedulo.airtable.client import AirtableClient
 from schedulo.airtable.rows import Report, Written
 from schedulo.airtable.schema import NOT_PLANNED as NOT_PLANNED_WORD
 from schedulo.airtable.schema import PREPARED, STATE_WORDS, UNAPPROVED
-from schedulo.delivery import approvals, restored
+from schedulo.delivery import approvals, moved, restored
 from schedulo.delivery.holds import WAITING
 from schedulo.delivery.news import STATE
 from schedulo.delivery.rows import NOT_PLANNED
@@ -28,7 +28,7 @@ def flush(ledger: Ledger, client: AirtableClient) -> int:
     report must not land after a newer one. And inside the client's `within`: what is written later than that
     was not written by this ledger."""
     with ledger.read() as connection:
-        untold = _untold(connection)
+        untold = _untold(connection, ledger.now_ms(connection))
     if not untold:
         return 0
     versions = {report.key: version for report, version in untold}
@@ -44,7 +44,7 @@ def flush(ledger: Ledger, client: AirtableClient) -> int:
     return sum(not item.error for item in written)
 
 
-def _untold(connection: sa.Connection) -> list[tuple[Report, int]]:
+def _untold(connection: sa.Connection, now_ms: int) -> list[tuple[Report, int]]:
     waiting = connection.execute(
         sa.select(outbox)
         .where(outbox.c.kind == STATE, outbox.c.version > outbox.c.told_version)
@@ -65,16 +65,17 @@ def _untold(connection: sa.Connection) -> list[tuple[Report, int]]:
         row.record_id: row
         for row in connection.execute(sa.select(posts).where(posts.c.record_id.in_(record_ids)))
     }
+    notes = moved.sentences(connection, now_ms, found)
     reports: list[tuple[Report, int]] = []
     for row in waiting:
         if row.key in found:
-            reports.append((_report(found[row.key], row.record_id), row.version))
+            reports.append((_report(found[row.key], row.record_id, notes.get(row.key, "")), row.version))
         else:
             reports.append((_post_report(problems[row.key.removeprefix("post:")], row), row.version))
     return reports
 
 
-def _report(row: Any, record_id: str | None) -> Report:
+def _report(row: Any, record_id: str | None, maintenance: str) -> Report:
     state = State(row.state)
     word = STATE_WORDS[state]
     if row.error_kind == NOT_PLANNED:
@@ -84,9 +85,9 @@ def _report(row: Any, record_id: str | None) -> Report:
     elif state is State.SCHEDULED and row.ready:
         word = PREPARED
     message = row.reason
-    if state in WAITING and row.warnings:
+    if state in WAITING:
         notes = (f"Note: {line}" for line in row.warnings.splitlines())
-        message = "\n".join((*((message,) if message else ()), *notes))
+        message = "\n".join(filter(None, (message, maintenance, *notes)))
     return Report(
         key=row.id,
         record_id=record_id,

@@ -19,6 +19,7 @@ from schedulo.delivery.holds import Hold
 from schedulo.ledger.clerk import Clerk, Operation
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import deliveries
+from schedulo.model import State
 from schedulo.settings import Settings
 
 
@@ -116,12 +117,14 @@ class Desk:
         writes = rows.writes_of(connection, ids)
         every = holds.in_force(connection, now_ms)
         stops, limits = holds.InForce(every), holds.InForce(hold for hold in every if hold.error_kind)
+        following = holds.InForce(hold for hold in every if not hold.window_id)
         silent = bool(connection.execute(sa.select(restored.silent(now_ms))).scalar_one())
         cases = []
         for id_ in ids:
             one = found[id_]
             about = (one.account.platform, one.account.key)
-            hold, limit = stops.on(*about, one.fire_ms, one.post_id), limits.on(*about, now_ms)
+            stop = following if one.state is State.PUBLISHED_INCOMPLETE else stops  # as the fence does
+            hold, limit = stop.on(*about, one.fire_ms, one.post_id), limits.on(*about, now_ms)
             cases.append(Case(one, steps[id_], writes[id_], hold, limit, silent, now_ms))
         return cases
 

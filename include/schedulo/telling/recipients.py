@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from schedulo.delivery.incidents import Trouble
+from schedulo.delivery.incidents import RULES, Trouble
 from schedulo.errors.kinds import Actor
 from schedulo.settings import Settings
 
@@ -36,6 +36,9 @@ class Recipients:
     def channels(self, actor: str, key: str) -> tuple[str, ...]:
         """Where the incident `key` is told. That a channel fails is told on the others."""
         found = self.by_actor[Actor(actor)]
+        also = RULES[Trouble(key.partition(":")[0])].also
+        if also is not None:
+            found = tuple(dict.fromkeys((*found, *self.by_actor[also])))
         return tuple(channel for channel in found if key != f"{Trouble.CHANNEL}:{channel}")
 
 

@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0006"
 down_revision = "0005"
@@ -12,6 +13,7 @@ depends_on = None
 def upgrade() -> None:
     _quotas()
     _lateness()
+    _maintenance()
 
 
 def _quotas() -> None:
@@ -70,3 +72,107 @@ def _lateness() -> None:
     """How late a post was, whatever became of its row since."""
     comment = "the second for which it was let go; empty: not known"
     op.add_column("writes", sa.Column("fire_ms", sa.BigInteger(), nullable=True, comment=comment))
+
+
+def _maintenance() -> None:
+    """Windows in which nothing goes out, and what becomes of posts that are due inside."""
+    op.create_table(
+        "maintenance",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column(
+            "record_id", sa.Text(), nullable=True, comment="its row in Airtable; empty: it came by the form"
+        ),
+        sa.Column(
+            "targets",
+            sa.JSON().with_variant(postgresql.JSONB(), "postgresql"),
+            nullable=False,
+            comment="what stands still: everything, platform:x, account:x:123",
+        ),
+        sa.Column("from_ms", sa.BigInteger(), nullable=False),
+        sa.Column("until_ms", sa.BigInteger(), nullable=False),
+        sa.Column("posts", sa.Text(), nullable=False, comment="what becomes of posts inside: move or hold"),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("author", sa.Text(), nullable=False, comment="who planned it"),
+        sa.Column("planned_ms", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "version",
+            sa.Integer(),
+            server_default="1",
+            nullable=False,
+            comment="changes with what people are told",
+        ),
+        sa.Column(
+            "ended_ms", sa.BigInteger(), nullable=True, comment="called off, or released before its end"
+        ),
+        sa.Column("ended_by", sa.Text(), server_default="", nullable=False),
+        sa.Column(
+            "told_hours",
+            sa.Float(),
+            nullable=True,
+            comment="people were told of this version so many hours before",
+        ),
+        sa.Column(
+            "told_about",
+            sa.Text(),
+            server_default="",
+            nullable=False,
+            comment="the incident that tells it",
+        ),
+        sa.Column(
+            "closed_ms",
+            sa.BigInteger(),
+            nullable=True,
+            comment="people were told what came of it; nothing is left to do",
+        ),
+        sa.Column(
+            "problem",
+            sa.Text(),
+            server_default="",
+            nullable=False,
+            comment="why its row is not understood now",
+        ),
+        sa.Column(
+            "shown", sa.Text(), server_default="", nullable=False, comment="what its row was told last"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_maintenance")),
+        sa.UniqueConstraint("record_id", name=op.f("uq_maintenance_record_id")),
+    )
+    op.create_index("ix_maintenance_closed", "maintenance", ["closed_ms"])
+    op.create_table(
+        "maintenance_posts",
+        sa.Column("delivery_id", sa.Text(), nullable=False),
+        sa.Column("window_id", sa.Text(), nullable=False, comment="the window whose end it waits for"),
+        sa.Column(
+            "fate",
+            sa.Text(),
+            nullable=False,
+            comment="move, hold, let_go (held, and a person let it go) or miss",
+        ),
+        sa.Column("until_ms", sa.BigInteger(), nullable=False, comment="that end, as it was reckoned with"),
+        sa.Column("due_ms", sa.BigInteger(), nullable=False, comment="its own, as are the next two"),
+        sa.Column("fire_ms", sa.BigInteger(), nullable=False),
+        sa.Column("not_after_ms", sa.BigInteger(), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False, comment="when that was decided"),
+        sa.PrimaryKeyConstraint("delivery_id", name=op.f("pk_maintenance_posts")),
+    )
+    op.create_index("ix_maintenance_posts_window", "maintenance_posts", ["window_id"])
+    op.add_column(
+        "holds",
+        sa.Column(
+            "window_id",
+            sa.Text(),
+            server_default="",
+            nullable=False,
+            comment="the maintenance that it belongs to; empty: to none",
+        ),
+    )
+    op.add_column(
+        "deliveries",
+        sa.Column(
+            "in_maintenance",
+            sa.Text(),
+            server_default="",
+            nullable=False,
+            comment="what its post wishes: move or hold; empty: what the window says",
+        ),
+    )

@@ -1,0 +1,309 @@
+"""What becomes of posts that are due inside a maintenance window: moved to its end, held, or missed.
+
+It is decided ahead, told in the post's row, and decided again by every tick, always from the post's own
+instant, which is kept beside it. So a window that is changed or called off gives its posts back what was
+theirs, and a person who gives a post another time has taken it out of the window.
+
+The window's hold is what keeps a post from going out; this only says when it goes out instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from schedulo.clock import spoken
+from schedulo.delivery.incidents import Trouble, incident
+from schedulo.delivery.news import changed
+from schedulo.delivery.rows import tell_story
+from schedulo.delivery.transitions import move
+from schedulo.delivery.windows import Fate, Window, covered, heed_releases, live, windows_of
+from schedulo.errors.kinds import Actor
+from schedulo.ledger.database import upsert
+from schedulo.ledger.maintenance import window_posts
+from schedulo.ledger.tables import deliveries, incident_cases
+from schedulo.model import State
+
+_D, _P = deliveries.c, window_posts.c
+
+HELD_BY_MAINTENANCE = "maintenance"
+"""`error_kind` of what waits for a person because of a window."""
+LET_GO, MISS = "let_go", "miss"
+"""Further fates: a person let go what was held; it cannot be moved, since its own time is over before."""
+WAITS_MS = 30 * 86_400_000
+"""What is held waits so long for a person, where its row does not say "not after"."""
+UNSENT = (State.SCHEDULED, State.HELD)
+"""What is under way is let finish; the fence gives back what is stopped, and then it is one of these."""
+AT_ONCE = 200
+"""So many are settled in one transaction; whoever sends waits for no more. The holds stop the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What a post's row says of its time."""
+
+    due_ms: int
+    fire_ms: int
+    not_after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of one delivery."""
+
+    row: Any
+    own: Own
+    window: Window | None
+    """The window whose end it waits for; None: none stops it any more."""
+    fate: str
+    fire_ms: int
+    not_after_ms: int
+
+    @property
+    def end_ms(self) -> int:
+        return self.window.until_ms if self.window else 0
+
+
+@dataclass(slots=True)
+class _Work:
+    """What one settling does, by how it is written."""
+
+    now_ms: int
+    story: list[tuple[str, str]] = field(default_factory=list)
+    missed: dict[str, list[str]] = field(default_factory=dict)
+
+
+def settle(connection: sa.Connection, now_ms: int, grace_ms: int) -> set[str]:
+    """Decide of every post that a window stops or stopped, of `AT_ONCE` at the most; answers what that
+    changed. Run by every tick, and until nothing changes where a window is planned, changed or called off.
+
+    :param grace_ms: how long a post may go out after its second, where its row does not say
+    """
+    heed_releases(connection, now_ms)
+    work = _Work(now_ms)
+    found = decide(connection, now_ms, grace_ms, live(connection, now_ms))
+    fresh = [item for item in found if _new(item)][:AT_ONCE]
+    decisions = [item for item in fresh if _do(connection, work, item)]
+    freed = _free(connection, now_ms)
+    tell_story(connection, now_ms, [*work.story, *((id_, "maintenance no longer holds it") for id_ in freed)])
+    for window_id, ids in work.missed.items():
+        window = next(item.window for item in decisions if item.window and item.window.id == window_id)
+        sentence = (
+            f"{window.named(now_ms)}: these posts cannot go out after it, since their rows say 'Not after'. "
+            "They are missed unless they get another time"
+        )
+        incident(
+            connection,
+            now_ms,
+            Trouble.MAINTENANCE_MISSES,
+            sentence,
+            actor=Actor.AUTHOR,
+            about=window_id,
+            cases=ids,
+        )
+    done = {item.row.id for item in decisions} | freed
+    changed(connection, now_ms, done)
+    return done
+
+
+def decide(connection: sa.Connection, now_ms: int, grace_ms: int, found: Sequence[Window]) -> list[Decision]:
+    """What becomes of each post that one of these windows stops, or of which that was decided before; by the
+    order in which they are due. Nothing is written."""
+    query = (
+        sa.select(
+            deliveries,
+            _P.window_id.label("was_window"),
+            _P.fate.label("was_fate"),
+            _P.until_ms.label("was_until"),
+            _P.due_ms.label("own_due"),
+            _P.fire_ms.label("own_fire"),
+            _P.not_after_ms.label("own_not_after"),
+        )
+        .outerjoin(window_posts, _P.delivery_id == _D.id)
+        .where(_D.state.in_(UNSENT), sa.or_(_P.until_ms > now_ms, covered(found, now_ms)))
+        .order_by(_D.due_ms, _D.id)
+    )
+    if (
+        not found
+        and not connection.execute(sa.select(_P.delivery_id).where(_P.until_ms > now_ms).limit(1)).first()
+    ):
+        return []
+    return [_decide(now_ms, grace_ms, found, row) for row in connection.execute(query)]
+
+
+def _decide(now_ms: int, grace_ms: int, found: Sequence[Window], row: Any) -> Decision:
+    own = _own(now_ms, row)
+    from_ms = max(own.fire_ms, now_ms)
+    over = [window for window in found if window.about(row.platform, row.account_key)]
+    last: Window | None = None
+    fate: str = Fate.HOLD if row.in_maintenance == Fate.HOLD else ""
+    at_ms = from_ms
+    while stopping := [window for window in over if window.stops(at_ms)]:
+        last = max(stopping, key=lambda window: window.until_ms)
+        if not row.in_maintenance and any(window.posts is Fate.HOLD for window in stopping):
+            fate = Fate.HOLD
+        at_ms = last.until_ms
+    default = own.not_after_ms >= own.due_ms + grace_ms
+    if last is None:
+        late = own.fire_ms < now_ms and default
+        not_after_ms = max(own.not_after_ms, now_ms + grace_ms) if late else own.not_after_ms
+        return Decision(row, own, None, "", from_ms if row.was_fate else row.fire_ms, not_after_ms)
+    if _held(row) and row.was_until <= now_ms:
+        fate = Fate.HOLD  # by a window that is over: it waits for a person through all others
+    elif row.was_fate == LET_GO or (row.was_fate == Fate.HOLD and row.error_kind != HELD_BY_MAINTENANCE):
+        fate = LET_GO  # only a person lets go what is held
+    if fate == Fate.HOLD:
+        not_after_ms = last.until_ms + WAITS_MS if default else own.not_after_ms
+        return Decision(row, own, last, fate, own.fire_ms, not_after_ms)
+    if not default and own.not_after_ms <= last.until_ms:
+        return Decision(row, own, last, MISS, own.fire_ms, own.not_after_ms)
+    not_after_ms = last.until_ms + grace_ms if default else own.not_after_ms
+    return Decision(row, own, last, fate or Fate.MOVE, last.until_ms, not_after_ms)
+
+
+def _held(row: Any) -> bool:
+    return bool(row.state == State.HELD and row.error_kind == HELD_BY_MAINTENANCE)
+
+
+def _own(now_ms: int, row: Any) -> Own:
+    """Its own time: as it was kept, unless somebody gave it another since, or that window is over."""
+    if row.was_fate and row.own_due == row.due_ms and row.was_until > now_ms:
+        return Own(row.own_due, row.own_fire, row.own_not_after)
+    return Own(row.due_ms, row.fire_ms, row.not_after_ms)
+
+
+def _new(item: Decision) -> bool:
+    """Whether it is not so already."""
+    row = item.row
+    if item.window is None:
+        return bool(row.was_fate)
+    if item.fate == Fate.HOLD and row.state == State.HELD and row.error_kind not in ("", HELD_BY_MAINTENANCE):
+        return False  # another rule holds it; when that lets it go, this one is asked again
+    same = (row.was_window, row.was_fate, row.was_until) == (item.window.id, item.fate, item.end_ms)
+    return not same or row.fire_ms < item.fire_ms or _held(row) != (item.fate == Fate.HOLD)
+
+
+def _do(connection: sa.Connection, work: _Work, item: Decision) -> bool:
+    """Write one decision down. False: the delivery has changed since it was read."""
+    row, now_ms = item.row, work.now_ms
+    values: dict[str, Any] = {
+        "fire_ms": item.fire_ms,
+        "not_after_ms": item.not_after_ms,
+        "updated_ms": now_ms,
+    }
+    if item.fate == Fate.HOLD:
+        values |= {"reason": words(item, now_ms), "error_kind": HELD_BY_MAINTENANCE}
+    elif _held(row):
+        values |= {"reason": "", "error_kind": ""}
+    target = State.HELD if item.fate == Fate.HOLD else State.SCHEDULED if _held(row) else State(row.state)
+    stands = (_D.state == row.state, _D.version == row.version)
+    if target == row.state:
+        written = sa.update(deliveries).where(_D.id == row.id, *stands).values(**values)
+        done = connection.execute(written).rowcount == 1
+    else:
+        done = bool(move(connection, [row.id], target, *stands, **values))
+    if not done:
+        return False
+    work.story.append((row.id, words(item, now_ms)))
+    if item.window is None:
+        forget(connection, row.id)
+        return True
+    kept = {
+        "window_id": item.window.id,
+        "fate": item.fate,
+        "until_ms": item.end_ms,
+        "due_ms": item.own.due_ms,
+        "fire_ms": item.own.fire_ms,
+        "not_after_ms": item.own.not_after_ms,
+        "at_ms": now_ms,
+    }
+    connection.execute(
+        upsert(connection, window_posts).on_conflict_do_update(index_elements=["delivery_id"], set_=kept),
+        [{"delivery_id": row.id, **kept}],
+    )
+    if item.fate == MISS:
+        work.missed.setdefault(item.window.id, []).append(row.id)
+    return True
+
+
+def _free(connection: sa.Connection, now_ms: int) -> set[str]:
+    """Let go what a window holds that is not inside one any more: a person gave it another time."""
+    kept = sa.exists().where(_P.delivery_id == _D.id)
+    which = (_D.state == State.HELD, _D.error_kind == HELD_BY_MAINTENANCE, ~kept)
+    ids = connection.execute(sa.select(_D.id).where(*which)).scalars().all()
+    return move(connection, ids, State.SCHEDULED, *which, reason="", error_kind="", updated_ms=now_ms)
+
+
+# --- words ------------------------------------------------------------------------------------------------
+
+
+def words(item: Decision, now_ms: int) -> str:
+    """What becomes of a post, as a sentence."""
+    if item.window is None:
+        at = "at its own time" if item.fire_ms > now_ms else "as soon as it can"
+        return f"no maintenance stops it any more: it goes out {at}"
+    if item.fate == Fate.HOLD:
+        return (
+            f"held by {item.window.named(now_ms)}; request a retry to let it go out after it, or give it "
+            "another time"
+        )
+    return sentence(item.window, item.fate, item.own, now_ms)
+
+
+def sentence(window: Window, fate: str, own: Own, now_ms: int) -> str:
+    """The same of a post that is moved, or cannot be."""
+    said = f"maintenance of {window.where} until {spoken(window.until_ms, now_ms)} ({window.reason})"
+    if fate == MISS:
+        return (
+            f"cannot go out because of {said}, and 'Not after' is {spoken(own.not_after_ms, now_ms)}: it "
+            "will be missed; give it another time"
+        )
+    return f"moved by {said}: it goes out then instead of {spoken(own.fire_ms, now_ms)}"
+
+
+def sentences(connection: sa.Connection, now_ms: int, ids: Iterable[str]) -> dict[str, str]:
+    """What rows say of those of these deliveries that a window moves, until it is over. What it holds says so
+    itself."""
+    moved = (_P.delivery_id.in_(list(ids)), _P.fate != Fate.HOLD, _P.until_ms > now_ms)
+    rows = connection.execute(sa.select(window_posts).where(*moved)).all()
+    named = {window.id: window for window in windows_of(connection, {row.window_id for row in rows})}
+    return {
+        row.delivery_id: sentence(
+            named[row.window_id], row.fate, Own(row.due_ms, row.fire_ms, row.not_after_ms), now_ms
+        )
+        for row in rows
+    }
+
+
+# --- for others -------------------------------------------------------------------------------------------
+
+
+def stays(connection: sa.Connection, row: Any, due_ms: int, not_after_ms: int) -> bool:
+    """Whether what was decided of a delivery still counts, now that its post is planned again: its row says
+    the same times as then. Where it says others, they win, and what was decided is forgotten."""
+    if row.state == State.CANCELLED or (row.fire_ms, row.not_after_ms) == (due_ms, not_after_ms):
+        return False
+    known = connection.execute(sa.select(window_posts).where(_P.delivery_id == row.id)).first()
+    if known is None:
+        return False
+    if (known.due_ms, known.not_after_ms) == (due_ms, not_after_ms):
+        return True
+    forget(connection, row.id)
+    return False
+
+
+def forget(connection: sa.Connection, delivery_id: str) -> None:
+    """Its row says another time: what was decided of the old one is void."""
+    connection.execute(sa.delete(window_posts).where(_P.delivery_id == delivery_id))
+
+
+def told_ahead(connection: sa.Connection, ids: Iterable[str]) -> set[str]:
+    """Those of whom their authors were told before that a window makes them missed."""
+    c = incident_cases.c
+    about = c.incident_key.startswith(f"{Trouble.MAINTENANCE_MISSES}:", autoescape=True)
+    return set(
+        connection.execute(sa.select(c.delivery_id).where(c.delivery_id.in_(list(ids)), about)).scalars()
+    )
