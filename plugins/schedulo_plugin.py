@@ -5,6 +5,7 @@ Every Airflow process loads it, most of them serve nothing: what is heavy is imp
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, ClassVar
 
@@ -52,21 +53,59 @@ async def health(
     await app()(scope, receive, send)
 
 
+async def deliveries(
+    scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+) -> None:
+    """How deliveries stand, built like the media route."""
+    from web.deliveries import app
+
+    await app()(scope, receive, send)
+
+
+async def requests(
+    scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+) -> None:
+    """What became of requests, built like the media route. It asks Airflow, which `app` still is here."""
+    from web.requests import app
+
+    await app()({**scope, "schedulo.airflow": scope["app"]}, receive, send)
+
+
+class Starts:
+    """Starting a Dag by hand, by form or REST: what cannot be understood is refused, what was asked before is
+    answered with the first run (`web.starts`)."""
+
+    PATH = re.compile(r"/api/v2/dags/(\w+)/dagRuns")
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and scope["method"] == "POST":
+            path = str(scope.get("path", "")).removeprefix(scope.get("root_path", ""))
+            if match := self.PATH.fullmatch(path):
+                from web.starts import start
+
+                await start(self.app, match[1], scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
 class WithoutSlash:
-    """Lets `/schedulo/health` be asked for as it is written.
+    """Lets `/schedulo/health` and `/schedulo/deliveries` be asked for as they are written.
 
     Airflow mounts applications with a slash behind their prefix, and answers what it does not know with its
     own page and 200: to a monitor, all would be well for ever.
     """
 
-    PATH = "/schedulo/health"
+    PATHS = ("/schedulo/health", "/schedulo/deliveries")
 
     def __init__(self, app: Any) -> None:
         self.app = app
 
     async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
         path = str(scope.get("path", ""))
-        if scope["type"] == "http" and path.removeprefix(scope.get("root_path", "")) == self.PATH:
+        if scope["type"] == "http" and path.removeprefix(scope.get("root_path", "")) in self.PATHS:
             scope = {**scope, "path": f"{path}/", "raw_path": f"{path}/".encode()}
         await self.app(scope, receive, send)
 
@@ -78,9 +117,12 @@ class ScheduloPlugin(AirflowPlugin):
         {"app": reports, "url_prefix": "/schedulo/reports", "name": "Schedulo reports"},
         {"app": accounts, "url_prefix": "/schedulo/accounts", "name": "Schedulo accounts"},
         {"app": health, "url_prefix": "/schedulo/health", "name": "Schedulo health"},
+        {"app": deliveries, "url_prefix": "/schedulo/deliveries", "name": "Schedulo deliveries"},
+        {"app": requests, "url_prefix": "/schedulo/requests", "name": "Schedulo requests"},
     ]
     fastapi_root_middlewares: ClassVar[list[dict[str, Any]]] = [
-        {"middleware": WithoutSlash, "name": "Schedulo health without a slash"},
+        {"middleware": WithoutSlash, "name": "Schedulo addresses without a slash"},
+        {"middleware": Starts, "name": "Schedulo starts"},
     ]
     listeners: ClassVar[list[Any]] = [ran]
     deadline_references: ClassVar[list[Any]] = [MadeRun, ScheduledRun]

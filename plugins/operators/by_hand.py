@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context
+
+
+@contextmanager
+def refusals(context: Context) -> Iterator[None]:
+    """Leave why a request was refused as the XCom `problem`, for programs; the task fails all the same."""
+    from schedulo.delivery.holds import HoldError
+    from schedulo.planning.wishes import RefusedError
+
+    try:
+        yield
+    except (RefusedError, HoldError) as error:
+        context["ti"].xcom_push("problem", str(error))
+        raise
 
 
 class ByHandOperator(BaseOperator):
@@ -19,7 +34,8 @@ class ByHandOperator(BaseOperator):
         who = run.triggering_user_name or "somebody"
         ledger = LedgerHook().get_conn()
         try:
-            sentence, answers = self.act(ledger, conf, who)
+            with refusals(context):
+                sentence, answers = self.act(ledger, conf, who)
         finally:
             ledger.close()
         self.log.info(sentence)
@@ -75,17 +91,18 @@ class ResolveDeliveryOperator(ByHandOperator):
     The configuration: `delivery`, `answer`, `link`, `dry_run`.
 
     :raises WishError: for a configuration that cannot be understood.
-    :raises ValueError: where the delivery's state, or the link, does not allow it; nothing was done.
+    :raises RefusedError: where the delivery's state, or the link, does not allow it; nothing was done.
     """
 
     def act(self, ledger: Any, conf: dict[str, Any], who: str) -> tuple[str, list[dict[str, Any]]]:
         from schedulo.planning.by_hand import Resolve, resolve
+        from schedulo.planning.wishes import RefusedError
         from schedulo.settings import settings
 
         wished = Resolve.read(conf)
         told = resolve(ledger, wished, f"by {who} with the Dag resolve_delivery", settings())
         if not told.done:
-            raise ValueError(f"{told.label}: {told.sentence}")
+            raise RefusedError(f"{told.label}: {told.sentence}")
         return told.sentence, [_told(told)]
 
 

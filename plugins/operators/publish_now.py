@@ -7,6 +7,8 @@ from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 
+from operators.by_hand import refusals
+
 
 class ClaimNowOperator(BaseOperator):
     """
@@ -18,13 +20,18 @@ class ClaimNowOperator(BaseOperator):
     that are out already.
 
     :raises WishError: for a configuration that cannot be understood.
-    :raises LookupError: where no named post has a delivery.
+    :raises RefusedError: where no named post has a delivery.
     """
 
     def execute(self, context: Context) -> list[str]:
+        with refusals(context):
+            return self._claim(context)
+
+    def _claim(self, context: Context) -> list[str]:
         from hooks.engine import make_preparer
         from schedulo.planning.now import Wished, claim_now, plan_now, prepare_now
         from schedulo.planning.tick import Tick
+        from schedulo.planning.wishes import RefusedError
 
         params = {name: context["params"][name] for name in ("posts", "accounts", "dry_run")}
         wished = Wished.read(params | (context["dag_run"].conf or {}))
@@ -41,7 +48,13 @@ class ClaimNowOperator(BaseOperator):
             else:
                 asked = claim_now(tick, context["run_id"], wished)
                 answers = [
-                    {"delivery": item.label, "answer": item.sentence, "permalink": item.permalink}
+                    {
+                        "delivery_id": item.delivery_id,
+                        "delivery": item.label,
+                        "what": "taken" if item.taken else "refused",
+                        "answer": item.sentence,
+                        "permalink": item.permalink,
+                    }
                     for item in asked
                 ]
                 labels = [item.label for item in asked if item.taken]
@@ -52,7 +65,7 @@ class ClaimNowOperator(BaseOperator):
         for answer in answers:
             self.log.info("%s: %s", answer["delivery"], answer["answer"])
         if not answers:
-            raise LookupError(
+            raise RefusedError(
                 f"posts ({', '.join(wished.posts)}): none has a delivery; they must be Ready in Airtable and "
                 "name accounts that are known. Their rows in Deliveries say what is missing."
             )
@@ -68,7 +81,9 @@ class ClaimNowOperator(BaseOperator):
         told = {item.delivery_id: item.sentence for item in asyncio.run(rehearse_here(ledger, ready))}
         return [
             {
+                "delivery_id": id_,
                 "delivery": label,
+                "what": "rehearsed" if id_ in told else "refused",
                 "answer": told.get(id_, f"it cannot be published: {problem}"),
                 "permalink": None,
             }

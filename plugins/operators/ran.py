@@ -49,9 +49,9 @@ def on_task_instance_failed(previous_state: Any, task_instance: Any, error: Any)
     try:
         from schedulo.delivery.holds import HoldError
         from schedulo.delivery.workflows import TELL_THEMSELVES, failed
-        from schedulo.planning.wishes import WishError
+        from schedulo.planning.wishes import RefusedError
 
-        if isinstance(error, WishError | HoldError):
+        if isinstance(error, RefusedError | HoldError):
             return
         if task_instance.task.owner == OWNER and (dag_id, task_id) not in TELL_THEMSELVES:
             kind = type(error).__name__ if isinstance(error, BaseException) else "no reason given"

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser as User
-from airflow.api_fastapi.auth.managers.models.resource_details import DagDetails
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
 from airflow.api_fastapi.core_api.security import bearer_scheme, get_user
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
@@ -20,6 +20,7 @@ __all__ = [
     "User",
     "check_may_connect",
     "check_may_see",
+    "check_may_start",
     "send_to_login",
     "whoever_asks",
     "whoever_calls",
@@ -72,6 +73,20 @@ def check_may_see(user: User, dag_id: str) -> None:
     if not get_auth_manager().is_authorized_dag(method="GET", user=user, details=DagDetails(id=dag_id)):
         raise HTTPException(
             403, f"You may not see the Dag {dag_id}. An administrator of Airflow can change that."
+        )
+
+
+def check_may_start(user: User, dag_id: str) -> None:
+    """Who may start a Dag. It asks Airflow's database: not for an event loop.
+
+    :raises HTTPException: 403
+    """
+    manager, run = get_auth_manager(), DagAccessEntity.RUN
+    if not manager.is_authorized_dag(
+        method="POST", access_entity=run, user=user, details=DagDetails(id=dag_id)
+    ):
+        raise HTTPException(
+            403, f"You may not start the Dag {dag_id}. An administrator of Airflow can change that."
         )
 
 

@@ -13,6 +13,7 @@ import pytest
 import time_machine
 
 from schedulo.errors import KINDS, Strategy
+from schedulo.planning.wishes import WishError
 from schedulo.publishing.rest import HERE_S, TASK_S
 
 if TYPE_CHECKING:
@@ -404,6 +405,20 @@ def test_what_changes_something_can_be_tried_without_doing_it(bag: DagBag) -> No
     assert len(by_hand) == 6
     for dag in by_hand:
         assert dag.params["dry_run"] is False, dag.dag_id
+
+
+def test_what_is_started_by_hand_is_checked_before_a_run_begins(bag: DagBag) -> None:
+    """With the fields of its form, and no others: `web.starts`."""
+    from schedulo.planning.requests import WORKFLOWS
+
+    by_hand = {dag.dag_id: dag for dag in bag.dags.values() if dag.schedule is None}
+    assert set(WORKFLOWS) == set(by_hand)
+    for name, workflow in WORKFLOWS.items():
+        assert by_hand[name].has_task(workflow.task)
+        with pytest.raises(WishError) as refused:
+            workflow.read({"nothing of the kind": 1})
+        fields = str(refused.value).partition("there are ")[2].partition(".")[0]
+        assert set(fields.split(", ")) == set(by_hand[name].params)
 
 
 def test_forms_have_the_rules_of_who_reads_them() -> None:

@@ -149,5 +149,5 @@ def test_however_often_it_is_asked_the_ledger_is_asked_now_and_then(ledger: Ledg
 
 def test_the_plugin_serves_it_and_lets_it_be_asked_for_without_a_slash() -> None:
     assert route.PREFIX in {app["url_prefix"] for app in ScheduloPlugin.fastapi_apps}
-    assert [item["middleware"] for item in ScheduloPlugin.fastapi_root_middlewares] == [WithoutSlash]
-    assert WithoutSlash.PATH == route.PREFIX
+    assert WithoutSlash in [item["middleware"] for item in ScheduloPlugin.fastapi_root_middlewares]
+    assert route.PREFIX in WithoutSlash.PATHS

@@ -425,14 +425,19 @@ def parse(connection: sa.Connection, what: str) -> tuple[Scope, str]:
     )
 
 
+def needs_reason(reason: str) -> None:
+    """Refuse a hold without a reason. Raises `HoldError`."""
+    if not reason.strip():
+        raise HoldError("reason: it is empty; say why, for people who ask why nothing goes out.")
+
+
 def stop(connection: sa.Connection, now_ms: int, what: str, reason: str, author: str) -> Answer:
     """The emergency stop: hold `what` until somebody releases it, and say what that stops.
 
     :raises HoldError: for something that does not exist, or without a reason
     """
     scope, key = parse(connection, what)
-    if not reason.strip():
-        raise HoldError("reason: it is empty; say why, for people who ask why nothing goes out.")
+    needs_reason(reason)
     set_hold(connection, now_ms, scope, key, reason.strip(), author)
     waits, leaves = _D.state.in_(WAITING), _D.state == State.SENDING
     waiting, stopped = _listed(connection, now_ms, _covers(scope, key), waits, becomes=lambda _row: "stopped")

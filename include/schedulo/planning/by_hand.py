@@ -290,7 +290,8 @@ class Stop:
         """Read a request. Raises `WishError`."""
         wishes.only(conf, tuple(cls.__dataclass_fields__))
         [action] = wishes.words("action", conf.get("action") or Switch.HOLD.value, list(Switch)) or [""]
-        what, reason = wishes.text("what", conf.get("what")), wishes.text("reason", conf.get("reason"))
+        what = wishes.text("what", conf.get("what", holds.Scope.EVERYTHING.value))
+        reason = wishes.text("reason", conf.get("reason"))
         return cls(Switch(action), what, reason, wishes.flag("dry_run", conf.get("dry_run", False)))
 
 

@@ -26,7 +26,11 @@ MOST = 1000
 DELIVERIES = "ids of deliveries, as the column Key of Deliveries shows them"
 
 
-class WishError(ValueError):
+class RefusedError(ValueError):
+    """The request was understood, and cannot be fulfilled; the message says why, and nothing was done."""
+
+
+class WishError(RefusedError):
     """The request cannot be understood; the message names field, value, rule and remedy."""
 
 
