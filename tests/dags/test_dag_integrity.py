@@ -176,6 +176,19 @@ def test_the_scheduler_starts_publishing_in_the_triggerer_with_nothing_to_read(p
     assert arguments["next_method"] == "resume"
 
 
+@pytest.mark.parametrize("conf", [{}, {"posts": ["recAbC12345678901"]}], ids=["no form", "a form"])
+def test_the_triggerer_can_read_the_fields_of_the_form(publishing: DAG, conf: dict[str, Any]) -> None:
+    """It reads them for each post, of the Dag as it is kept; what raises there ends its process, and no post
+    of anybody goes out any more."""
+    from airflow.sdk.definitions.param import process_params
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    kept = DagSerialization.from_dict(DagSerialization.to_dict(publishing))
+    read = process_params(kept, kept.get_task("publish"), conf, suppress_exception=False)
+    assert set(read) == {*publishing.params, *conf}
+    assert read | conf == read
+
+
 def test_the_trigger_and_the_method_that_are_named_exist(publishing: DAG) -> None:
     from airflow.sdk import module_loading
 
