@@ -16,6 +16,14 @@ def base_zone() -> str:
     return settings().airtable_timezone
 
 
+def report_url(name: str) -> str:
+    """Where people see a report that is kept; empty where Airflow's address is not known."""
+    from airflow.configuration import conf
+
+    airflow_url = (conf.get("api", "base_url", fallback="") or "").rstrip("/")
+    return f"{airflow_url}/schedulo/reports/{name}" if airflow_url else ""
+
+
 class SummariseWeekOperator(BaseOperator):
     """
     Keep the report of the last whole week and tell owners of it, once for each week.
@@ -24,8 +32,6 @@ class SummariseWeekOperator(BaseOperator):
     """
 
     def execute(self, context: Context) -> None:
-        from airflow.configuration import conf
-
         from hooks.ledger import LedgerHook
         from schedulo.analytics.page import page
         from schedulo.analytics.report import up_to_date
@@ -41,8 +47,7 @@ class SummariseWeekOperator(BaseOperator):
             made = up_to_date(ledger, chosen, now_ms, until=week.sunday)
             name = f"week-{week.name.lower()}.html"
             self.log.info("the report is %s", Shelf.of(chosen).keep(name, page(made)))
-            airflow_url = (conf.get("api", "base_url", fallback="") or "").rstrip("/")
-            url = f"{airflow_url}/schedulo/reports/{name}" if airflow_url else ""
+            url = report_url(name)
             with ledger.begin() as connection:
                 message = summary(week, made, not_out(connection, week), url)
                 channels: tuple[str, ...] = ()

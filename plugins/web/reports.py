@@ -12,12 +12,14 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, HTTPException
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
-from schedulo.analytics.shelf import Shelf
+from schedulo.analytics.shelf import Shelf, kind_of
 from schedulo.settings import settings
 from web.login import User, check_may_see, send_to_login, whoever_asks
 
 PREFIX = "/schedulo/reports"
 DAG_ID = "summarise_week"
+ERRORS, ERRORS_DAG_ID = "errors", "maintain"
+"""Reports of a day's errors are for those who may see the Dag that makes them."""
 HEAD = (
     '<!doctype html><html lang=en><meta charset="utf-8"><title>Reports</title>'
     '<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">'
@@ -47,11 +49,12 @@ def build(shelf: Shelf) -> FastAPI:
     def reader(user: Annotated[User, Depends(whoever_asks)]) -> None:
         check_may_see(user, DAG_ID)
 
-    @app.api_route("/{name}", methods=["GET", "HEAD"], dependencies=[Depends(reader)])
-    def report(name: str) -> Response:
+    @app.api_route("/{name}", methods=["GET", "HEAD"])
+    def report(name: str, user: Annotated[User, Depends(whoever_asks)]) -> Response:
+        check_may_see(user, ERRORS_DAG_ID if kind_of(name) == ERRORS else DAG_ID)
         path = shelf.find(name)
         if path is None:
-            raise HTTPException(404, "There is no such report; the last 60 are kept.")
+            raise HTTPException(404, "There is no such report; the last 60 of each kind are kept.")
         return FileResponse(path, media_type="text/html; charset=utf-8", headers=HEADERS)
 
     @app.get("/", dependencies=[Depends(reader)])
@@ -59,7 +62,7 @@ def build(shelf: Shelf) -> FastAPI:
         rows = "".join(
             f'<li><a href="{name}">{name.removesuffix(".html")}</a></li>' for name in shelf.names()
         )
-        nothing = "<p>None is kept yet; summarise_week makes one every Monday.</p>"
+        nothing = "<p>None is kept yet; summarise_week makes one every Monday, maintain one every day.</p>"
         content = f"<ul>{rows}</ul>" if rows else nothing
         page = f"{HEAD}<h1>Reports</h1>{content}"
         return HTMLResponse(page, headers=HEADERS)

@@ -115,6 +115,28 @@ def growth(key: str, name: str, followers: Series, views: Series, since: date, u
     return _svg(figure, f"Followers and views of {name} by day", key)
 
 
+def troubles_by_day(
+    days: Mapping[date, Mapping[str, int]], names: Sequence[str], since: date, until: date
+) -> str:
+    """By day: how many posts something was wrong with, by what became of them; at most three kinds.
+
+    :param days: those that are known, each with its number by name
+    """
+    with _figure(1) as (figure, (axes,)):
+        bottom = [0.0] * len(_known(dict.fromkeys(days, 0), since, until)[0])
+        for name, colour in zip(names, (SECOND, THIRD, BLUE), strict=True):
+            places, counts = _known({day: counted[name] for day, counted in days.items()}, since, until)
+            axes.bar(places, counts, bottom=bottom, color=colour, width=0.72, label=name)
+            bottom = [below + count for below, count in zip(bottom, counts, strict=True)]
+        _shade(axes, dict.fromkeys(days, 0), since, until)
+        axes.grid(axis="y")
+        axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+        axes.set_ylim(0, max([1.0, *bottom]) * 1.3)
+        axes.legend(loc="upper left", ncols=len(names), frameon=False, handlelength=1, borderaxespad=0.1)
+        _dates(axes, since, until)
+    return _svg(figure, "Posts that something was wrong with, by day", "troubles")
+
+
 def short(value: float) -> str:
     """A number in few characters, exact below a million: 34,500, 5.62M."""
     for size, letter in ((1e9, "G"), (1e6, "M")):

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from schedulo.airtable.schema import PLATFORM_WORDS
@@ -112,8 +112,17 @@ def _grid(report: Report) -> dict[tuple[int, int], Cell]:
 
 @cache
 def _template() -> Template:
+    environment = framed("schedulo.analytics")
+    environment.filters |= {"level": level}
+    return environment.get_template("report.html")
+
+
+def framed(package: str) -> Environment:
+    """Where the templates of a package are found, for pages with the frame and the words of this one."""
     environment = Environment(
-        loader=PackageLoader("schedulo.analytics", "templates"),
+        loader=ChoiceLoader(
+            [PackageLoader(package, "templates"), PackageLoader("schedulo.analytics", "templates")]
+        ),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -128,10 +137,9 @@ def _template() -> Template:
         "moment": moment,
         "platform": lambda name: PLATFORM_WORDS.get(name, name),
         "weblink": weblink,
-        "level": level,
         "plain": lambda name: str(name).replace("_", " "),
     }
-    return environment.get_template("report.html")
+    return environment
 
 
 def number(value: float | None) -> str:

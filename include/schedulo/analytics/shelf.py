@@ -5,15 +5,21 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from schedulo.settings import Settings
 
 KEPT = 60
-"""Files; the oldest go."""
+"""Files of each kind; the oldest go."""
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,60}\.html")
 """What a file here may be called."""
+
+
+def kind_of(name: str) -> str:
+    """What a report is of: `week` of `week-2026-w48.html`."""
+    return name.partition("-")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,5 +66,9 @@ class Shelf:
         return [entry.name for entry in found]
 
     def _tidy(self) -> None:
-        for name in self.names()[KEPT:]:
-            (self.folder / name).unlink(missing_ok=True)
+        kept: Counter[str] = Counter()
+        for name in self.names():
+            kind = kind_of(name)
+            kept[kind] += 1
+            if kept[kind] > KEPT:
+                (self.folder / name).unlink(missing_ok=True)

@@ -7,6 +7,7 @@ and wakes up decides nothing. Those functions answer whether the decision counte
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from schedulo.delivery.incidents import Trouble, incident
 from schedulo.delivery.news import changed
 from schedulo.delivery.rows import LEFT_OUT, Delivery, tell_story
 from schedulo.delivery.transitions import move
+from schedulo.delivery.troubles import RETRIED, note
 from schedulo.errors import PlatformError
 from schedulo.errors.kinds import Actor
 from schedulo.ledger.tables import deliveries, instances, steps, writes
@@ -88,6 +90,7 @@ def put_back(
     }
     if not _move_mine(connection, delivery, state, values):
         return None
+    _note_trouble(connection, now_ms, delivery, reason, attempt)
     tell(connection, now_ms, delivery.id, reason)
     return state
 
@@ -98,6 +101,19 @@ def _tried(now_ms: int, attempt: bool) -> dict[str, Any]:
         return {}
     since_ms = sa.func.coalesce(_D.trouble_since_ms, now_ms)
     return {"attempts": _D.attempts + 1, "trouble_since_ms": since_ms}
+
+
+_WHEN = re.compile(r"^waiting until [\d:]+ UTC: |; tried again in \d+ s$")
+"""What differs from post to post in a reason to try again."""
+
+
+def _note_trouble(
+    connection: sa.Connection, now_ms: int, delivery: Delivery, reason: str, attempt: bool
+) -> None:
+    """A failed attempt is noted; a wait is none."""
+    if attempt:
+        cause, sentence = f"{RETRIED}:{delivery.account.key}", _WHEN.sub("", reason)
+        note(connection, now_ms, cause, RETRIED, sentence, Actor.NOBODY, [delivery.id])
 
 
 def _tries(connection: sa.Connection, delivery: Delivery) -> int:
@@ -152,9 +168,10 @@ def again(
         "updated_ms": now_ms,
         **_tried(now_ms, attempt),
     }
-    return _move_mine(connection, delivery, State.CLAIMED, values) and tell(
-        connection, now_ms, delivery.id, reason
-    )
+    if not _move_mine(connection, delivery, State.CLAIMED, values):
+        return False
+    _note_trouble(connection, now_ms, delivery, reason, attempt)
+    return tell(connection, now_ms, delivery.id, reason)
 
 
 def set_aside(connection: sa.Connection, now_ms: int, delivery: Delivery, hold: Hold) -> bool:

@@ -7,12 +7,13 @@ and in which form is `schedulo.telling`'s.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import sqlalchemy as sa
 
+from schedulo.delivery.troubles import note
 from schedulo.delivery.watched import is_green
 from schedulo.errors.kinds import Actor
 from schedulo.ledger.database import Ledger, upsert
@@ -445,16 +446,23 @@ def incident(
         ),
         [{"key": key, "kind": trouble, "opened_ms": now_ms, **said}],
     )
-    add_cases(connection, now_ms, key, cases)
+    hit = sorted(set(cases))
+    _hit(connection, now_ms, key, hit)
+    note(connection, now_ms, key, trouble, sentence, actor, hit)
     return key
 
 
 def add_cases(connection: sa.Connection, now_ms: int, key: str, cases: Iterable[str]) -> None:
     """Say of an open incident that it hit these deliveries, also."""
-    rows = [
-        {"incident_key": key, "delivery_id": id_, "at_ms": now_ms, "told_ms": None}
-        for id_ in sorted(set(cases))
-    ]
+    hit = sorted(set(cases))
+    _hit(connection, now_ms, key, hit)
+    row = connection.execute(sa.select(_I.kind, _I.sentence, _I.actor).where(_I.key == key)).first()
+    if hit and row:
+        note(connection, now_ms, key, row.kind, row.sentence, row.actor, hit)
+
+
+def _hit(connection: sa.Connection, now_ms: int, key: str, cases: Sequence[str]) -> None:
+    rows = [{"incident_key": key, "delivery_id": id_, "at_ms": now_ms, "told_ms": None} for id_ in cases]
     if rows:
         connection.execute(
             upsert(connection, incident_cases).on_conflict_do_update(

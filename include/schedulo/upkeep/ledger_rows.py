@@ -31,6 +31,7 @@ from schedulo.ledger.tables import (
     steps,
     writes,
 )
+from schedulo.ledger.troubles import troubles
 from schedulo.ledger.warehouse import SCHEMA, warehouse_of
 from schedulo.model import WriteState
 from schedulo.platforms.after import READS_STEPS
@@ -138,6 +139,21 @@ def told_incidents(a_round: Round, days: int) -> None:
         still = sa.select(_I.key).where(_I.key.in_(keys), ended)
         cases = incident_cases.c.incident_key.in_(still)
         a_round.remove((incident_cases, cases), (incidents, sa.and_(_I.key.in_(keys), ended)))
+
+
+def old_troubles(a_round: Round, days: int) -> None:
+    """What went wrong long ago: reports of days look back a week and a little."""
+    t, before_ms = troubles.c, a_round.before_ms(days)
+    if a_round.dry:
+        a_round.remove((troubles, t.quarter_ms < before_ms))
+        return
+    while True:  # by the quarter of an hour
+        oldest = sa.select(sa.func.min(t.quarter_ms)).where(t.quarter_ms < before_ms)
+        with a_round.ledger.read() as connection:
+            quarter_ms = connection.execute(oldest).scalar()
+        if quarter_ms is None:
+            return
+        a_round.remove((troubles, t.quarter_ms == quarter_ms))
 
 
 def silent_processes(a_round: Round, days: int) -> None:

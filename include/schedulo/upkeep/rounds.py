@@ -69,6 +69,7 @@ def make_round(
         ledger_rows.stories(a_round, settings.history_days)
         ledger_rows.runs(a_round, settings.history_days)
         ledger_rows.told_incidents(a_round, settings.history_days)
+        ledger_rows.old_troubles(a_round, settings.history_days)
         ledger_rows.silent_processes(a_round, settings.history_days)
     if settings.readings_days:
         ledger_rows.readings(a_round, settings.readings_days)

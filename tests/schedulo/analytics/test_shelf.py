@@ -26,13 +26,16 @@ def test_a_report_is_found_again_and_replaced_by_one_of_its_name(shelf: Shelf) -
 
 def test_the_oldest_go_and_what_is_no_report_stays(shelf: Shelf) -> None:
     for number in range(KEPT):
-        path = shelf.keep(f"r{number}.html", "old")
+        path = shelf.keep(f"r-{number}.html", "old")
         os.utime(path, (1000 + number, 1000 + number))
+    shelf.keep("errors-2026-11-25.html", "of another kind")
+    os.utime(shelf.folder / "errors-2026-11-25.html", (1, 1))
     (shelf.folder / "Notes.txt").write_text("a person's")
-    shelf.keep("new.html", "new")
-    assert len(shelf.names()) == KEPT
-    assert shelf.names()[0] == "new.html"
-    assert shelf.find("r0.html") is None
+    shelf.keep("r-new.html", "new")
+    assert len(shelf.names()) == KEPT + 1
+    assert shelf.names()[0] == "r-new.html"
+    assert shelf.find("r-0.html") is None
+    assert shelf.find("errors-2026-11-25.html")
     assert (shelf.folder / "Notes.txt").exists()
 
 

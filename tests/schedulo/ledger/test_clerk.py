@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from schedulo.delivery.troubles import SINCE
 from schedulo.ledger.clerk import Clerk
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import marks
@@ -63,7 +64,7 @@ def desk(clerk: Clerk) -> Operations:
 
 def names(ledger: Ledger) -> set[str]:
     with ledger.begin() as connection:
-        return set(connection.execute(sa.select(marks.c.name)).scalars())
+        return set(connection.execute(sa.select(marks.c.name)).scalars()) - {SINCE}
 
 
 def test_what_waits_for_one_operation_is_done_at_once_and_in_order(clerk: Clerk, desk: Operations) -> None:

@@ -17,6 +17,7 @@ from schedulo.delivery import restored
 from schedulo.delivery.claims import claims_of
 from schedulo.delivery.incidents import Trouble
 from schedulo.delivery.rows import kept_steps
+from schedulo.delivery.troubles import note
 from schedulo.flow import Job
 from schedulo.ledger import marks
 from schedulo.ledger.database import Ledger
@@ -37,6 +38,7 @@ from schedulo.ledger.tables import (
     steps,
     writes,
 )
+from schedulo.ledger.troubles import troubles
 from schedulo.ledger.view_texts import VIEWS
 from schedulo.media import MediaStore
 from schedulo.media.leaving import stored, take_away
@@ -221,6 +223,16 @@ def test_an_incident_goes_only_when_it_is_over_and_everybody_knows(house: House)
     left = {"open", "its end is not told", "owed"}
     assert {row.key for row in house.run(sa.select(incidents))} == left
     assert {row.incident_key for row in house.run(sa.select(incident_cases))} == left
+
+
+def test_what_went_wrong_long_ago_is_forgotten_and_what_was_lately_is_not(house: House) -> None:
+    house.incident(Trouble.SETUP)
+    with house.ledger.begin() as connection:
+        now_ms = house.ledger.now_ms(connection)
+        note(connection, now_ms - 399 * DAY_MS, "setup", Trouble.SETUP, "s", "the operator")
+    assert house.round(dry=True).rows["troubles"] == 1
+    house.round()
+    assert [row.first_ms for row in house.run(sa.select(troubles))] == [now_ms - 399 * DAY_MS]
 
 
 def test_a_process_goes_when_it_is_silent_and_holds_nothing(house: House) -> None:

@@ -14,6 +14,7 @@ def upgrade() -> None:
     _quotas()
     _lateness()
     _maintenance()
+    _troubles()
 
 
 def _quotas() -> None:
@@ -176,3 +177,44 @@ def _maintenance() -> None:
             comment="what its post wishes: move or hold; empty: what the window says",
         ),
     )
+
+
+def _troubles() -> None:
+    """What went wrong when; of what was before nothing is known, and a mark says so."""
+    op.create_table(
+        "troubles",
+        sa.Column(
+            "cause",
+            sa.Text(),
+            primary_key=True,
+            nullable=False,
+            comment="the key of the incident, or retried:<account>",
+        ),
+        sa.Column(
+            "delivery_id",
+            sa.Text(),
+            primary_key=True,
+            nullable=False,
+            comment="the delivery that was hit; empty: none was",
+        ),
+        sa.Column(
+            "quarter_ms",
+            sa.BigInteger(),
+            primary_key=True,
+            autoincrement=False,
+            nullable=False,
+            comment="the quarter of an hour in which it was: days of every zone are made of these",
+        ),
+        sa.Column("kind", sa.Text(), nullable=False, comment="the kind of the incident, or retried"),
+        sa.Column("sentence", sa.Text(), nullable=False, comment="as it was told last"),
+        sa.Column("actor", sa.Text(), nullable=False, comment="who must act"),
+        sa.Column("times", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("first_ms", sa.BigInteger(), nullable=False),
+        sa.Column("last_ms", sa.BigInteger(), nullable=False),
+    )
+    op.create_index("ix_troubles_quarter", "troubles", ["quarter_ms"])
+    began_ms = sa.text("CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)")
+    if op.get_bind().dialect.name == "sqlite":
+        began_ms = sa.text("CAST((julianday('now') - 2440587.5) * 86400000 AS integer)")
+    marks = sa.table("marks", sa.column("name"), sa.column("value"), sa.column("at_ms"))
+    op.execute(sa.insert(marks).values(name="troubles:since", value="", at_ms=began_ms))
