@@ -61,8 +61,8 @@ GROUPS: Mapping[str, Group] = {
     RETRIED: Group.DELAYED,
 }
 """By the kind of what happened. Other kinds hit no post, or are nobody's error."""
-QUIET = (Trouble.UNAPPROVED,)
-"""What waits for a person on purpose is no error."""
+QUIET = (Trouble.UNAPPROVED, Trouble.MAINTENANCE, Trouble.MAINTENANCE_MISSES)
+"""What people do or wait for on purpose is no error."""
 _ORDER = list(Group)
 
 
