@@ -21,7 +21,7 @@ def tell_once(
     """
     if marks.read(connection, name)[1]:
         return ()
-    channels = recipients.channels(actor, name)
+    channels = recipients.by_actor[actor]
     if not channels:
         return ()
     row = {
