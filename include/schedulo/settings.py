@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from schedulo.limits import BY_NAME
 from schedulo.model import Platform
 
 
@@ -140,6 +141,16 @@ class Settings:
     are read no further until it is less. The rest is for publishing."""
     analytics_parallel: int = 8
     """Requests for numbers at once, of one account, at the most."""
+
+    # Quotas
+    quotas: str = ""
+    """Limits of platforms where they are others than their pages say, separated by commas, such as
+    `x.posts_day=17, tiktok.creators=5`; 0: that limit is not counted. `schedulo quotas` names them all.
+    Where a platform tells an account a smaller number, that counts."""
+    x_budget_usd: float = 0.0
+    """What posts and readings of numbers on X may cost in a month (UTC), by its price list; 0: no limit."""
+    x_budget_full: str = "hold"
+    """What becomes of posts beyond it: `hold` (they wait for the next month) or `go` (people are told)."""
 
     # Health
     health_days: int = 14
@@ -280,6 +291,12 @@ class Settings:
                 )
         _seconds(self.sla_platforms)
         _hours(self.maintenance_told)
+        _quotas(self.quotas)
+        if self.x_budget_full not in ("hold", "go"):
+            raise SettingsError(
+                f"SCHEDULO_X_BUDGET_FULL is {self.x_budget_full!r}: it must be hold or go. "
+                "The operator sets it."
+            )
         _bands(self.analytics_young)
         _platforms(self.analytics_platforms)
         if self.airflow_cleaned_days < 0:
@@ -320,6 +337,11 @@ class Settings:
     def measured_platforms(self) -> frozenset[Platform]:
         """`analytics_platforms`."""
         return _platforms(self.analytics_platforms)
+
+    @property
+    def chosen_quotas(self) -> Mapping[str, int]:
+        """`quotas`, by the limit's full name."""
+        return _quotas(self.quotas)
 
     @property
     def ledger(self) -> str:
@@ -445,6 +467,21 @@ def _given(env: Mapping[str, str], name: str) -> str | None:
             f"{name}_FILE is {path!r}: it must be a text file that Schedulo may read "
             f"({type(error).__name__}). The operator sets it."
         ) from None
+
+
+@cache
+def _quotas(text: str) -> Mapping[str, int]:
+    """What `quotas` says. Raises `SettingsError`."""
+    chosen: dict[str, int] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, number = (piece.strip() for piece in part.partition("="))
+        if name not in BY_NAME or not number.isdecimal():
+            raise SettingsError(
+                f"SCHEDULO_QUOTAS is {text!r}: {part!r} must be a limit and a number, such as x.posts=50; "
+                f"the limits are {', '.join(BY_NAME)}. The operator sets it."
+            )
+        chosen[name] = int(number)
+    return chosen
 
 
 def _parse(name: str, raw: str, kind: str) -> Any:

@@ -16,6 +16,7 @@ from schedulo.delivery import announcing, approvals, moved
 from schedulo.delivery.holds import apply_holds, held
 from schedulo.delivery.incidents import Trouble, incident
 from schedulo.delivery.news import changed
+from schedulo.delivery.quotas import make_room
 from schedulo.delivery.rows import tell_story
 from schedulo.delivery.transitions import move
 from schedulo.errors.kinds import Actor
@@ -73,16 +74,20 @@ def claim_due(connection: sa.Connection, now_ms: int, run_id: str, settings: Set
         ),
         sa.and_(_goes_on(), _D.fire_ms <= now_ms + int(LOOK_AHEAD_S * 1000), _D.holder.is_(None)),
     )
-    candidates = connection.execute(
-        sa.select(_D.id, _D.state, _D.fire_ms, _D.account_key, _D.label)
+    columns = (_D.id, _D.state, _D.fire_ms, _D.account_key, _D.label, _D.content, _D.not_after_ms)
+    found = connection.execute(
+        sa.select(*columns)
         .where(due)
         .order_by(_D.fire_ms, _D.due_ms, _D.id)
         .limit(room)
         .with_for_update(skip_locked=True)
     ).all()
+    planned = [row for row in found if row.state == State.SCHEDULED]
+    fits = make_room(connection, now_ms, planned, horizon, settings)
+    candidates = [row for row in found if row.state != State.SCHEDULED or row.id in fits]
     slots = paced(
         connection,
-        [(row.id, row.account_key, row.fire_ms) for row in candidates if row.state == State.SCHEDULED],
+        [(row.id, row.account_key, fits[row.id]) for row in planned if row.id in fits],
         int(settings.account_gap_s * 1000),
     )
     rows = []

@@ -83,7 +83,7 @@ def wait_s(response: Response) -> float | None:
     """Seconds until calls are taken again, by `X-Business-Use-Case-Usage` (which says minutes), else by
     Retry-After; None where neither says. `X-App-Usage` tells how much is used and not until when.
     Source: Meta, Graph API rate limits."""
-    minutes = [row.get("estimated_time_to_regain_access") for row in _business_usage(response)]
+    minutes = [row.get("estimated_time_to_regain_access") for row in business_usage(response)]
     longest = max((float(value) for value in minutes if isinstance(value, int | float)), default=0.0)
     return longest * 60 or response.retry_after_s
 
@@ -91,18 +91,23 @@ def wait_s(response: Response) -> float | None:
 def used(response: Response) -> float:
     """How much is used up of the limits that our app, the Page and the account have, by the one that is used
     most: 1 is all, 0 where the answer does not say. Source: Meta, Graph API rate limits."""
-    rows = [_usage(response, "x-app-usage"), _usage(response, "x-page-usage"), *_business_usage(response)]
+    rows = [
+        usage_header(response, "x-app-usage"),
+        usage_header(response, "x-page-usage"),
+        *business_usage(response),
+    ]
     percents = [row.get(name) for row in rows for name in ("call_count", "total_time", "total_cputime")]
     return max((float(value) for value in percents if isinstance(value, int | float)), default=0.0) / 100
 
 
-def _business_usage(response: Response) -> list[dict[str, Any]]:
+def business_usage(response: Response) -> list[dict[str, Any]]:
     """By `X-Business-Use-Case-Usage`: what it says of each kind of use of each account."""
-    of_accounts = _usage(response, "x-business-use-case-usage").values()
+    of_accounts = usage_header(response, "x-business-use-case-usage").values()
     return [row for rows in of_accounts if isinstance(rows, list) for row in rows if isinstance(row, dict)]
 
 
-def _usage(response: Response, header: str) -> dict[str, Any]:
+def usage_header(response: Response, header: str) -> dict[str, Any]:
+    """What a header of usage says; nothing where it is not there or cannot be read."""
     try:
         found = json.loads(response.headers.get(header, "{}"))
     except ValueError:

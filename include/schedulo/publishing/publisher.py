@@ -18,10 +18,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from dataclasses import replace
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from schedulo.delivery import again, claims, endings, lateness
+from schedulo.delivery import again, claims, endings, lateness, quotas
 from schedulo.delivery.rows import story_of
 from schedulo.ledger.clerk import Clerk
 from schedulo.ledger.database import Ledger
@@ -30,6 +31,7 @@ from schedulo.platforms.base import Conversation
 from schedulo.publishing.desk import Desk, glances
 from schedulo.publishing.driver import Driver
 from schedulo.publishing.ending import End, Ending, ending_of
+from schedulo.publishing.hearing import Hearing
 from schedulo.publishing.renewal import Logins, Renewal
 from schedulo.publishing.sender import Sender
 from schedulo.publishing.session import Session
@@ -70,6 +72,8 @@ class Publisher:
         self.holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._clerk = Clerk(ledger)
         self._desk = Desk(ledger, self._clerk, settings, fenced="fence" not in broken)
+        self._hearing = Hearing()
+        wire = replace(wire, heard=self._hearing)
         self._sender = Sender(self._desk, wire, settings, self.holder, windowed="window" not in broken)
         self._wire = wire
         self._conversations = conversations
@@ -241,6 +245,8 @@ class Publisher:
                     claims.release_orphans, self.holder, frozenset(self._sessions), self._settings
                 )
                 await self._notice_changes()
+                if told := self._hearing.take():
+                    await self._desk.do(quotas.hear, told)
                 if self._sessions:
                     await self._desk.do(lateness.tell, self._settings)
 

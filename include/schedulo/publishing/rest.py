@@ -10,11 +10,12 @@ import asyncio
 import random
 import time
 
-from schedulo.delivery import endings, holds
+from schedulo.delivery import endings, holds, quotas
 from schedulo.delivery.holds import Hold
 from schedulo.delivery.rows import Delivery
 from schedulo.errors import Kind, KindInfo, PlatformError, Strategy
-from schedulo.model import State
+from schedulo.limits import DAY_S
+from schedulo.model import Platform, State
 from schedulo.publishing.desk import Desk
 from schedulo.publishing.ending import End, Ending
 from schedulo.settings import Settings
@@ -29,6 +30,8 @@ RECONNECTING_S = 300.0
 """How often what the platform works on is looked at while its account waits to be connected again."""
 LOOK_AGAIN_S = 5.0
 """How often a session that waits for the end of a limit looks at the ledger."""
+DAYS_FULL = ("spam_risk_too_many_posts",)
+"""TikTok: the account has posted what it may within a day."""
 LIMITS = (Kind.RATE_LIMITED, Kind.QUOTA_EXHAUSTED)
 
 
@@ -83,6 +86,15 @@ class Rest:
             return None
         end = End.RETRY if state is State.CLAIMED else End.SKIPPED
         return Ending(end, sentence, delivery.id, delivery.label, kind, wait_s)
+
+    async def lasts_s(self, delivery: Delivery, error: PlatformError) -> float:
+        """How long what an error says goes on, in seconds. TikTok names no end of its limit of a day: there
+        is room when the oldest post of ours has left that day; all of it is waited for only without one."""
+        if error.code in DAYS_FULL and delivery.account.platform is Platform.TIKTOK:
+            free_s: float | None = await self._desk.do(quotas.room_in_s, delivery.account.key, DAY_S)
+            if free_s is not None:
+                return max(free_s, HERE_S)
+        return error.wait_s or error.info.base_wait_s
 
     async def blinded(self, delivery: Delivery, error: PlatformError) -> float | None:
         """For how long nothing can be seen at the platform: until its limit on reading is over, which stops

@@ -376,7 +376,7 @@ class Session:
             if not await self._desk.do(endings.start_over, current, error.sentence()):
                 return None
         info = error.info
-        wait_s = None if info.strategy is Strategy.STOP else error.wait_s or info.base_wait_s
+        wait_s = None if info.strategy is Strategy.STOP else await self._rest.lasts_s(current, error)
         if error.scope is not Scope.DELIVERY and info.strategy in (Strategy.STOP, Strategy.WAIT):
             hold = await self._desk.do(holds.hold_for, current, error, wait_s)
             return await self._rest.held(current, hold, case.now_ms)

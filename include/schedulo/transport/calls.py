@@ -46,9 +46,12 @@ class Caller:
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=request.timeout_s, sock_connect=10),
             ) as response:
-                return await answer_of(response)
+                answer = await answer_of(response)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise no_answer(request, error) from None
+        if self._wire.heard is not None:
+            self._wire.heard(request, account_key, answer)
+        return answer
 
     async def close(self) -> None:
         await self._session.close()

@@ -43,6 +43,7 @@ class Prepared:
     """A commit whose body and token are in memory: no disk stands between the fence and the wire."""
 
     request: Request
+    account_key: str
     url: URL = field(repr=False)
     headers: dict[str, str] = field(repr=False)
     body: bytes | None = field(repr=False)
@@ -83,9 +84,9 @@ class Committer:
         body = body_of(request)
         if body is None:
             headers["Content-Length"] = "0"
-            return Prepared(request, url, headers, None)
+            return Prepared(request, account_key, url, headers, None)
         headers.setdefault("Content-Type", body.content_type)
-        return Prepared(request, url, headers, body.whole(self._wire.open_slice))
+        return Prepared(request, account_key, url, headers, body.whole(self._wire.open_slice))
 
     async def commit(self, prepared: Prepared, window: Window) -> Response:
         """Send it, once. Raises `NotSent` or `NoAnswer`; any answer is returned, whatever its status."""
@@ -104,7 +105,7 @@ class Committer:
                     trace_request_ctx=progress,
                 ) as response,
             ):
-                return await _as_far_as_it_came(response)
+                answer = await _as_far_as_it_came(response)
         except WindowSpent as spent:
             raise NotSent(str(spent)) from None
         except Exception as error:  # whatever broke: what counts is whether it may have left
@@ -113,6 +114,9 @@ class Committer:
                     f"the connection broke before an answer came ({type(error).__name__})"
                 ) from None
             raise NotSent(f"no connection ({type(error).__name__})") from None
+        if self._wire.heard is not None:
+            self._wire.heard(request, prepared.account_key, answer)
+        return answer
 
     async def close(self) -> None:
         await self._session.close()

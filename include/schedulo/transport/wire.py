@@ -34,6 +34,8 @@ class Reader(Protocol):
 OpenSlice = Callable[[Slice], Any]
 """Gives a `Reader` for a slice; raises where the file is not whole."""
 
+Heard = Callable[[Request, str, Response], None]
+
 
 @dataclass(frozen=True, slots=True)
 class Wire:
@@ -44,6 +46,8 @@ class Wire:
     token_for: Callable[[str], str]
     """The token of an account, by its key. Raises `PlatformError` where there is none."""
     open_slice: OpenSlice
+    heard: Heard | None = None
+    """Takes each answer, with its request and the account's key; must be quick."""
 
     def url(self, request: Request) -> URL:
         base = self.bases[request.service] if request.service else ""
