@@ -23,6 +23,7 @@ from commands import (
     holds,
     ledger,
     maintain,
+    quotas,
 )
 from commands.failure import CommandError
 
@@ -39,6 +40,7 @@ SUBJECTS = (
     holds,
     ledger,
     maintain,
+    quotas,
 )
 
 

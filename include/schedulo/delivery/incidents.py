@@ -73,6 +73,9 @@ class Trouble(StrEnum):
     LOGINS_FAIL = "logins_fail"
     """Logins cannot be renewed because our app is not set up right, or a run is late. About: the platform, or
     `run`."""
+    QUOTA = "quota"
+    """More is planned than a platform takes, or than may be spent. About: the account, the limit and the day,
+    as `x:1:x.posts_day:2026-11-27`; or `x.budget`, the month and the percent."""
     WORKFLOW = "workflow"
     """A task of a workflow failed, or a run is late. About: the Dag and its task, as `maintain.remove`."""
     MAINTENANCE = "maintenance"
@@ -376,6 +379,15 @@ RULES: dict[Trouble, Rule] = {
         "a login of the platform was renewed or looked at, or the next run has begun",
         _when_told,
         sends=False,
+    ),
+    Trouble.QUOTA: Rule(
+        "More is planned than will be taken",
+        "Nothing is moved. What does not fit waits for the first instant at which it does, or is missed.",
+        "Move posts to another day or account. `schedulo quotas` shows what is used and left.",
+        "all that is planned fits, or the day is over",
+        _when_told,
+        sends=False,
+        reminds=False,
     ),
     Trouble.WORKFLOW: Rule(
         "A workflow did not do its work",

@@ -202,6 +202,18 @@ class Usage:
         for _, window in self.of(account_key):
             window.add(at_ms, window.limit.weigh(content), account_key)
 
+    def count_others(self, now_ms: int) -> None:
+        """Take in what platforms say was used beyond what we know of: by people, or by other programs. When
+        that was is not told: it is taken to be as late as it can be."""
+        for key, windows in self.windows.items():
+            for window in windows:
+                told = self.told.get((key, window.limit.name))
+                if told is None or told.used is None or window.limit.accounts:
+                    continue
+                if told.said_ms > now_ms - window.limit.window_s * 1000:
+                    others = told.used - window.used(told.said_ms)
+                    window.add(told.said_ms, max(0, others), key)
+
     def place(self, account_key: str, content: Mapping[str, Any], at_ms: int) -> tuple[int, Full | None]:
         """When a post wished for `at_ms` may go out, and what it waits for. From now on it is counted."""
         wished_ms, why = at_ms, None
@@ -252,10 +264,12 @@ def usage(
     *,
     but: Collection[str] = (),
     reserved: bool = True,
+    whole: bool = False,
 ) -> Usage:
     """What these accounts and their apps have used, without the deliveries `but`.
 
     :param reserved: whether what is claimed or waits counts as well
+    :param whole: count our app's limits also where they are far
     """
     platforms = {key.partition(":")[0] for key in keys}
     told = said(connection, now_ms, {*keys, *platforms})
@@ -267,7 +281,8 @@ def usage(
         mine = [key for key in keys if key.startswith(f"{limit.platform}:")]
         for key in [limit.platform.value] if limit.by_app else mine:
             most, _ = bound(limit, told.get((key, limit.name)), chosen)
-            if most and not (limit.by_app and _far_from(connection, now_ms, limit, most, len(but))):
+            far = limit.by_app and not whole
+            if most and not (far and _far_from(connection, now_ms, limit, most, len(but))):
                 windows.setdefault(key, []).append(Window(limit, most))
     called = sa.select(accounts.c.key, accounts.c.name).where(accounts.c.key.in_(list(keys)))
     names = {row.key: row.name for row in connection.execute(called)}

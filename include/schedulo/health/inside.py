@@ -173,6 +173,7 @@ WORKFLOWS: tuple[Workflow, ...] = (
     PUBLISHING,
     Workflow("handle_incidents", Limits(35 * MINUTE, 65 * MINUTE, "s"), "", "nobody is told of trouble"),
     Workflow("prepare_posts", Limits(35 * MINUTE, 2 * HOUR, "s"), "", "media are not made ready"),
+    Workflow("plan_tomorrow", Limits(4 * HOUR, NEVER, "s"), "", "nobody is told of days that are too full"),
     Workflow("monitor_tokens", Limits(2.5 * HOUR, 6 * HOUR, "s"), "", "logins are not renewed in time"),
     Workflow("look_after_posts", Limits(2.5 * HOUR, 12 * HOUR, "s"), "", "nothing is taken down or changed"),
     Workflow("read_numbers", Limits(4 * HOUR, NEVER, "s"), "", "young posts have no numbers"),

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sandbox.stack import free_port
 from schedulo.delivery.commits import Intent, Outcome, fence, settle
 from schedulo.delivery.holds import set_hold
+from schedulo.delivery.quotas import Said, hear
 from schedulo.errors.kinds import Actor
 from schedulo.health.checks import CHECKS, Check, run
 from schedulo.health.findings import Finding, Limits, Means, Status, worst
@@ -35,6 +36,7 @@ def test_where_all_is_well_every_check_is_green(house: House) -> None:
         "processing",
         "outbox",
         "lateness",
+        "quotas",
         "logins",
         "airtable",
         "airtable_schema",
@@ -278,3 +280,15 @@ def test_a_vault_that_cannot_be_opened_is_red(house: House) -> None:
     assert "SCHEDULO_VAULT_KEY" in house.look()["logins"].sentence
     house.set(vault_key="bm90IHRoZSBrZXkgdGhhdCBjbG9zZWQgdGhlc2UgLi4=")
     assert "another SCHEDULO_VAULT_KEY" in house.look()["logins"].sentence
+
+
+def test_a_quota_of_which_four_fifths_are_used_is_yellow_and_named(house: House) -> None:
+    with house.ledger.begin() as connection:
+        now_ms = house.ledger.now_ms(connection)
+        hear(connection, now_ms, [Said("x:1", "posts_day", 20, 15), Said("x:1", "posts", 100, 99)])
+    assert house.look()["quotas"].status is GREEN, "what is full for minutes comes and goes"
+    with house.ledger.begin() as connection:
+        hear(connection, now_ms, [Said("x:1", "posts_day", 20, 17)])
+    found = house.look()["quotas"]
+    assert (found.status, found.value) == (YELLOW, 85.0)
+    assert "17 of 20 posts within 24 hours" in found.sentence
