@@ -95,6 +95,9 @@ class Settings:
     sla_platforms: str = ""
     """The same for single platforms, separated by commas, such as `tiktok:300, x:15`."""
 
+    watch_s: float = 60.0
+    """How often `schedulo watch` looks whether Airflow lives."""
+
     # Preparing
     prepare_ahead_s: float = 86400.0
     """Media are fetched, checked and converted this long before a post is due."""

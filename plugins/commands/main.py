@@ -24,6 +24,7 @@ from commands import (
     ledger,
     maintain,
     quotas,
+    watch,
 )
 from commands.failure import CommandError
 
@@ -41,6 +42,7 @@ SUBJECTS = (
     ledger,
     maintain,
     quotas,
+    watch,
 )
 
 

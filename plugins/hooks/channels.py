@@ -7,13 +7,16 @@ failure may hold the address with its secrets, so nothing of it is passed on.
 from __future__ import annotations
 
 import logging
+import os
 import smtplib
 
+from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 
 from schedulo.settings import settings
 from schedulo.telling.letters import ChannelFailed
 from schedulo.telling.message import Message
+from schedulo.telling.recipients import Recipients
 
 
 def send(channel: str, message: Message) -> None:
@@ -33,6 +36,26 @@ def send(channel: str, message: Message) -> None:
         raise ChannelFailed(f"there is no Connection {conn_id}; the operator makes it") from None
     except Exception as error:  # a library's surprise must not keep the other channels from being told
         raise ChannelFailed(_harmless(error)) from None
+
+
+_kept: dict[str, str] = {}
+
+
+def keep_at_hand() -> None:
+    """Keep the Connections of all channels in this process's environment, where Airflow looks first: they can
+    be used then while Airflow's database is away. For processes that run for long; call it now and then."""
+    channels = Recipients.of(settings()).every()
+    for conn_id in {settings().notify_smtp if "@" in channel else channel for channel in channels}:
+        name = f"AIRFLOW_CONN_{conn_id.upper()}"
+        if name in os.environ and os.environ[name] != _kept.get(name):
+            continue  # the operator put it there
+        before = os.environ.pop(name, None)
+        try:
+            _kept[name] = BaseHook.get_connection(conn_id).as_json()
+        except Exception:  # there is none, or nobody to ask: what was known serves on
+            _kept.update({name: before} if before else {})
+        if name in _kept:
+            os.environ[name] = _kept[name]
 
 
 def _harmless(error: Exception) -> str:

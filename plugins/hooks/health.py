@@ -35,6 +35,15 @@ def health_means() -> Means:
     )
 
 
+def watch_means() -> Means:
+    """What watching Airflow takes: its own address and the ledger's."""
+
+    def nothing() -> AirtableClient:
+        raise AssertionError("who watches Airflow asks nobody else")
+
+    return Means(LedgerHook().unchecked(), settings(), nothing, {}, airflow_url())
+
+
 def airflow_url() -> str:
     """Where the API server answers within the installation: workers know it by its execution API; else where
     people find it. Without a slash at the end."""

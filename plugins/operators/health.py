@@ -63,24 +63,15 @@ class CheckHealthOperator(BaseOperator):
             means.ledger.close()
 
     def _tell(self, gone: str, context: Context) -> None:
-        from hooks.channels import send
-        from schedulo.errors.kinds import Actor
-        from schedulo.settings import settings
-        from schedulo.telling.letters import ChannelFailed
+        from hooks.telling import tell_operators
         from schedulo.telling.message import Message
-        from schedulo.telling.recipients import Recipients
 
         if not _is_time_to_tell(context):
             return
         body = f"{gone} This is told every hour until it is there again."
         message = Message("Schedulo has no ledger", body, f"<p>{html.escape(body)}</p>")
-        for channel in Recipients.of(settings()).by_actor[Actor.OPERATOR]:
-            try:
-                send(channel, message)
-            except ChannelFailed as error:
-                self.log.warning("%s: not told: %s", channel, error)
-            else:
-                self.log.info("%s: %s", channel, message.title)
+        for line in tell_operators(message):
+            self.log.info(line)
 
 
 def _is_time_to_tell(context: Any) -> bool:

@@ -20,36 +20,13 @@ class NotifyOperator(BaseOperator):
     """
 
     def execute(self, context: Context) -> None:
-        from hooks.channels import send
         from hooks.ledger import LedgerHook
-        from hooks.places import places
-        from schedulo.ledger import marks
-        from schedulo.settings import settings
-        from schedulo.telling.letters import LEASE_S, send_letters, write_notices
-        from schedulo.telling.news import still_open
-        from schedulo.telling.recipients import Recipients
+        from hooks.telling import tell_people
 
         ledger = LedgerHook().get_conn()
-        me = str(context["ti"].id)
         try:
-            with ledger.begin() as connection:
-                now_ms = ledger.now_ms(connection)
-                if not marks.lease(connection, now_ms, "telling", me, LEASE_S):
-                    self.log.info("another run is telling people")
-                    return
-            where = places(ledger)
-            count = write_notices(ledger, Recipients.of(settings()), where)
-            with ledger.read() as connection:
-                lines = still_open(connection)
-            self.log.info("%d incidents are open, news of %d", len(lines), count)
-            for line in lines:
+            for line in tell_people(ledger, str(context["ti"].id)):
                 self.log.info(line)
-            if lines and not settings().notify_operator:
-                self.log.warning("nobody is told: SCHEDULO_NOTIFY_OPERATOR names no channel")
-            for line in send_letters(ledger, settings(), send):
-                self.log.info(line)
-            with ledger.begin() as connection:
-                marks.release(connection, ledger.now_ms(connection), "telling", me)
         finally:
             ledger.close()
 

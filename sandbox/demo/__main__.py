@@ -111,6 +111,7 @@ def serve(console: Console) -> int:
     shutil.rmtree(HOME, ignore_errors=True)
     with Stage(HOME).running() as stage:
         stage.set_up()
+        stage.stack.start("watch", "schedulo", "watch")
         note = {
             "login": _login(stage),
             "sandbox": stage.sandbox,

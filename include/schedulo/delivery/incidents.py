@@ -82,6 +82,8 @@ class Trouble(StrEnum):
     """Maintenance is planned. About: the window, its version, and how many hours before it is told."""
     MAINTENANCE_MISSES = "maintenance_misses"
     """Posts that a window stops, and that may not go out after it. About: the window."""
+    DAG_FILE = "dag_file"
+    """Airflow cannot read a file with Dags. About: its path."""
     HEALTH = "health"
     """A check of the health is red. About: the check."""
 
@@ -393,7 +395,7 @@ RULES: dict[Trouble, Rule] = {
         "A workflow did not do its work",
         "Its next run tries again.",
         "Look at the run in Airflow, and at the log of the task that is red.",
-        "a later run of it has done its work, or a day has passed without another failure",
+        "it has done its work, or a day has passed without another failure",
         lambda now_ms: _I.last_ms < now_ms - int(DAY_S * 1000),
         sends=False,
     ),
@@ -415,6 +417,15 @@ RULES: dict[Trouble, Rule] = {
         "none of its posts waits inside the maintenance any more",
         _none_overtaken,
         reminds=False,
+    ),
+    Trouble.DAG_FILE: Rule(
+        "A Dag file cannot be read",
+        "Airflow reads it again and again.",
+        "Mend the file, or bring the last one back; Airflow's page shows the whole error.",
+        "it can be read again, or is gone",
+        _when_told,
+        patience_s=30.0,
+        sends=False,
     ),
     Trouble.HEALTH: Rule(
         "A check of Schedulo's health is red",

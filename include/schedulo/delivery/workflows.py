@@ -6,6 +6,9 @@ and who can mend it: tasks that see to that themselves are never told of here, o
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 import sqlalchemy as sa
 
 from schedulo.delivery.incidents import Trouble, incident, over
@@ -54,6 +57,35 @@ def late(connection: sa.Connection, now_ms: int, dag_id: str, run_id: str, minut
         return
     sentence = f"the run {run_id} of {dag_id} is not done {minutes} minutes after it was made"
     incident(connection, now_ms, Trouble.WORKFLOW, sentence, actor=Actor.OPERATOR, about=f"{dag_id}.{RUN}")
+
+
+def files(connection: sa.Connection, now_ms: int, broken: Mapping[str, str]) -> list[str]:
+    """Open an incident for each Dag file that cannot be read, and close it when it can be; answers what
+    changed, as lines.
+
+    :param broken: paths, each with the class of its error; its words are on Airflow's page alone
+    """
+    begins = f"{Trouble.DAG_FILE}:"
+    query = sa.select(incidents.c.key).where(
+        incidents.c.kind == Trouble.DAG_FILE, incidents.c.closed_ms.is_(None)
+    )
+    known = {key.removeprefix(begins) for key in connection.execute(query).scalars()}
+    for path in sorted(broken.keys() - known):
+        sentence = f"{path} cannot be read ({broken[path]}): no run of its Dags begins"
+        incident(connection, now_ms, Trouble.DAG_FILE, sentence, actor=Actor.OPERATOR, about=path)
+    for path in sorted(known - broken.keys()):
+        over(connection, now_ms, Trouble.DAG_FILE, path)
+    return [
+        *(f"{path} cannot be read ({broken[path]})" for path in sorted(broken.keys() - known)),
+        *(f"{path} can be read again" for path in sorted(known - broken.keys())),
+    ]
+
+
+def error_of(stacktrace: str) -> str:
+    """The class of the error at the end of a stack trace: what follows it may hold anything."""
+    lines = [line for line in stacktrace.splitlines() if line and not line[0].isspace()]
+    found = re.match(r"[A-Za-z_][\w.]*", lines[-1]) if lines else None
+    return found[0].rpartition(".")[2] if found else "no reason given"
 
 
 def told_late(connection: sa.Connection) -> dict[str, int]:

@@ -54,6 +54,7 @@ CHECKS: tuple[Check, ...] = (
     Check("lateness", inside.lateness, "lateness", needs_ledger=True),
     Check("workflows", inside.workflows, "workflow:<dag_id>", needs_ledger=True),
     Check("quotas", quotas, "quotas", needs_ledger=True),
+    Check("watch", inside.watch, "watch", needs_ledger=True),
     Check("logins", inside.logins, "logins", needs_ledger=True),
     Check("airtable", outside.airtable, "airtable, airtable_schema"),
     Check("platforms", outside.platforms, "platform:<name>, clock"),

@@ -35,22 +35,36 @@ def record(ledger: Ledger, findings: Sequence[Finding], keep_days: int) -> list[
     findings = [*findings, Finding(OWN, Status.GREEN, "It ran.")]
     with ledger.begin() as connection:
         now_ms = ledger.now_ms(connection)
-        if not marks.read(connection, BEGUN)[1]:
-            marks.mark(connection, now_ms, BEGUN)
-        known = {row.name: row for row in connection.execute(sa.select(health))}
-        changed = {
-            item.name for item in findings if item.name not in known or known[item.name].status != item.status
-        }
-        _keep(connection, now_ms, findings, changed)
+        lines = _take_in(connection, now_ms, findings)
         connection.execute(sa.delete(health).where(health.c.name.not_in([item.name for item in findings])))
         connection.execute(
             sa.delete(health_checks).where(health_checks.c.at_ms < now_ms - keep_days * DAY_MS)
         )
         marks.mark(connection, now_ms, CHECKED)
-        for item in findings:
-            if item.status is Status.RED and not item.told and not is_told_elsewhere(connection, item.name):
-                incident(connection, now_ms, Trouble.HEALTH, item.sentence, actor=item.actor, about=item.name)
     close_what_is_over(ledger)
+    return lines
+
+
+def note(ledger: Ledger, findings: Sequence[Finding]) -> list[str]:
+    """The same for single checks, made between two runs of all: the others are left as they are."""
+    with ledger.begin() as connection:
+        lines = _take_in(connection, ledger.now_ms(connection), findings)
+    close_what_is_over(ledger)
+    return lines
+
+
+def _take_in(connection: sa.Connection, now_ms: int, findings: Sequence[Finding]) -> list[str]:
+    """Keep what was found and open incidents for what is red; answers a line for each change."""
+    if not marks.read(connection, BEGUN)[1]:
+        marks.mark(connection, now_ms, BEGUN)
+    known = {row.name: row for row in connection.execute(sa.select(health))}
+    changed = {
+        item.name for item in findings if item.name not in known or known[item.name].status != item.status
+    }
+    _keep(connection, now_ms, findings, changed)
+    for item in findings:
+        if item.status is Status.RED and not item.told and not is_told_elsewhere(connection, item.name):
+            incident(connection, now_ms, Trouble.HEALTH, item.sentence, actor=item.actor, about=item.name)
     return [
         f"{item.name}: {known[item.name].status if item.name in known else 'new'} -> {item.status}. "
         f"{item.sentence}"

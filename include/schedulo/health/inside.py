@@ -195,6 +195,27 @@ def workflows(means: Means) -> Iterator[Finding]:
             yield silence(connection, now_ms, workflow, begun_ms or now_ms)
 
 
+WATCHED = "watch"
+"""When `schedulo watch` looked last."""
+
+
+def watch(means: Means) -> Iterator[Finding]:
+    """Whether somebody looks who does not live and die with the scheduler (`health.watch`)."""
+    with means.ledger.read() as connection:
+        now_ms = means.ledger.now_ms(connection)
+        _, at_ms = marks.read(connection, WATCHED)
+    limit_s = 10 * max(means.settings.watch_s, 1.0)
+    age_s = (now_ms - at_ms) / 1000
+    if at_ms and age_s <= limit_s:
+        yield Finding("watch", Status.GREEN, f"It looked {age_s:.0f} seconds ago.", round(age_s, 1), "s")
+        return
+    said = (
+        "schedulo watch has not looked for ten of its rounds" if at_ms else "schedulo watch was never started"
+    )
+    sentence = f"{said}: nobody would be told that the scheduler is dead. The operator starts it."
+    yield Finding("watch", Status.RED if at_ms else Status.YELLOW, sentence)
+
+
 def silence(connection: sa.Connection, now_ms: int, workflow: Workflow, begun_ms: int) -> Finding:
     """How long a Dag has been silent, and what that means."""
     _, last_ms = marks.read(connection, workflow.mark or f"ran:{workflow.dag_id}")

@@ -21,7 +21,7 @@ from schedulo.flow import Slice
 from schedulo.health.checks import run
 from schedulo.health.findings import Finding, Means, Status
 from schedulo.health.history import record
-from schedulo.health.inside import WORKFLOWS
+from schedulo.health.inside import WATCHED, WORKFLOWS
 from schedulo.ledger import marks
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import accounts, deliveries, incidents
@@ -129,12 +129,14 @@ class House:
         self.means = replace(self.means, settings=replace(self.means.settings, **values))
 
     def ran(self, seconds_ago: float = 0.0, *dag_ids: str) -> None:
-        """Let workflows have run so long ago; all where none is named."""
+        """Let workflows have run so long ago; all, and the watch, where none is named."""
         with self.ledger.begin() as connection:
             at_ms = self.ledger.now_ms(connection) - int(seconds_ago * 1000)
             for workflow in WORKFLOWS:
                 if not dag_ids or workflow.dag_id in dag_ids:
                     marks.mark(connection, at_ms, workflow.mark or f"ran:{workflow.dag_id}")
+            if not dag_ids:
+                marks.mark(connection, at_ms, WATCHED)
 
     def account(self, key: str, *, login: bool = True) -> None:
         platform, _, account_id = key.partition(":")

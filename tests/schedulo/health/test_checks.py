@@ -15,7 +15,7 @@ from schedulo.delivery.quotas import Said, hear
 from schedulo.errors.kinds import Actor
 from schedulo.health.checks import CHECKS, Check, run
 from schedulo.health.findings import Finding, Limits, Means, Status, worst
-from schedulo.health.inside import WORKFLOWS, percentile
+from schedulo.health.inside import WATCHED, WORKFLOWS, percentile
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import accounts, credentials, deliveries, holds, marks, outbox
 from schedulo.model import State, WriteState
@@ -38,6 +38,7 @@ def test_where_all_is_well_every_check_is_green(house: House) -> None:
         "lateness",
         "quotas",
         "logins",
+        "watch",
         "airtable",
         "airtable_schema",
         "platform:instagram",
@@ -292,3 +293,16 @@ def test_a_quota_of_which_four_fifths_are_used_is_yellow_and_named(house: House)
     found = house.look()["quotas"]
     assert (found.status, found.value) == (YELLOW, 85.0)
     assert "17 of 20 posts within 24 hours" in found.sentence
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(599, GREEN), (601, RED)])
+def test_a_watch_that_has_stopped_is_missed(house: House, seconds: float, status: Status) -> None:
+    house.ran(seconds)
+    assert house.look()["watch"].status is status
+
+
+def test_a_watch_that_was_never_started_costs_no_post(house: House) -> None:
+    with house.ledger.begin() as connection:
+        connection.execute(sa.delete(marks).where(marks.c.name == WATCHED))
+    finding = house.look()["watch"]
+    assert (finding.status, finding.sentence.startswith("schedulo watch was never started")) == (YELLOW, True)
