@@ -33,10 +33,9 @@ with DAG(
             [],  # a field without a default ends the triggerer: it reads them before the run's configuration
             type="array",
             items={"type": "string", "pattern": forms.RECORD_ID},
-            minItems=1,
             maxItems=100,
             title="Posts",
-            description="Record ids of rows in Posts, one a line (rec...). At most 100.",
+            description="Record ids of rows in Posts, one a line (rec...). 1 to 100.",
         ),
         "accounts": forms.accounts(),
         "dry_run": forms.dry_run("Do everything except sending, and say what would be sent."),

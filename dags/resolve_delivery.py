@@ -27,14 +27,16 @@ with DAG(
     deadline=done_within(15),
     params={
         "delivery": Param(
+            "",
             type="string",
-            pattern=forms.DELIVERY_ID,
+            maxLength=64,
             title="Delivery",
             description="Its id: the column Key of Deliveries.",
         ),
         "answer": Param(
-            type="string",
-            enum=["it is out", "it is not out, send it"],
+            None,
+            type=["string", "null"],
+            enum=[None, "it is out", "it is not out, send it"],
             title="What did you see?",
             description="Look at the account itself. What is sent although it is out is out twice.",
         ),

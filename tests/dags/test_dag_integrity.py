@@ -411,6 +411,7 @@ def test_every_field_of_a_form_says_what_it_is(dag: DAG) -> None:
         assert param.schema.get("title"), name
         assert param.description, name
         assert param.schema.get("type"), name
+        param.resolve()  # a task's defaults are checked, too: one that fails would end the triggerer
 
 
 def test_what_changes_something_can_be_tried_without_doing_it(bag: DagBag) -> None:
