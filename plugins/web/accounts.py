@@ -22,11 +22,11 @@ from schedulo.clock import now_ms
 from schedulo.publishing.aftercare import Means
 from schedulo.tokens.taking_in import Given, GivenError, Outcome, read, take_in
 from schedulo.vault import VaultError
+from web.answers import HEADERS, application
 from web.login import User, check_may_connect, send_to_login, whoever_calls
 
 PREFIX = "/schedulo/accounts"
 MOST_BYTES = 1_000_000
-HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 @cache
@@ -39,25 +39,27 @@ def app() -> FastAPI:
 
 def build(means: Callable[[], AbstractContextManager[Means]]) -> FastAPI:
     """An application that keeps tokens with `means`, which are opened for each call."""
-    app = FastAPI(title="Schedulo accounts", docs_url=None, redoc_url=None, openapi_url=None)
+    app = application("Schedulo accounts")
     app.router.redirect_slashes = False
     send_to_login(app, PREFIX)
 
     @app.post("/tokens")
-    async def tokens(request: Request, user: Annotated[User, Depends(whoever_calls)]) -> JSONResponse:
+    async def tokens(
+        request: Request, user: Annotated[User, Depends(whoever_calls)], dry_run: bool = False
+    ) -> JSONResponse:
         await run_in_threadpool(check_may_connect, user)
         given = await _given(request)
         author = user.get_name()
 
         def work() -> list[Outcome]:
             with means() as opened:
-                return asyncio.run(take_in(opened, given, author))
+                return asyncio.run(take_in(opened, given, author, keep=not dry_run))
 
         try:
             outcomes = await run_in_threadpool(work)
         except VaultError as error:
             raise HTTPException(503, str(error), HEADERS) from None
-        kept = all(outcome.kept for outcome in outcomes)
+        kept = all(outcome.kept or outcome.would for outcome in outcomes)
         answer = {"accounts": [outcome.to_json() for outcome in outcomes]}
         return JSONResponse(answer, 200 if kept else 422, HEADERS)
 

@@ -18,12 +18,12 @@ from schedulo.health.document import Document, standing
 from schedulo.health.findings import Status
 from schedulo.ledger.database import Ledger
 from schedulo.settings import settings
+from web.answers import HEADERS, application
 from web.login import NotLoggedIn, User, check_may_see, whoever_asks
 
 PREFIX = "/schedulo/health"
 DAG_ID = "check_health"
 KEPT_S = 2.0
-HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 @cache
@@ -67,7 +67,7 @@ def _may_know(user: User | None) -> bool:
 
 def build(ledger: Ledger) -> FastAPI:
     """An application that says how it stands by `ledger`."""
-    app = FastAPI(title="Schedulo health", docs_url=None, redoc_url=None, openapi_url=None)
+    app = application("Schedulo health")
     kept = _Kept(ledger)
 
     @app.api_route("/", methods=["GET", "HEAD"])

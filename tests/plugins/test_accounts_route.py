@@ -88,6 +88,25 @@ def test_what_its_platform_refuses_is_told_with_a_status_of_its_own(
     assert house.vault.get(["x:1"]) == {}
 
 
+def test_tokens_that_are_only_tried_are_shown_to_their_platform_and_not_kept(
+    house: House, program: TestClient, token: Callable[[str | None], str]
+) -> None:
+    headers = {"Authorization": f"Bearer {token('OP')}"}
+    for given, status, said in (
+        (GIVEN, 200, "would be kept, as @user1"),
+        ({"x:1": {"access_token": "wrong-token"}}, 422, "not kept: X does not accept it"),
+    ):
+        answer = program.post(f"{URL}?dry_run=true", json=given, headers=headers)
+        [told] = answer.json()["accounts"]
+        assert (answer.status_code, told["kept"], told["released"]) == (status, False, [])
+        assert told["said"].startswith(said)
+    assert house.vault.get(["x:1"]) == {}
+    answer = program.post(f"{URL}?dry_run=perhaps", json=GIVEN, headers=headers)
+    assert (answer.status_code, SECRET in answer.text) == (422, False)
+    assert answer.json()["detail"].startswith("dry_run: ")
+    assert house.vault.get(["x:1"]) == {}
+
+
 @pytest.mark.parametrize(
     ("body", "status", "words"),
     [

@@ -67,6 +67,8 @@ class Outcome:
     """What its platform calls it; empty where it was not asked, or did not say."""
     released: tuple[str, ...] = ()
     """Holds that this ended: what waited for a login goes out."""
+    would: bool = False
+    """It was only looked at, and would be kept."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -153,12 +155,13 @@ def _token(key: str, name: str, value: Any) -> str:
 
 
 async def take_in(
-    means: Means, given: Mapping[str, Given], author: str, *, check: bool = True
+    means: Means, given: Mapping[str, Given], author: str, *, check: bool = True, keep: bool = True
 ) -> list[Outcome]:
     """Keep these tokens; what a platform does not accept, or what is another account's, is not kept.
 
     :param author: who brings them, for the audit
     :param check: ask the platforms first. One that does not answer keeps nothing out: it is asked again later
+    :param keep: False: only look at them
     :raises VaultError: where nothing can be kept
     """
     vault = means.logins.tokens.vault if means.logins else None
@@ -172,7 +175,7 @@ async def take_in(
     asking = replace(means, wire=replace(means.wire, token_for=lambda key: shown_ones[key]), logins=None)
     async with open_tools(asking) as tools:
         one_by_one = (
-            _one(means, vault, tools, shown_ones, key, one, known.get(key), author, check)
+            _one(means, vault, tools, shown_ones, key, one, known.get(key), author, check, keep)
             for key, one in given.items()
         )
         return list(await asyncio.gather(*one_by_one))
@@ -188,6 +191,7 @@ async def _one(
     options: Mapping[str, Any] | None,
     author: str,
     check: bool,
+    keep: bool,
 ) -> Outcome:
     platform, _, account_id = key.partition(":")
     login = given.login or str((options or {}).get("login") or "")
@@ -212,6 +216,11 @@ async def _one(
         if platform == Platform.FACEBOOK:
             sentence += ". A person's token is given as user_token"
         return Outcome(key, False, sentence, told.name)
+    if not keep:
+        said = (
+            f"would be kept{f', as @{told.name}' if told and told.name else ''}{f'; {note}' if note else ''}"
+        )
+        return Outcome(key, False, said, told.name if told else "", would=True)
     return await asyncio.to_thread(_keep, means, vault, key, secret, told, note, author)
 
 
