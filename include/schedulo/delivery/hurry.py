@@ -8,12 +8,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from schedulo.clock import spoken
 from schedulo.delivery import approvals
 from schedulo.delivery.news import changed
+from schedulo.delivery.quotas import Usage, lock, usage
 from schedulo.delivery.rows import NOT_PLANNED, tell_story
 from schedulo.delivery.transitions import OUT, move
 from schedulo.ledger.tables import claims, deliveries
 from schedulo.model import State
+from schedulo.settings import Settings
 
 _D = deliveries.c
 
@@ -41,17 +44,22 @@ def ask_now(
     run_id: str,
     post_ids: Sequence[str],
     account_keys: Sequence[str],
-    grace_ms: int,
+    settings: Settings,
 ) -> list[Asked]:
     """Claim the deliveries of these posts (on all accounts, or on `account_keys`) for `run_id`, due now.
 
-    One that waits for its second already is moved to now; what is out is answered with its link.
+    One that waits for its second already is moved to now; what is out is answered with its link, and what its
+    platform would refuse, since the account has used up what it may post, with when it could go out.
     """
     chosen = [_D.account_key.in_(list(account_keys))] if account_keys else []
     query = sa.select(deliveries).where(_D.post_id.in_(list(post_ids)), *chosen).order_by(_D.post_id, _D.id)
     answers: list[Asked] = []
-    for row in connection.execute(query.with_for_update()).all():
-        sentence = _take_now(connection, now_ms, run_id, row, grace_ms)
+    rows = connection.execute(query.with_for_update()).all()
+    keys = {row.account_key for row in rows}
+    lock(connection, keys)
+    used = usage(connection, now_ms, keys, settings, but=[row.id for row in rows])
+    for row in rows:
+        sentence = _take_now(connection, now_ms, run_id, row, settings, used)
         answers.append(Asked(row.id, row.label, sentence == "", sentence or "published now", row.permalink))
     claimed = [
         {
@@ -68,7 +76,9 @@ def ask_now(
     return answers
 
 
-def _take_now(connection: sa.Connection, now_ms: int, run_id: str, row: Any, grace_ms: int) -> str:
+def _take_now(
+    connection: sa.Connection, now_ms: int, run_id: str, row: Any, settings: Settings, used: Usage
+) -> str:
     """Move one delivery to now; answers why not, or nothing."""
     state = State(row.state)
     if state in (State.TAKEN_DOWN, State.REMOVED):
@@ -82,12 +92,15 @@ def _take_now(connection: sa.Connection, now_ms: int, run_id: str, row: Any, gra
     if not row.ready:
         return f"it cannot be published yet: {row.reason or 'its media are not here'}"
     due_ms = now_ms + LEAD_MS
+    free_ms, full = used.place(row.account_key, row.content, due_ms)
+    if full is not None:
+        return f"it cannot be published now: {full.words}; it could go out at {spoken(free_ms, now_ms)}"
     values = {
         "run_id": run_id,
         "asked_ms": due_ms,
         "due_ms": due_ms,
         "fire_ms": due_ms,
-        "not_after_ms": due_ms + grace_ms,
+        "not_after_ms": due_ms + int(settings.missed_after_s * 1000),
         "updated_ms": now_ms,
     }
     fresh = {

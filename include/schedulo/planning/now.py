@@ -96,5 +96,4 @@ def claim_now(tick: Tick, run_id: str, wished: Wished) -> list[Asked]:
                 f"Nothing was published: {reason}. Ask again after the next run of publish_due_posts."
             )
         restored.doubt(connection, now_ms)
-        grace_ms = int(tick.settings.missed_after_s * 1000)
-        return ask_now(connection, now_ms, run_id, wished.posts, wished.accounts, grace_ms)
+        return ask_now(connection, now_ms, run_id, wished.posts, wished.accounts, tick.settings)

@@ -15,6 +15,7 @@ from schedulo.delivery.rows import NOT_PLANNED, UNRESOLVED
 from schedulo.delivery.transitions import TRANSITIONS
 from schedulo.ledger.tables import events, outcomes, steps
 from schedulo.model import Account, Content, Format, Platform, Position, State, WriteState
+from schedulo.settings import Settings
 from tests.schedulo.delivery.conftest import ME, Books, intent
 
 S, D = State, Deed
@@ -252,7 +253,7 @@ def test_a_post_that_was_asked_for_now_and_failed_may_be_planned_for_later(books
     books.account("x:1")
     books.do(planning.plan_post, _post(books, books.now_ms + 5000), 0)
     id_ = planning.identity("rec1", "x:1")
-    books.do(hurry.ask_now, "run", ["rec1"], [], GRACE_MS)
+    books.do(hurry.ask_now, "run", ["rec1"], [], Settings(missed_after_s=GRACE_MS / 1000))
     books.change(id_, state=S.FAILED)
     books.pass_s(9000)
     later_ms = books.now_ms + 5000

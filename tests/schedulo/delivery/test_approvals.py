@@ -12,6 +12,7 @@ from schedulo.delivery import again, hurry
 from schedulo.delivery.holds import resume, set_hold
 from schedulo.ledger.tables import incident_cases, incidents
 from schedulo.model import State
+from schedulo.settings import Settings
 from tests.schedulo.delivery.conftest import Books, intent
 from tests.schedulo.delivery.test_planning import post, put
 
@@ -75,7 +76,7 @@ def test_neither_a_retry_nor_publishing_now_goes_round_the_approval(books: Books
     id_ = planned(books)
     [told] = books.do(again.ask, [id_], again.Request(again.Ask.RETRY, "by ann", 1000))
     assert told.sentence.startswith("refused, it waits for approval")
-    [asked] = books.do(hurry.ask_now, "run", ["rec1"], [], 1000)
+    [asked] = books.do(hurry.ask_now, "run", ["rec1"], [], Settings(missed_after_s=1))
     assert (asked.taken, "it waits for approval" in asked.sentence) == (False, True)
 
 

@@ -15,6 +15,7 @@ from schedulo.delivery.windows import Fate, Wanted, Window, WindowError, call_of
 from schedulo.ledger.maintenance import window_posts
 from schedulo.ledger.tables import incident_cases, incidents
 from schedulo.model import Position, State
+from schedulo.settings import Settings
 from tests.schedulo.delivery.conftest import ME, Books, intent
 from tests.schedulo.delivery.test_planning import post, put
 
@@ -193,7 +194,7 @@ def test_a_changed_text_leaves_a_moved_post_where_it_is(books: Books) -> None:
 def test_what_a_person_wants_out_now_waits_for_the_end_of_the_window(books: Books) -> None:
     window = planned(books, 0, 3 * HOUR)
     id_ = due(books, DAY)
-    [asked] = books.do(hurry.ask_now, "run", [f"rec-{id_}"], [], HOUR)
+    [asked] = books.do(hurry.ask_now, "run", [f"rec-{id_}"], [], Settings(missed_after_s=3600))
     assert asked.taken
     books.change(id_, state=S.HELD, reason="maintenance")  # as its process does
     books.sweep()

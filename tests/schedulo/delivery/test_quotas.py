@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from schedulo.delivery import quotas
+from schedulo.delivery.hurry import ask_now
 from schedulo.delivery.quotas import Said, Window, hear
 from schedulo.delivery.spending import cost_usd, month_ends_ms
 from schedulo.ledger.tables import writes
@@ -212,6 +213,19 @@ def test_a_limit_that_a_platform_says_is_spent_is_waited_for_whoever_spent_it(bo
     assert books.claim("run") == [other]
     assert books.row(waiting).fire_ms == resets_ms + quotas.MARGIN_MS
     assert "@1 has used 100 of 100 posts of X within 15 minutes" in books.row(waiting).reason
+
+
+def test_who_asks_for_a_post_now_is_told_that_its_account_is_full_and_when_it_could_go(books: Books) -> None:
+    set_quotas(books, "instagram.posts=2")
+    out(books, IG, DAY_S - 3600)
+    first, second = books.add(account=IG, content=IMAGE), books.add(account=IG, content=IMAGE)
+    asked = books.do(ask_now, "now", [f"rec-{first}", f"rec-{second}"], [], books.settings)
+    assert [item.taken for item in asked] == [True, False]
+    assert asked[1].sentence == (
+        "it cannot be published now: @1 has used 2 of 2 posts of Instagram within 24 hours; "
+        "it could go out at 09:00:02 UTC"
+    )
+    assert books.row(second).state == State.SCHEDULED
 
 
 # --- money ------------------------------------------------------------------------------------------------

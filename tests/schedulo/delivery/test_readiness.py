@@ -167,7 +167,7 @@ def test_a_file_that_is_made_to_fit_anew_is_a_new_version_and_no_change_of_the_a
 
 def test_publishing_now_and_clearing_say_that_it_is_not_ready(books: Books) -> None:
     id_ = put(books, with_media(books, STAND_IN))
-    (asked,) = books.do(hurry.ask_now, "now-1", ["rec1"], [], 60_000)
+    (asked,) = books.do(hurry.ask_now, "now-1", ["rec1"], [], Settings(missed_after_s=60))
     assert (asked.taken, asked.sentence) == (False, f"it cannot be published yet: {WAITS}")
     clear = again.Request(again.Ask.CLEAR, "by its task", 60_000, run_id="run-1", holder=ME)
     (told,) = books.do(again.ask, [id_], clear)
