@@ -62,6 +62,10 @@ class RunningSandbox:
         """Order many at once."""
         self._control("POST", "faults", orders)
 
+    def withdraw_faults(self) -> None:
+        """Withdraw all orders."""
+        self._control("DELETE", "faults")
+
     def switch(self, **sides: str) -> None:
         self._control("POST", "switches", sides)
 

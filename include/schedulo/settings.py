@@ -116,6 +116,22 @@ class Settings:
     """The queue of the tasks that fetch and convert media; empty: that of all others. Workers must serve it.
     Executors without queues take no notice."""
 
+    # Platforms that fail for everyone
+    breaker_window_s: float = 120.0
+    """A platform is held when, within this time, as many accounts or posts as the next two say met no answer
+    or a fault of its own, and none of its posts went out. 0: none is ever held."""
+    breaker_accounts: int = 3
+    """So many accounts."""
+    breaker_posts: int = 5
+    """Or so many posts, unless all are of one account and others are on the platform too."""
+    breaker_probe_s: float = 30.0
+    """A platform that is held is asked after this time whether it is back, then after twice as long, and so
+    on; by the run of a minute, so no sooner than that."""
+    breaker_probe_max_s: float = 300.0
+    """And at least so often."""
+    breaker_gap_s: float = 1.0
+    """What waited for a platform goes out so far apart when it is back, over all accounts."""
+
     # After publishing
     still_there_s: float = 86400.0
     """How often a post that is out is looked for on its platform; 0: never."""
@@ -251,6 +267,17 @@ class Settings:
                     f"SCHEDULO_{name.upper()} is {getattr(self, name):g}: it must be at least {least}, "
                     "or nothing could be converted. The operator sets it."
                 )
+        for name in ("breaker_accounts", "breaker_posts"):
+            if getattr(self, name) < 2:
+                raise SettingsError(
+                    f"SCHEDULO_{name.upper()} is {getattr(self, name)}: it must be at least 2, or one post's "
+                    "trouble would hold all others. The operator sets it."
+                )
+        if not 1 <= self.breaker_probe_s <= self.breaker_probe_max_s:
+            raise SettingsError(
+                f"SCHEDULO_BREAKER_PROBE_S is {self.breaker_probe_s:g}: it must be at least 1, and at the "
+                f"most SCHEDULO_BREAKER_PROBE_MAX_S ({self.breaker_probe_max_s:g}). The operator sets it."
+            )
         if self.notify_an_hour < 5:
             raise SettingsError(
                 f"SCHEDULO_NOTIFY_AN_HOUR is {self.notify_an_hour}: it must be at least 5, "

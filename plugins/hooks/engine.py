@@ -6,6 +6,7 @@ sender, which has threads of its own, cannot ask Airflow at all. It gets plain d
 
 from __future__ import annotations
 
+import asyncio
 import resource
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from hooks.x import XHook
 from schedulo.airtable.calls import BESIDE_PER_S
 from schedulo.analytics.collect import Means as MeasureMeans
 from schedulo.clock import now_ms
+from schedulo.delivery.breakers import Answer
 from schedulo.delivery.incidents import Trouble, incident, over
 from schedulo.errors.airtable import AirtableSetupError
 from schedulo.errors.kinds import Actor
@@ -33,6 +35,7 @@ from schedulo.planning.prepare import Preparer
 from schedulo.planning.rows import Planner
 from schedulo.planning.tick import Tick
 from schedulo.platforms import AFTER, CONVERSATIONS, MEASURES
+from schedulo.publishing import probing
 from schedulo.publishing.aftercare import Means
 from schedulo.publishing.publisher import Publisher
 from schedulo.publishing.rehearsal import Rehearsed, rehearse
@@ -174,7 +177,12 @@ def _links() -> MediaLinks:
 
 def make_tick() -> Tick:
     """One sync. A Connection to Airtable that is missing or wrong is the tick's trouble, not its end."""
-    return Tick(make_planner(), AirtableHook().client)
+    planner = make_planner()
+
+    def ask(platforms: Sequence[str]) -> dict[str, Answer]:
+        return asyncio.run(probing.ask(after_means(planner.ledger), platforms))
+
+    return Tick(planner, AirtableHook().client, ask)
 
 
 def make_preparer(say: Callable[[str], None]) -> Preparer:

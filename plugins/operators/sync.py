@@ -19,6 +19,10 @@ WAKES: dict[str, Callable[[Any, Any], bool]] = {
 """What may update the asset that each of these Dags waits for."""
 
 
+LONGEST = 250
+"""Of a label, in Airflow's database."""
+
+
 def _ms(moment: Any) -> int | None:
     """Epoch milliseconds; None where Airflow knows no such moment: it says so by an object that is false."""
     return int(moment.timestamp() * 1000) if moment else None
@@ -29,10 +33,15 @@ class SyncOperator(BaseOperator):
     Run one tick for this DAG run.
 
     Returns the label of each delivery that the run claimed, in the order of their map indexes. A retry or a
-    cleared sync returns the same list: a run's claims are written once. Updates the incidents asset when
-    people are to be told something, the requests asset when posts that are out are to be taken down or
-    changed, and the media asset when posts are to be prepared at once.
+    cleared sync returns the same list: a run's claims are written once. What keeps posts back is the task's
+    XCom `kept_back`, a list of sentences, and its label: who sees that `publish` was skipped sees why.
+
+    Updates the incidents asset when people are to be told something, the requests asset when posts that are
+    out are to be taken down or changed, and the media asset when posts are to be prepared at once.
     """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(map_index_template="{{ kept_back | default('') }}", **kwargs)
 
     def execute(self, context: Context) -> list[str]:
         from hooks.engine import make_tick
@@ -44,12 +53,19 @@ class SyncOperator(BaseOperator):
                 logical_ms=_ms(context.get("data_interval_end")),
                 last_success_ms=_ms(context.get("prev_data_interval_end_success")),
             )
+            self._tell(tick.kept_back.sentences(), context)
             self._wake(tick.ledger, context)
         finally:
             for line in tick.lines:
                 self.log.info(line)
             tick.ledger.close()
         return [claim.label for claim in claims]
+
+    def _tell(self, sentences: list[str], context: Context) -> None:
+        """Show in the run what keeps posts back."""
+        if sentences:
+            context["kept_back"] = "; ".join(sentences)[:LONGEST]  # type: ignore[typeddict-unknown-key]
+            context["ti"].xcom_push("kept_back", sentences)
 
     def _wake(self, ledger: Any, context: Context) -> None:
         """That others could not be woken must not keep posts from going out."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from schedulo.delivery import announcing, approvals, moved
-from schedulo.delivery.holds import apply_holds, held
+from schedulo.delivery import announcing, approvals, breakers, moved
+from schedulo.delivery.holds import apply_holds, away, held
 from schedulo.delivery.incidents import Trouble, incident
 from schedulo.delivery.news import changed
 from schedulo.delivery.quotas import make_room
@@ -72,7 +72,12 @@ def claim_due(connection: sa.Connection, now_ms: int, run_id: str, settings: Set
             _D.approval == "",
             ~held(now_ms),
         ),
-        sa.and_(_goes_on(), _D.fire_ms <= now_ms + int(LOOK_AHEAD_S * 1000), _D.holder.is_(None)),
+        sa.and_(
+            _goes_on(),
+            _D.fire_ms <= now_ms + int(LOOK_AHEAD_S * 1000),
+            _D.holder.is_(None),
+            ~away(now_ms),
+        ),
     )
     columns = (_D.id, _D.state, _D.fire_ms, _D.account_key, _D.label, _D.content, _D.not_after_ms)
     found = connection.execute(
@@ -229,6 +234,7 @@ def sweep(connection: sa.Connection, now_ms: int, settings: Settings) -> None:
         incident(connection, now_ms, Trouble.MISSED, sentence, actor=Actor.AUTHOR, cases=untold)
     changed(connection, now_ms, lost | missed)
 
+    breakers.tend(connection, now_ms, settings)
     apply_holds(connection, now_ms, now_ms + int(settings.horizon_s * 1000))
     approvals.keep_waiting(connection, now_ms)
     approvals.warn(connection, now_ms)

@@ -13,13 +13,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from schedulo.delivery.breakers import Stumble, stumbled
 from schedulo.delivery.holds import held
 from schedulo.delivery.incidents import Trouble, incident
 from schedulo.delivery.news import changed
 from schedulo.delivery.restored import silent
 from schedulo.delivery.rows import tell_story
 from schedulo.delivery.transitions import OUT, move
-from schedulo.errors.kinds import Actor
+from schedulo.errors.kinds import Actor, Kind
 from schedulo.ledger.database import upsert
 from schedulo.ledger.tables import deliveries, outcomes, steps, writes
 from schedulo.model import Position, State, WriteState
@@ -160,6 +161,8 @@ class Outcome:
     status: int | None = None
     value: Any = None
     answered_ms: int | None = None
+    away: Kind | None = None
+    """What it says of the platform: that it fails, or cannot be reached."""
 
 
 _AFTER = {
@@ -248,6 +251,15 @@ def settle(connection: sa.Connection, now_ms: int, found: Sequence[Outcome]) -> 
         )
     for target, members in groups.items():
         _arrive(connection, now_ms, target, members)
+    stumbled(
+        connection,
+        now_ms,
+        (
+            Stumble(known[item.write_id].delivery_id, known[item.write_id].account_key, item.away)
+            for item in found
+            if item.away is not None and item.write_id in known
+        ),
+    )
     tell_story(connection, now_ms, lines)
     changed(connection, now_ms, news)
     return answers

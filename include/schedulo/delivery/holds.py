@@ -26,6 +26,7 @@ from schedulo.delivery.rows import Delivery, tell_story
 from schedulo.delivery.transitions import move
 from schedulo.errors import KINDS, Actor, Kind, PlatformError
 from schedulo.ledger.database import upsert
+from schedulo.ledger.outages import breakers
 from schedulo.ledger.tables import accounts, deliveries, holds
 from schedulo.model import Platform, State
 
@@ -223,6 +224,13 @@ def cases_of(connection: sa.Connection, now_ms: int, hold: Hold, delivery_ids: S
 
 
 def _tell(connection: sa.Connection, now_ms: int, hold: Hold, delivery_ids: Sequence[str] = ()) -> None:
+    if hold.error_kind == Kind.PLATFORM_DOWN:
+        cause = sa.select(breakers.c.cause).where(breakers.c.platform == hold.key)
+        about = "network" if connection.execute(cause).scalar() == "network" else hold.key
+        sentence = f"{hold.reason}. Its posts wait; `schedulo release {hold.name}` lets them go all the same"
+        actor = Actor.OPERATOR
+        incident(connection, now_ms, Trouble.OUTAGE, sentence, actor=actor, about=about, cases=delivery_ids)
+        return
     info = next((info for kind, info in KINDS.items() if kind == hold.error_kind), None)
     if info is None or info.actor is Actor.NOBODY:
         return
@@ -286,6 +294,17 @@ def troubled(now_ms: int) -> sa.ColumnElement[bool]:
     """SQL: an error holds the delivery's account, its platform or everything now: asking may prolong a limit,
     and a login that is refused shows nothing."""
     return sa.exists().where(*_now(now_ms), _about(), _H.error_kind != "")
+
+
+def covered(now_ms: int) -> sa.ColumnElement[bool]:
+    """SQL: a hold on what the delivery is on is in force, also where it ends before its instant."""
+    return sa.exists().where(*_now(now_ms), _about())
+
+
+def away(now_ms: int) -> sa.ColumnElement[bool]:
+    """SQL: the delivery's platform fails for everyone: nothing is asked there, not even what became of it."""
+    failing = (_H.scope == Scope.PLATFORM, _H.key == _D.platform, _H.error_kind == Kind.PLATFORM_DOWN)
+    return sa.exists().where(*_now(now_ms), *failing)
 
 
 def _about() -> sa.ColumnElement[bool]:

@@ -18,6 +18,7 @@ from schedulo.delivery.watched import is_green
 from schedulo.errors.kinds import Actor
 from schedulo.ledger.database import Ledger, upsert
 from schedulo.ledger.maintenance import window_posts
+from schedulo.ledger.outages import breakers
 from schedulo.ledger.tables import deliveries, holds, incident_cases, incidents, marks
 from schedulo.model import State
 
@@ -43,6 +44,8 @@ class Trouble(StrEnum):
     """Posts that could not be taken down, or changed. About: the error's kind and the account."""
     TWICE = "on_air_twice"
     """Posts that may be out twice. About: the account."""
+    OUTAGE = "outage"
+    """A platform fails for everyone and is held. About: the platform, or `network` where nothing answers."""
     HELD = "held"
     """An error set a hold. About: the hold's name and its error's kind, as `account:x:123:reconnect`."""
     AIRTABLE_READ = "airtable_read"
@@ -147,6 +150,13 @@ def _hold_ended(now_ms: int) -> sa.ColumnElement[bool]:
     )
 
 
+def _no_breaker(_now_ms: int) -> sa.ColumnElement[bool]:
+    """No platform is held or tried for this cause any more."""
+    b = breakers.c
+    about = sa.case((b.cause == "network", b.cause), else_=b.platform)
+    return ~sa.exists().where(sa.literal(f"{Trouble.OUTAGE}:") + about == _I.key)
+
+
 def _runs_go_on(now_ms: int) -> sa.ColumnElement[bool]:
     return sa.and_(_marked("tick")(now_ms), _no_case(State.ARMED, State.SENDING, State.REFUSED)(now_ms))
 
@@ -191,6 +201,8 @@ class Rule:
     """Its end says how many of its posts went out."""
     calm_s: float = 0.0
     """It must have been over for so long before people are told so; what comes back sooner goes on."""
+    counts: bool = True
+    """People are told again of posts that it hits later. False: its end says how many there were."""
     reminds: bool = True
     """People are told of it again while it lasts. False: once is enough."""
     says_how_late: bool = False
@@ -258,6 +270,18 @@ RULES: dict[Trouble, Rule] = {
         "Look at the account and take one of the two down.",
         "a day has passed without another such post",
         _no_case(*State, let_go_s=DAY_S),
+    ),
+    Trouble.OUTAGE: Rule(
+        "A platform fails for everyone",
+        "Its posts wait. It is asked again and again whether it is back; then they go out, a few as a trial, "
+        "the others one after another. What is too late then is missed.",
+        "Nothing, unless it lasts: see what its status page says, or why nothing can be reached from here. "
+        "`schedulo release` lets posts go all the same.",
+        "it takes posts again",
+        _no_breaker,
+        patience_s=90.0,
+        calm_s=60.0,
+        counts=False,
     ),
     Trouble.HELD: Rule(
         "Posts are held",

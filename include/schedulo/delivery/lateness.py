@@ -1,8 +1,9 @@
 """Posts that are not out although their second is past: people are told of them at once.
 
 Every process that publishes looks with each beat, and so does every tick: who holds a post may be the one
-that hangs. One incident a cause, and none for what has one already: a hold, media that are not ready, Airflow
-that stands still. There late posts become cases of what stops them.
+that hangs. One incident a cause, and none for what has one already: a hold, a platform that fails for
+everyone, media that are not ready, Airflow that stands still. There late posts become cases of what stops
+them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from schedulo.delivery import breakers
 from schedulo.delivery.holds import InForce, in_force
 from schedulo.delivery.incidents import AT_WORK, Trouble, add_cases, incident
 from schedulo.delivery.watched import what_stops_all
@@ -85,6 +87,8 @@ def _late(connection: sa.Connection, now_ms: int, settings: Settings) -> list[An
     ).all()
     if not rows:
         return []
+    if any(row.trouble_since_ms is not None or row.state in IN_DOUBT for row in rows):
+        breakers.tend(connection, now_ms, settings)  # a platform's trouble has an incident of its own
     holds = InForce(in_force(connection, now_ms))
     return [row for row in rows if holds.on(row.platform, row.account_key, now_ms) is None]
 

@@ -17,7 +17,8 @@ _RUNS = ("health:airflow", "health:workflow:publish_due_posts")
 """Without these nothing goes out, and all that waits waits for them."""
 
 TOLD_BY: dict[str, tuple[str, ...]] = {
-    "airtable": ("airtable_read", "airtable_stale"),
+    "airtable": ("airtable_read", "airtable_stale", "outage:network"),
+    "outages": ("outage:",),
     "airtable_schema": ("airtable_read", "airtable_told", "airtable_stale"),
     "outbox": ("airtable_told", "airtable_read", "health:airtable", *_RUNS),
     "queue": ("late:", "late_run", "airtable_stale", "ledger_restored", *_RUNS),
@@ -31,7 +32,10 @@ TOLD_BY: dict[str, tuple[str, ...]] = {
         f"workflow:{dag_id}": (f"workflow:{dag_id}.",)
         for dag_id in ("handle_incidents", "prepare_posts", "monitor_tokens", "look_after_posts")
     },
-    **{f"platform:{name}": (f"held:platform:{name}:",) for name in Platform},
+    **{
+        f"platform:{name}": (f"held:platform:{name}:", f"outage:{name}", "outage:network")
+        for name in Platform
+    },
 }
 """By check: how the keys of incidents begin that tell people of its cause. None that may stay open for days
 beside another cause, such as the hold of one account."""

@@ -51,6 +51,7 @@ def disk(means: Means) -> Iterator[Finding]:
 CHECKS: tuple[Check, ...] = (
     Check("ledger", inside.ledger, "ledger, ledger_clock"),
     Check("queue", inside.queue, "queue, stuck, processing, outbox", needs_ledger=True),
+    Check("outages", inside.outages, "outages", needs_ledger=True),
     Check("lateness", inside.lateness, "lateness", needs_ledger=True),
     Check("workflows", inside.workflows, "workflow:<dag_id>", needs_ledger=True),
     Check("quotas", quotas, "quotas", needs_ledger=True),

@@ -9,13 +9,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from schedulo.airtable.schema import PLATFORM_WORDS
+from schedulo.clock import iso
 from schedulo.clock import now_ms as local_ms
+from schedulo.delivery.breakers import Cause, Stands
 from schedulo.delivery.holds import LOGINS, InForce, Scope, in_force
 from schedulo.delivery.restored import TICK
 from schedulo.errors.kinds import Actor
 from schedulo.health.findings import Finding, Limits, Means, Status
 from schedulo.ledger import marks
 from schedulo.ledger.database import LedgerError
+from schedulo.ledger.outages import breakers
 from schedulo.ledger.tables import IS_OUT, accounts, credentials, deliveries, outbox, writes
 from schedulo.model import State, WriteState
 from schedulo.vault import Vault, VaultError
@@ -120,6 +124,29 @@ def _waited(name: str, count: int, since_ms: int | None, now_ms: int, limits: Li
     age_s = max(0.0, (now_ms - since_ms) / 1000)
     sentence = f"{count} wait, the oldest for {spoken(age_s)}: {what}."
     return Finding(name, limits.status(age_s), sentence, round(age_s, 1), "s", {"posts": count})
+
+
+def outages(means: Means) -> Iterator[Finding]:
+    """Platforms that are held because they fail for everyone, and those that are being tried again."""
+    with means.ledger.read() as connection:
+        now_ms = means.ledger.now_ms(connection)
+        rows = connection.execute(sa.select(breakers).order_by(breakers.c.opened_ms)).all()
+    if not rows:
+        yield Finding("outages", Status.GREEN, "No platform is held for failing for everyone.", 0.0, "s")
+        return
+    held = [row for row in rows if row.state == Stands.OPEN]
+    said = []
+    for row in rows:
+        lasts = spoken((now_ms - row.opened_ms) / 1000)
+        since = f"{PLATFORM_WORDS[row.platform]} fails for everyone for {lasts}"
+        if row.state == Stands.OPEN:
+            why = "; nothing can be reached from here" if row.cause == Cause.NETWORK else ""
+            said.append(f"{since}{why}: its posts wait, it is asked again at {iso(row.asked_ms)}.")
+        else:
+            said.append(f"{since}: it answers again, and its first posts are a trial.")
+    age_s = round((now_ms - rows[0].opened_ms) / 1000, 1)
+    status = Status.RED if held else Status.YELLOW
+    yield Finding("outages", status, " ".join(said), age_s, "s", {"held": len(held)})
 
 
 def lateness(means: Means) -> Iterator[Finding]:

@@ -1,7 +1,8 @@
 """One tick: claim what is due, read Airtable, claim what became due by that, tell Airtable.
 
-The ledger comes first: while Airtable is slow or away, everything that is known goes out on time. The
-Airtable half has a time budget, and one tick at a time does it.
+What keeps posts back is asked before anything is claimed (`kept_back`). The ledger comes first: while
+Airtable is slow or away, everything that is known goes out on time. The Airtable half has a time budget, and
+one tick at a time does it.
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from schedulo.airtable.client import AirtableClient
-from schedulo.delivery import lateness, readiness, restored
+from schedulo.delivery import breakers, lateness, readiness, restored
 from schedulo.delivery.claims import Claim, claim_due, claims_of, sweep
 from schedulo.delivery.commands import command
 from schedulo.delivery.incidents import RULES, Trouble, close_what_is_over, incident
+from schedulo.delivery.kept_back import KeptBack, kept_back
 from schedulo.delivery.news import STATE
 from schedulo.delivery.planning import gone
 from schedulo.errors.airtable import AirtableError
-from schedulo.errors.kinds import Actor
+from schedulo.errors.kinds import Actor, Kind
 from schedulo.ledger import marks
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import deliveries, outbox, posts
@@ -42,11 +44,15 @@ class Tick:
     planner: Planner
     client: Callable[[], AirtableClient]
     """Made only when Airtable is to be asked; may raise."""
+    ask: breakers.Ask | None = None
+    """Asks platforms that are held whether they are back; None: they stay held."""
     broken: frozenset[str] = frozenset()
     """Guards that are switched off (`witness`, `airtable`), so that tests can show what each prevents."""
     ledger: Ledger = field(init=False)
     settings: Settings = field(init=False)
     lines: list[str] = field(init=False)
+    kept_back: KeptBack = field(init=False, default_factory=KeptBack)
+    """What kept posts back when it claimed last."""
 
     def __post_init__(self) -> None:
         self.ledger, self.settings = self.planner.ledger, self.planner.settings
@@ -72,6 +78,9 @@ class Tick:
             lateness.tell(connection, now_ms, self.settings)
         close_what_is_over(self.ledger)
         claims = self._claim(run_id)
+        if self.ask is not None and (said := breakers.look(self.ledger, self.settings, self.ask)):
+            self.lines += said
+            claims = self._claim(run_id)
         if self._lease(run_id):
             try:
                 client = self.client()
@@ -84,20 +93,18 @@ class Tick:
                 with self.ledger.begin() as connection:
                     self.lines += restored.conclude(connection, self.ledger.now_ms(connection))
                     marks.release(connection, self.ledger.now_ms(connection), "airtable", run_id)
+        self.lines += self.kept_back.sentences()
         self.lines.append(f"{len(claims)} deliveries are this run's")
         return claims
 
     def _claim(self, run_id: str) -> list[Claim]:
         with self.ledger.begin() as connection:
             now_ms = self.ledger.now_ms(connection)
-            _, read_ms = marks.read(connection, "airtable:read")
-            if read_ms and now_ms - read_ms > self.settings.known_copy_max_s * 1000:
-                sentence = "Airtable was not read for too long: what is known may be old, nothing goes out"
-                incident(connection, now_ms, Trouble.AIRTABLE_STALE, sentence, actor=Actor.OPERATOR)
-                self.lines.append(sentence)
+            self.kept_back = kept_back(connection, now_ms, self.settings)
+            if stale := self.kept_back.stale:
+                incident(connection, now_ms, Trouble.AIRTABLE_STALE, stale, actor=Actor.OPERATOR)
                 return []
-            if reason := restored.why_not(connection):
-                self.lines.append(reason)
+            if self.kept_back.restored:
                 return claims_of(connection, run_id)
             restored.doubt(connection, now_ms)
             return claim_due(connection, now_ms, run_id, self.settings)
@@ -116,6 +123,8 @@ class Tick:
     def _trouble(self, trouble: Trouble, error: AirtableError) -> None:
         self.lines.append(f"{RULES[trouble].title}: {error}")
         with self.ledger.begin() as connection:
+            if error.kind is Kind.NETWORK and breakers.network_is_away(connection):
+                return  # one cause is told once
             now_ms, about = self.ledger.now_ms(connection), type(error).__name__
             incident(connection, now_ms, trouble, str(error), actor=error.info.actor, about=about)
 

@@ -1,7 +1,7 @@
 """What platforms say of logins, and what permissions posts need. No I/O.
 
-`EXAMINE` asks a platform whether a login is good, whose it is, when it ends and what it may do; `needs` is
-the table of permissions by format.
+`EXAMINE` asks a platform whether a login is good, whose it is, when it ends and what it may do; `who_is_it`
+is the one harmless read among that; `needs` is the table of permissions by format.
 """
 
 from __future__ import annotations
@@ -23,19 +23,39 @@ from schedulo.words import word
 
 def _instagram(credential: Credential) -> Flow:
     """Instagram Login has no `debug_token`: `/me` shows whether it is good, and nothing of its end."""
-    version = credential.options["meta_version"]
-    if credential.account.options.get("login") != Login.INSTAGRAM:
-        path = f"/{version}/{credential.account.account_id}"
-        request = graph.get("facebook", path, fields="id,username")
-        return graph_login.examine(credential, request, _named("id", "username"))
-    request = graph.get("instagram", f"/{version}/me", fields="user_id,username")
-    whose, reader = _named("user_id", "username"), Graph(Platform.INSTAGRAM)
-    return _me(request, lambda answer: whose(reader.data(answer, Phase.READ)))
+    account, version = credential.account, credential.options["meta_version"]
+    if account.options.get("login") != Login.INSTAGRAM:
+        return graph_login.examine(credential, _me_of_meta(account, version), _named("id", "username"))
+    return who_is_it(account, version)
 
 
 def _facebook(credential: Credential) -> Flow:
-    request = graph.get("facebook", f"/{credential.options['meta_version']}/me", fields="id,name")
+    request = _me_of_meta(credential.account, credential.options["meta_version"])
     return graph_login.examine(credential, request, _named("id", "name"))
+
+
+def _me_of_meta(account: Account, version: str) -> Request:
+    if account.platform is Platform.FACEBOOK:
+        return graph.get("facebook", f"/{version}/me", fields="id,name")
+    if account.options.get("login") != Login.INSTAGRAM:
+        return graph.get("facebook", f"/{version}/{account.account_id}", fields="id,username")
+    return graph.get("instagram", f"/{version}/me", fields="user_id,username")
+
+
+def who_is_it(account: Account, meta_version: str) -> Flow:
+    """One harmless read with an account's login; ends with `Examined`, or raises what the platform says."""
+    match account.platform:
+        case Platform.X:
+            return _x_me()
+        case Platform.TIKTOK:
+            return _tiktok_me()
+        case _:
+            reader = Graph(account.platform)
+            by_instagram = account.options.get("login") == Login.INSTAGRAM
+            id_field = "user_id" if by_instagram and account.platform is Platform.INSTAGRAM else "id"
+            whose = _named(id_field, "name" if account.platform is Platform.FACEBOOK else "username")
+            request = _me_of_meta(account, meta_version)
+            return _me(request, lambda answer: whose(reader.data(answer, Phase.READ)))
 
 
 def _named(id_field: str, name_field: str) -> Callable[[dict[str, Any]], dict[str, str]]:
@@ -46,7 +66,7 @@ def _me(request: Request, read: Callable[[Response], dict[str, str]]) -> Flow:
     return Examined(**(yield from step("me", request, read, keep_s=0.0)))
 
 
-def _x(_credential: Credential) -> Flow:
+def _x_me() -> Flow:
     def read(response: Response) -> dict[str, str]:
         body = response.json() if response.ok else None
         if not isinstance(body, dict) or not isinstance(body.get("data"), dict):
@@ -56,7 +76,7 @@ def _x(_credential: Credential) -> Flow:
     return _me(Request("x", "GET", "/2/users/me"), read)
 
 
-def _tiktok(_credential: Credential) -> Flow:
+def _tiktok_me() -> Flow:
     def read(response: Response) -> dict[str, str]:
         user = tiktok_calls.data_of(response, Phase.READ).get("user")
         return _named("open_id", "display_name")(user if isinstance(user, dict) else {})
@@ -68,8 +88,8 @@ def _tiktok(_credential: Credential) -> Flow:
 EXAMINE: Mapping[Platform, Callable[[Credential], Flow]] = {
     Platform.INSTAGRAM: _instagram,
     Platform.FACEBOOK: _facebook,
-    Platform.X: _x,
-    Platform.TIKTOK: _tiktok,
+    Platform.X: lambda _credential: _x_me(),
+    Platform.TIKTOK: lambda _credential: _tiktok_me(),
 }
 """Asks whether a login is good; ends with `Examined`, or raises what the platform says of it."""
 

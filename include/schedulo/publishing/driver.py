@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from schedulo.delivery import breakers
+from schedulo.delivery.breakers import Stumble
 from schedulo.delivery.commits import Kept
 from schedulo.delivery.rows import Write, note_in_story
 from schedulo.errors import Diagnosis, Kind, PlatformError, Strategy
@@ -134,6 +136,9 @@ class Driver:
                 if time.monotonic() - began + wait_s > work.patience_s:
                     raise StillWorking(wait_s, busy.note) from None
             except PlatformError as error:
+                if work.holder is not None and breakers.counts(error):
+                    met = Stumble(work.delivery_id, work.account_key, error.kind)
+                    await self._desk.do(breakers.stumbled, [met])
                 tries += 1
                 pause_s = error.info.base_wait_s * 2**tries * random.uniform(0.5, 1.0)
                 wait_s = max(error.wait_s or 0.0, pause_s)

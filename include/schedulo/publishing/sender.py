@@ -30,7 +30,7 @@ from schedulo.flow import Read, Request, Response
 from schedulo.model import Position, WriteState
 from schedulo.publishing.desk import Desk
 from schedulo.settings import Settings
-from schedulo.transport.commits import Committer, NoAnswer, NotSent, Prepared
+from schedulo.transport.commits import Committer, NoAnswer, NoConnection, NotSent, Prepared
 from schedulo.transport.window import Window
 from schedulo.transport.wire import Wire
 
@@ -299,19 +299,21 @@ class Sender:
             response = await self._committer.commit(waiting.prepared, window)
         except NotSent as nothing:
             verdict = Verdict(Result.UNSENT, note=f"nothing was sent: {nothing}")
-            status = None
+            status, away = None, Kind.NETWORK if isinstance(nothing, NoConnection) else None
         except NoAnswer as silence:
             note = f"{_sent(waiting.order, began)}; {silence}; whether it arrived is not known"
             verdict = Verdict(Result.UNKNOWN, note=note)
-            status = None
+            status, away = None, Kind.NETWORK
         else:
             verdict = _judge(waiting.order, response, began)
-            status = response.status
+            status, away = response.status, Kind.PLATFORM_DOWN if response.status >= 500 else None
         self._unanswered -= 1
-        await self._store(waiting, verdict, status)
+        await self._store(waiting, verdict, status, away)
         self._finish(waiting, verdict)
 
-    async def _store(self, waiting: _Waiting, verdict: Verdict, status: int | None) -> None:
+    async def _store(
+        self, waiting: _Waiting, verdict: Verdict, status: int | None, away: Kind | None
+    ) -> None:
         outcome = Outcome(
             write_id=waiting.intent.write_id,
             state=WriteState(verdict.result),
@@ -319,6 +321,7 @@ class Sender:
             status=status,
             value=verdict.value,
             answered_ms=int(time.time() * 1000),
+            away=away,
         )
         if self._unanswered:
             await self._wait_for_others()

@@ -421,6 +421,9 @@ class Session:
         if write is None:
             await self._desk.do(conclusions.no_doubt_left, delivery)
             return None
+        if case.limit is not None and case.limit.error_kind == Kind.PLATFORM_DOWN:
+            reason = f"looked up later: {case.limit.reason}"
+            return await self._rest.look_again(delivery, HERE_S, reason, counted=False)
         content = Content.from_json(write.snapshot)
         job, conversation = self._job(delivery, content), self._conversations[delivery.account.platform]
         others = await self._desk.do(owned, delivery)

@@ -119,7 +119,7 @@ def _occasion(row: Any, now_ms: int) -> Occasion | None:
     if row.closed_ms is not None:
         return Occasion.OVER if _since(row.closed_ms, now_ms) >= rule.calm_s else None
     told_s = _since(row.told_ms, now_ms)
-    if row.untold:
+    if row.untold and rule.counts:
         return Occasion.MORE if told_s >= MORE_AFTER_S[min(row.told_times, len(MORE_AFTER_S)) - 1] else None
     if row.actor == Actor.NOBODY or not rule.reminds or row.told_times > len(REMIND_AFTER_S):
         return None

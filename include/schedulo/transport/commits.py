@@ -26,6 +26,10 @@ class NotSent(Exception):
     """Nothing was written to the wire."""
 
 
+class NoConnection(NotSent):
+    """Nobody could be reached."""
+
+
 class NoAnswer(Exception):
     """It may have been taken: the connection broke or stayed silent after we had begun."""
 
@@ -89,7 +93,8 @@ class Committer:
         return Prepared(request, account_key, url, headers, body.whole(self._wire.open_slice))
 
     async def commit(self, prepared: Prepared, window: Window) -> Response:
-        """Send it, once. Raises `NotSent` or `NoAnswer`; any answer is returned, whatever its status."""
+        """Send it, once. Raises `NotSent` (`NoConnection` where nobody could be reached) or `NoAnswer`; any
+        answer is returned, whatever its status."""
         request = prepared.request
         progress = _Progress(window)
         try:
@@ -113,7 +118,7 @@ class Committer:
                 raise NoAnswer(
                     f"the connection broke before an answer came ({type(error).__name__})"
                 ) from None
-            raise NotSent(f"no connection ({type(error).__name__})") from None
+            raise NoConnection(f"no connection ({type(error).__name__})") from None
         if self._wire.heard is not None:
             self._wire.heard(request, prepared.account_key, answer)
         return answer

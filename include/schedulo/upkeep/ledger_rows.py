@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from schedulo.ledger.database import Ledger
+from schedulo.ledger.outages import stumbles
 from schedulo.ledger.tables import (
     amendments,
     claims,
@@ -43,6 +44,8 @@ READINGS_AT_ONCE = 500
 PAUSE_S = 0.05
 """Between two transactions."""
 DAY_MS = 86_400_000
+STUMBLES_DAYS = 7
+"""What posts met at platforms is asked for minutes, and read by people for days."""
 
 _D, _I = deliveries.c, incidents.c
 Count = Callable[[str, int], None]
@@ -173,6 +176,13 @@ def silent_processes(a_round: Round, days: int) -> None:
     for ids in _pages(a_round.ledger, h.id, dead):
         if gone := [id_ for id_ in ids if id_ not in named]:
             a_round.remove((holders, sa.and_(h.id.in_(gone), dead)))
+
+
+def met_at_platforms(a_round: Round) -> None:
+    """That posts met no answer or a fault of their platform, days ago."""
+    old = stumbles.c.at_ms < a_round.before_ms(STUMBLES_DAYS)
+    for ids in _pages(a_round.ledger, stumbles.c.delivery_id, old):
+        a_round.remove((stumbles, sa.and_(stumbles.c.delivery_id.in_(ids), old)))
 
 
 def readings(a_round: Round, days: int) -> None:

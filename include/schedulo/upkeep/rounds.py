@@ -65,6 +65,7 @@ def make_round(
         gone[name] += rows
 
     a_round = ledger_rows.Round(ledger, now_ms, dry, count)
+    ledger_rows.met_at_platforms(a_round)
     if settings.history_days:
         ledger_rows.stories(a_round, settings.history_days)
         ledger_rows.runs(a_round, settings.history_days)

@@ -9,10 +9,12 @@ import pytest
 import sqlalchemy as sa
 
 from sandbox.stack import free_port
+from schedulo.delivery import breakers
+from schedulo.delivery.breakers import Stumble
 from schedulo.delivery.commits import Intent, Outcome, fence, settle
 from schedulo.delivery.holds import set_hold
 from schedulo.delivery.quotas import Said, hear
-from schedulo.errors.kinds import Actor
+from schedulo.errors.kinds import Actor, Kind
 from schedulo.health.checks import CHECKS, Check, run
 from schedulo.health.findings import Finding, Limits, Means, Status, worst
 from schedulo.health.inside import WATCHED, WORKFLOWS, percentile
@@ -33,6 +35,7 @@ def test_where_all_is_well_every_check_is_green(house: House) -> None:
         "ledger_clock",
         "queue",
         "stuck",
+        "outages",
         "processing",
         "outbox",
         "lateness",
@@ -306,3 +309,18 @@ def test_a_watch_that_was_never_started_costs_no_post(house: House) -> None:
         connection.execute(sa.delete(marks).where(marks.c.name == WATCHED))
     finding = house.look()["watch"]
     assert (finding.status, finding.sentence.startswith("schedulo watch was never started")) == (YELLOW, True)
+
+
+def test_a_platform_that_fails_for_everyone_is_red_and_told_by_its_own_incident(house: House) -> None:
+    with house.ledger.begin() as connection:
+        now_ms = house.ledger.now_ms(connection)
+        met = [Stumble(f"d{number}", f"x:{number}", Kind.NETWORK) for number in range(3)]
+        breakers.stumbled(connection, now_ms, met)
+        breakers.tend(connection, now_ms, house.means.settings)
+    found = house.check()["outages"]
+    assert (found.status, found.numbers) == (Status.RED, {"held": 1})
+    assert "X fails for everyone for 0 seconds: its posts wait, it is asked again at " in found.sentence
+    assert house.open() == ["outage:x"]
+    with house.ledger.begin() as connection:
+        breakers.let_go(connection, now_ms, "x", house.means.settings)
+    assert house.check()["outages"].status is Status.YELLOW

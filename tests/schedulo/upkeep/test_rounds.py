@@ -21,6 +21,7 @@ from schedulo.delivery.troubles import note
 from schedulo.flow import Job
 from schedulo.ledger import marks
 from schedulo.ledger.database import Ledger
+from schedulo.ledger.outages import stumbles
 from schedulo.ledger.tables import (
     amendments,
     attachments,
@@ -468,3 +469,12 @@ def test_a_post_that_is_out_with_files_nobody_knows_stops_no_round(house: House)
     id_ = house.worked(State.PUBLISHED, content={}, account="facebook:1")
     house.round()
     assert house.kept(id_) == {"steps"}
+
+
+def test_what_posts_met_at_platforms_goes_after_a_week(house: House) -> None:
+    now_ms = int(time.time() * 1000)
+    for days in (6, 8):
+        row = {"delivery_id": f"d{days}", "account_key": "x:1", "platform": "x", "kind": "network"}
+        house.run(sa.insert(stumbles).values(**row, at_ms=now_ms - days * DAY_MS))
+    assert house.round().lines() == ["stumbles: 1 went"]
+    assert [row.delivery_id for row in house.run(sa.select(stumbles))] == ["d6"]

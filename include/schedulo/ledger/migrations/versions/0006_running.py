@@ -15,6 +15,7 @@ def upgrade() -> None:
     _lateness()
     _maintenance()
     _troubles()
+    _outages()
 
 
 def _quotas() -> None:
@@ -218,3 +219,40 @@ def _troubles() -> None:
         began_ms = sa.text("CAST((julianday('now') - 2440587.5) * 86400000 AS integer)")
     marks = sa.table("marks", sa.column("name"), sa.column("value"), sa.column("at_ms"))
     op.execute(sa.insert(marks).values(name="troubles:since", value="", at_ms=began_ms))
+
+
+def _outages() -> None:
+    """What posts met at platforms that fail, and which platforms are held for it."""
+    op.create_table(
+        "stumbles",
+        sa.Column("delivery_id", sa.Text(), nullable=False),
+        sa.Column("account_key", sa.Text(), nullable=False),
+        sa.Column("platform", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False, comment="what it met last: platform_down or network"),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False, comment="when it last met no answer, or a fault"),
+        sa.PrimaryKeyConstraint("delivery_id", name="pk_stumbles"),
+    )
+    op.create_index("ix_stumbles_at", "stumbles", ["at_ms"])
+    op.create_table(
+        "breakers",
+        sa.Column("platform", sa.Text(), nullable=False, comment="a platform without a row is well"),
+        sa.Column(
+            "state", sa.Text(), nullable=False, comment="open: it is held; trial: its first posts are let go"
+        ),
+        sa.Column(
+            "cause",
+            sa.Text(),
+            nullable=False,
+            comment="platform, or network: nothing can be reached from here",
+        ),
+        sa.Column("opened_ms", sa.BigInteger(), nullable=False),
+        sa.Column("asked_ms", sa.BigInteger(), nullable=False, comment="it is asked next, not before then"),
+        sa.Column(
+            "pause_ms",
+            sa.BigInteger(),
+            nullable=False,
+            comment="between the time before and then",
+        ),
+        sa.Column("released_ms", sa.BigInteger(), nullable=True, comment="the trial began"),
+        sa.PrimaryKeyConstraint("platform", name="pk_breakers"),
+    )
