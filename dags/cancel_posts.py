@@ -9,6 +9,8 @@ What is on its way or out is refused; to take down what is out, use **take_down_
 out only when somebody asks for it: by **retry_deliveries**, by *Retry* in Airtable, or by **publish_now**.
 With **dry run** nothing is done: the log of **cancel** says what would be. For programs: the XCom `answers`
 of **cancel** holds the same.
+
+What it reads and writes, what can go wrong, what to do: docs/workflows/cancel-posts.md
 """
 
 from datetime import timedelta

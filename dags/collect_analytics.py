@@ -13,6 +13,8 @@ day has ended everywhere; the day of an account is that of its own time zone.
 
 A red instance of **collect** names its account and the cause; it costs the others nothing. Collect a gap with
 `airflow backfill create --dag-id collect_analytics --from-date ... --to-date ...`, both days included.
+
+What it reads and writes, what can go wrong, what to do: docs/workflows/analytics.md
 """
 
 from datetime import timedelta

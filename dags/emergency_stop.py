@@ -8,6 +8,8 @@ names it, and what waits.
 With the action **release** the hold ends. What waited goes out then, in the order in which it was due and
 with a gap between two posts of one account; what is too late by its own rule becomes *Missed*. For programs:
 the XComs `summary` and `answers` of **stop** hold the same.
+
+What it reads and writes, what can go wrong, what to do: docs/workflows/emergency-stop.md
 """
 
 from datetime import timedelta

@@ -10,6 +10,8 @@ to tell; every quarter of an hour it looks by itself.
 - Who is told is set by `SCHEDULO_NOTIFY_OPERATOR`, `SCHEDULO_NOTIFY_OWNER` and `SCHEDULO_NOTIFY_AUTHOR`.
 - A channel that fails is tried again by a later run; it does not make this one red. The log says what was
   told.
+
+What it reads and writes, what can go wrong, what to do: docs/workflows/handle-incidents.md
 """
 
 from datetime import timedelta

@@ -10,6 +10,8 @@ For posts that are out. Every hour, and as soon as somebody asks for something.
   no longer there. It is never sent again.
 
 A platform or an account that cannot be read is named in the log and asked again by a later run.
+
+What it reads and writes, what can go wrong, what to do: docs/workflows/look-after-posts.md
 """
 
 from datetime import timedelta

@@ -13,6 +13,8 @@ yesterday's errors, and tells operators of it where somebody must act (**report_
 - A day's errors are at `/schedulo/reports/errors-<date>.html`, behind Airflow's login; told once. A day is
   one in the base's zone (`SCHEDULO_AIRTABLE_TIMEZONE`), and so is the time of this Dag.
 - Trigger it with *Dry run* to see what would go. It may be stopped, cleared and repeated at any time.
+
+What it reads and writes, what can go wrong, what to do: docs/workflows/maintain.md
 """
 
 from datetime import timedelta

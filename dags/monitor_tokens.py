@@ -13,6 +13,8 @@ A login that is no longer accepted leaves the instance green: its account is hel
 to connect it again. Red means that a platform did not answer (tried again by itself, then by the next hour's
 run), or that our app is not set up right at it; one account costs the others nothing. Clear an instance at
 any time: what is not due any more is not done again.
+
+What it reads and writes, what can go wrong, what to do: docs/workflows/monitor-tokens.md
 """
 
 from datetime import timedelta

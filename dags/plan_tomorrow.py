@@ -7,6 +7,8 @@ go out. It also warns of X's budget. Nothing is moved, and no platform is asked.
 
 What was told is told once a day; it is over when all fits. Posts that do not fit wait by themselves, with the
 reason in Deliveries. Clear or trigger it at any time.
+
+What it reads and writes, what can go wrong, what to do: docs/workflows/plan-tomorrow.md
 """
 
 from datetime import timedelta

@@ -7,12 +7,14 @@ wakes it by the asset `schedulo://media` for what is new or due soon.
 
 - **prepare_soon** takes what is due within 20 minutes, so that a queue of long videos never holds it up;
   **prepare** takes the rest. Each has one instance for each post (for several, where there are more than
-  twenty), and its log says what was done.
+  ten), and its log says what was done.
 - **ask_accounts** asks what accounts with posts to come may do, where a platform can be asked that (TikTok),
   once an hour at the most; what they may not do is told to the posts' authors.
 - A file that nobody can use is told to its author in Airtable and leaves the instance green. Red means that a
   host or Airtable did not answer, or that a conversion failed: it is tried again by itself.
 - Clear an instance to prepare its post again. What is here already is not fetched or converted again.
+
+What it reads and writes, what can go wrong, what to do: docs/workflows/prepare-posts.md
 """
 
 from datetime import timedelta

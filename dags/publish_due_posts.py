@@ -10,6 +10,8 @@ delivery: it prepares the post, waits for its second in the triggerer, sends it 
 - Stop one waiting post: mark its instance as failed or as success; its delivery is cancelled.
 - Stop everything: set a hold (`schedulo hold everything --reason ...`). Pausing this DAG does not stop posts
   that are waiting for their second already.
+
+What it reads and writes, what can go wrong, what to do: docs/workflows/publish-due-posts.md
 """
 
 from datetime import timedelta

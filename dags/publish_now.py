@@ -7,6 +7,8 @@ answered with its link, never sent again.
 
 With **dry run** everything is done except sending, and the log of **claim** says what would be sent. For
 programs: the XCom `answers` of **claim** holds the same.
+
+What it reads and writes, what can go wrong, what to do: docs/workflows/publish-now.md
 """
 
 from datetime import timedelta

@@ -8,6 +8,8 @@ its numbers are those of its end. Where nothing is due, **read** is skipped.
 - **read** has one instance for each account. A red one names its account and the cause; the next hour's run
   asks again, and **collect_analytics** once more when the day is over everywhere.
 - **tell_numbers** writes into Airtable which numbers have changed, every six hours at the most.
+
+What it reads and writes, what can go wrong, what to do: docs/workflows/analytics.md
 """
 
 from datetime import timedelta

@@ -8,6 +8,8 @@ could not tell what became of it. Look at the account yourself, then say what yo
 - **it is not out, send it**: it is prepared and sent once more. If it was out after all, it is out twice.
 
 Who said so is kept in the post's story. For programs: the XCom `answers` of **resolve** says what was done.
+
+What it reads and writes, what can go wrong, what to do: docs/workflows/resolve-delivery.md
 """
 
 from airflow.sdk import DAG, Param

@@ -8,6 +8,8 @@ fit all that are filled. Without *states* only what failed is chosen, unless del
 Mend the cause first. What is out is never sent again; what nobody knows the outcome of is looked up once more
 (to say what you saw yourself, use **resolve_delivery**). With **dry run** nothing is done: the log of
 **retry** says what would happen to each. For programs: the XCom `answers` of **retry** holds the same.
+
+What it reads and writes, what can go wrong, what to do: docs/workflows/retry-deliveries.md
 """
 
 from airflow.sdk import DAG, Param

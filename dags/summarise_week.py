@@ -10,6 +10,8 @@ known and why.
   see them.
 - A week is told once, however often this runs: trigger it to make the report anew.
 - What could not be sent is tried again by handle_incidents.
+
+What it reads and writes, what can go wrong, what to do: docs/workflows/summarise-week.md
 """
 
 from datetime import timedelta

@@ -10,6 +10,8 @@ For posts that are out. Choose by posts or deliveries, and by accounts if it is 
 What a platform does not let be done is said in the answer, with what to do instead. With **dry run** nothing
 is done: the log says what would be. What cannot be done at once (a limit, a platform that is down) is done
 later by **look_after_posts**. For programs: the XCom `answers` of **take_down** holds an entry a delivery.
+
+What it reads and writes, what can go wrong, what to do: docs/workflows/take-down-posts.md
 """
 
 from airflow.sdk import DAG, Param
