@@ -5,6 +5,8 @@ Removes every day what nothing needs any more: the stories, steps and runs of po
 incidents that are over, single readings of numbers, and media of posts that have long been out (**remove**);
 then lets the database give back the room (**vacuum**). The logs say how much went. Makes the report of
 yesterday's errors, and tells operators of it where somebody must act (**report_errors**).
+Plans a text on the account that `SCHEDULO_SELF_TEST_ACCOUNT` names for tests (**self_test**):
+publish_due_posts publishes it, check_health says what came of it.
 
 - What may still be asked for stays: posts that failed, were missed, cancelled or held, what is out and not
   whole, what nobody knows of. So does every post's identity, and all that was sent.
@@ -25,6 +27,7 @@ from operators.deadline import done_within
 from operators.maintain import RemoveOperator, VacuumOperator
 from operators.notify import INCIDENTS_ALIAS
 from operators.report_errors import ReportErrorsOperator
+from operators.self_test import SelfTestOperator
 from operators.summarise import base_zone
 
 with DAG(
@@ -46,3 +49,4 @@ with DAG(
     dry = {"dry_run": "{{ params.dry_run }}"}
     RemoveOperator(task_id="remove", **dry) >> VacuumOperator(task_id="vacuum", **dry)
     ReportErrorsOperator(task_id="report_errors", outlets=[INCIDENTS_ALIAS])
+    SelfTestOperator(task_id="self_test")

@@ -190,6 +190,9 @@ class Settings:
     """Files of posts that are out are kept for so many days without a change of them. 0: for good."""
     readings_days: int = 400
     """Single readings of numbers are kept for so many days; the numbers of days stay. 0: for good."""
+    self_test_account: str = ""
+    """Key of an account that is for tests alone, of X or Facebook, such as `x:123`: every day a text is
+    published there, and the health says whether it got out. Empty: none is."""
     airflow_cleaned_days: int = 0
     """The health is yellow where `schedulo clean-airflow` has not run for so many days. 0: three, from its
     first run on."""
@@ -329,6 +332,11 @@ class Settings:
             )
         _bands(self.analytics_young)
         _platforms(self.analytics_platforms)
+        if self.self_test_account and not _SELF_TEST.fullmatch(self.self_test_account):
+            raise SettingsError(
+                f"SCHEDULO_SELF_TEST_ACCOUNT is {self.self_test_account!r}: it must be the key of an account "
+                "of X or Facebook, such as x:123, since a self-test is a text. The operator sets it."
+            )
         if self.airflow_cleaned_days < 0:
             raise SettingsError(
                 f"SCHEDULO_AIRFLOW_CLEANED_DAYS is {self.airflow_cleaned_days}: it must be 0 or more days. "
@@ -408,6 +416,7 @@ class Settings:
         return cls(**values)
 
 
+_SELF_TEST = re.compile(r"(x|facebook):\S+")
 _BAND = re.compile(r"(\d+)([mhd]):(\d+)([mhd])")
 _UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 LEAST_EVERY_MS = 10 * 60_000

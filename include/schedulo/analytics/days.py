@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from schedulo.analytics.cadence import next_reading_ms
 from schedulo.clock import instant, time_zone, to_ms
 from schedulo.delivery.holds import InForce, Scope, in_force
+from schedulo.delivery.self_tests import of_people
 from schedulo.delivery.transitions import OUT
 from schedulo.errors import Kind
 from schedulo.ledger.tables import IS_OUT, accounts, deliveries
@@ -158,6 +159,7 @@ def _with_young_posts(connection: sa.Connection, now_ms: int, settings: Settings
         .where(
             sa.text(IS_OUT),
             _D.updated_ms > since_ms,  # an index has it; what went out since was changed since
+            of_people(_D.post_id),
             _D.remote_id.is_not(None),
             _D.removed_ms.is_(None),
             sa.func.coalesce(_D.accepted_ms, _D.published_ms).is_not(None),

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from schedulo.clock import EPOCH
+from schedulo.delivery.self_tests import of_people
 from schedulo.ledger import marks
 from schedulo.ledger.database import Ledger, upsert
 from schedulo.ledger.tables import IS_OUT, accounts, deliveries
@@ -108,8 +109,8 @@ def catch_up(ledger: Ledger, now_ms: int) -> None:
 # --- what changed -----------------------------------------------------------------------------------------
 
 
-def _lately(until_ms: int) -> tuple[sa.TextClause, sa.ColumnElement[bool]]:
-    return sa.text(IS_OUT), _D.updated_ms >= until_ms - LATE_MS
+def _lately(until_ms: int) -> tuple[sa.TextClause | sa.ColumnElement[bool], ...]:
+    return sa.text(IS_OUT), _D.updated_ms >= until_ms - LATE_MS, of_people(_D.post_id)
 
 
 def _fingerprint(connection: sa.Connection, until_ms: int) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from schedulo.airtable.schema import PLATFORM_WORDS, STATE_WORDS
 from schedulo.analytics.figures import Trend
 from schedulo.analytics.page import UNKNOWN, WHY, number, percent, seconds, signed, weblink
 from schedulo.analytics.report import Account, Missing, Post, Report, best
+from schedulo.delivery.self_tests import of_people
 from schedulo.errors.kinds import Actor
 from schedulo.ledger.tables import deliveries
 from schedulo.model import State
@@ -72,7 +73,11 @@ def not_out(connection: sa.Connection, week: Week) -> Mapping[State, int]:
     start_ms, end_ms = week.span_ms
     query = (
         sa.select(deliveries.c.state, sa.func.count().label("posts"))
-        .where(deliveries.c.state.in_(NOT_OUT), deliveries.c.due_ms.between(start_ms, end_ms - 1))
+        .where(
+            deliveries.c.state.in_(NOT_OUT),
+            deliveries.c.due_ms.between(start_ms, end_ms - 1),
+            of_people(deliveries.c.post_id),
+        )
         .group_by(deliveries.c.state)
     )
     return {State(row.state): row.posts for row in connection.execute(query)}

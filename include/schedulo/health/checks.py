@@ -62,6 +62,7 @@ CHECKS: tuple[Check, ...] = (
     Check("airflow", outside.airflow, "airflow, airflow:<part>"),
     Check("media", outside.media, "media_store, media_url"),
     Check("disk", disk, "disk"),
+    Check("self_test", daily.self_test, "self_test", needs_ledger=True),
     Check("airflow_database", daily.airflow_database, "airflow_database", needs_ledger=True),
 )
 

@@ -15,6 +15,7 @@ from schedulo.delivery import approvals, moved, restored
 from schedulo.delivery.holds import WAITING
 from schedulo.delivery.news import STATE
 from schedulo.delivery.rows import NOT_PLANNED
+from schedulo.delivery.self_tests import is_self_test
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import accounts, deliveries, outbox, posts
 from schedulo.model import Platform, State
@@ -28,7 +29,12 @@ def flush(ledger: Ledger, client: AirtableClient) -> int:
     report must not land after a newer one. And inside the client's `within`: what is written later than that
     was not written by this ledger."""
     with ledger.read() as connection:
-        untold = _untold(connection, ledger.now_ms(connection))
+        untold, own = _untold(connection, ledger.now_ms(connection))
+    if own:
+        with ledger.begin() as connection:
+            for key, version in own.items():
+                mine = (outbox.c.key == key, outbox.c.told_version < version)
+                connection.execute(sa.update(outbox).where(*mine).values(told_version=version))
     if not untold:
         return 0
     versions = {report.key: version for report, version in untold}
@@ -44,7 +50,8 @@ def flush(ledger: Ledger, client: AirtableClient) -> int:
     return sum(not item.error for item in written)
 
 
-def _untold(connection: sa.Connection, now_ms: int) -> list[tuple[Report, int]]:
+def _untold(connection: sa.Connection, now_ms: int) -> tuple[list[tuple[Report, int]], dict[str, int]]:
+    """What Airtable is to be told; and our own tests, which have no row there. With versions."""
     waiting = connection.execute(
         sa.select(outbox)
         .where(outbox.c.kind == STATE, outbox.c.version > outbox.c.told_version)
@@ -67,12 +74,15 @@ def _untold(connection: sa.Connection, now_ms: int) -> list[tuple[Report, int]]:
     }
     notes = moved.sentences(connection, now_ms, found)
     reports: list[tuple[Report, int]] = []
+    own: dict[str, int] = {}
     for row in waiting:
-        if row.key in found:
+        if row.key in found and is_self_test(found[row.key].post_id):
+            own[row.key] = row.version
+        elif row.key in found:
             reports.append((_report(found[row.key], row.record_id, notes.get(row.key, "")), row.version))
         else:
             reports.append((_post_report(problems[row.key.removeprefix("post:")], row), row.version))
-    return reports
+    return reports, own
 
 
 def _report(row: Any, record_id: str | None, maintenance: str) -> Report:

@@ -20,6 +20,7 @@ from schedulo.delivery.incidents import RULES, Trouble, close_what_is_over, inci
 from schedulo.delivery.kept_back import KeptBack, kept_back
 from schedulo.delivery.news import STATE
 from schedulo.delivery.planning import gone
+from schedulo.delivery.self_tests import of_people
 from schedulo.errors.airtable import AirtableError
 from schedulo.errors.kinds import Actor, Kind
 from schedulo.ledger import marks
@@ -219,9 +220,11 @@ class Tick:
         with self.ledger.begin() as connection:
             soon_ms = self.ledger.now_ms(connection) + int(self.settings.horizon_s * 1000)
             due = sa.select(deliveries.c.post_id).where(
-                deliveries.c.state.in_(waiting), deliveries.c.due_ms <= soon_ms
+                deliveries.c.state.in_(waiting),
+                deliveries.c.due_ms <= soon_ms,
+                of_people(deliveries.c.post_id),
             )
-            unfinished = sa.select(posts.c.record_id).where(posts.c.unfinished)
+            unfinished = sa.select(posts.c.record_id).where(posts.c.unfinished, of_people(posts.c.record_id))
             return set(connection.execute(due.union(unfinished)).scalars())
 
     # --- telling --------------------------------------------------------------------------------------

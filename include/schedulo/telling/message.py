@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 from schedulo.airtable.schema import STATE_WORDS
+from schedulo.delivery.self_tests import is_self_test
 from schedulo.errors.kinds import Actor
 from schedulo.model import State
 from schedulo.telling.news import Case, News, Occasion
@@ -54,7 +55,7 @@ class Places:
         """The delivery's row in Airtable, else its post's."""
         if self.base_id and self.deliveries_table and case.record_id:
             return f"https://airtable.com/{self.base_id}/{self.deliveries_table}/{quote(case.record_id)}"
-        if self.base_id and self.posts_table and case.post_record_id:
+        if self.base_id and self.posts_table and not is_self_test(case.post_record_id):
             return f"https://airtable.com/{self.base_id}/{self.posts_table}/{quote(case.post_record_id)}"
         return ""
 
