@@ -160,7 +160,7 @@ def test_schedulo_accepts_the_settings_that_the_example_shows() -> None:
     assert read.media_base_url == "https://schedulo.example.com/schedulo/media"
     own = {"airtable_timezone", "airtable_monthly_calls", *("ledger_url", "vault_key", "home")}
     own |= {"notify_operator", "notify_owner", "notify_author", "health_skip", "sla_platforms"}
-    own |= {"quotas", "x_budget_usd"}
+    own |= {"quotas", "x_budget_usd", "self_test_account"}
     shown = {name.removeprefix("SCHEDULO_").lower() for name in compose.example_options()}
     for name in (shown & set(Settings.__dataclass_fields__)) - own:
         assert getattr(read, name) == getattr(Settings(), name), f"{name}: the example shows another default"
