@@ -322,6 +322,11 @@ class Settings:
                     f"SCHEDULO_{name.upper()} is {getattr(self, name)}: it must be 0, or at least {least}: "
                     f"{why}. The operator sets it."
                 )
+        if self.watch_s < 1:
+            raise SettingsError(
+                f"SCHEDULO_WATCH_S is {self.watch_s:g}: it must be at least 1: the watch has to rest. "
+                "The operator sets it."
+            )
         _seconds(self.sla_platforms)
         _hours(self.maintenance_told)
         _quotas(self.quotas)

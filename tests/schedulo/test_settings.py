@@ -154,3 +154,8 @@ def test_a_platform_may_have_its_own_lateness() -> None:
 def test_a_lateness_that_cannot_be_read_is_named(wrong: str) -> None:
     with pytest.raises(SettingsError, match=r"SCHEDULO_SLA_PLATFORMS is .* must be a platform"):
         Settings(sla_platforms=wrong)
+
+
+def test_a_watch_without_a_pause_is_refused() -> None:
+    with pytest.raises(SettingsError, match="SCHEDULO_WATCH_S is 0"):
+        Settings(watch_s=0)

@@ -231,7 +231,7 @@ def watch(means: Means) -> Iterator[Finding]:
     with means.ledger.read() as connection:
         now_ms = means.ledger.now_ms(connection)
         _, at_ms = marks.read(connection, WATCHED)
-    limit_s = 10 * max(means.settings.watch_s, 1.0)
+    limit_s = 10 * means.settings.watch_s
     age_s = (now_ms - at_ms) / 1000
     if at_ms and age_s <= limit_s:
         yield Finding("watch", Status.GREEN, f"It looked {age_s:.0f} seconds ago.", round(age_s, 1), "s")
