@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from schedulo.clock import spoken
 from schedulo.delivery import approvals
+from schedulo.delivery.holds import InForce, in_force
 from schedulo.delivery.news import changed
 from schedulo.delivery.quotas import Usage, lock, usage
 from schedulo.delivery.rows import NOT_PLANNED, tell_story
@@ -58,9 +59,14 @@ def ask_now(
     keys = {row.account_key for row in rows}
     lock(connection, keys)
     used = usage(connection, now_ms, keys, settings, but=[row.id for row in rows])
+    stops = InForce(in_force(connection, now_ms))
     for row in rows:
         sentence = _take_now(connection, now_ms, run_id, row, settings, used)
-        answers.append(Asked(row.id, row.label, sentence == "", sentence or "published now", row.permalink))
+        taken = sentence == ""
+        if taken:
+            hold = stops.on(row.platform, row.account_key, now_ms + LEAD_MS, row.post_id)
+            sentence = f"it goes out when it is let go: {hold.sentence()}" if hold else "published now"
+        answers.append(Asked(row.id, row.label, taken, sentence, row.permalink))
     claimed = [
         {
             "run_id": run_id,

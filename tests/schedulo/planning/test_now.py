@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from schedulo.delivery.holds import stop
 from schedulo.planning.now import MAX_POSTS, Wished, claim_now
 from schedulo.planning.wishes import WishError
 from tests.schedulo.planning.conftest import Office
@@ -44,6 +45,16 @@ def test_a_post_for_next_week_is_taken_now_and_the_next_reading_leaves_it_so(off
     office.tick()
     row = office.one()
     assert (row.state, row.due_ms, row.run_id) == ("claimed", due_ms, "manual-1")
+
+
+def test_the_answer_of_a_post_that_is_held_says_so(office: Office) -> None:
+    post = office.post(office.account("1"), due_in_s=600_000)
+    office.tick()
+    with office.ledger.begin() as connection:
+        stop(connection, office.ledger.now_ms(connection), "account:x:1", "wrong prices", "Ada")
+    (asked,) = claim_now(office.last, "manual-1", Wished((post,), (), dry_run=False))
+    assert asked.taken
+    assert asked.sentence == "it goes out when it is let go: on hold (account:x:1, by Ada): wrong prices"
 
 
 def test_only_the_named_accounts_are_taken(office: Office) -> None:
