@@ -1,5 +1,5 @@
 # Schedulo on Airflow, as docker-compose.yaml runs it: pinned packages, the project as a distribution, no root.
-ARG PYTHON=python:3.12-slim-bookworm
+ARG PYTHON=python:3.12.13-slim-bookworm
 
 FROM ${PYTHON} AS build
 WORKDIR /src

@@ -15,7 +15,7 @@ UV_PIP_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.1
 	--custom-compile-command "make pins" pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down report test test-fast test-all lint bench chaos pins
+.PHONY: help setup demo up down stack report test test-fast test-all lint bench chaos pins
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ up: $(READY) ## the same, left running: Airflow's page, its login, the sandbox
 down: $(READY) ## stop what `make up` started
 	$(BIN)/python -m sandbox.demo down
 
+stack: $(READY) ## docker-compose.yaml without Docker: Celery, two triggerers; two services are stopped; 5 minutes
+	$(BIN)/python -m sandbox.compose
+
 report: $(READY) ## one page on what was published and what came of it: of `make up`, else of the settings' ledger
 	@$(BIN)/python -m sandbox.demo report
 
@@ -53,11 +56,13 @@ test-all: test chaos ## all there is, chaos included; about an hour and a half
 	$(BIN)/python -m pytest -m whole
 	set -e; for guard in fence intent window reconcile; do $(BIN)/python -m chaos --break $$guard; done
 
-lint: $(READY) ## style, types, and which part may import which
+lint: $(READY) ## style, types, which part may import which, the compose file
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/yamllint --strict docker-compose.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml
 
 bench: $(READY) ## lateness and cost of a thousand posts in one second; needs PostgreSQL
 	$(BIN)/python -m benchmarks

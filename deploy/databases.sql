@@ -1,8 +1,8 @@
 -- Airflow's own database and the ledger, each with a login of its own and closed to the other's.
--- PostgreSQL's image runs this once, when its volume is empty; the passwords come from its environment.
+-- PostgreSQL's image runs this once, when its volume is empty; its environment names the files of the passwords.
 \set ON_ERROR_STOP on
-\getenv airflow_password AIRFLOW_DB_PASSWORD
-\getenv ledger_password LEDGER_DB_PASSWORD
+\set airflow_password `cat "$AIRFLOW_DB_PASSWORD_FILE"`
+\set ledger_password `cat "$LEDGER_DB_PASSWORD_FILE"`
 
 CREATE ROLE airflow LOGIN PASSWORD :'airflow_password';
 CREATE DATABASE airflow OWNER airflow;

@@ -1,4 +1,4 @@
-"""Makes an installation ready to start: both schemas, the Connections' rows, the first login.
+"""Makes an installation ready to start: both schemas, the Connections, the first login.
 
 May run at every start: what is there stays as it is. Ends with an error where a part fails, so that nothing
 starts on half an installation.
@@ -25,10 +25,24 @@ CREATE_ADMIN = (
     "--lastname",
     "Admin",
 )
-CONNECTIONS = {
-    f"{name}_default": {"conn_type": name} for name in ("airtable", "instagram", "facebook", "x", "tiktok")
-}
-"""For people to fill in. An empty one means the platform's own address, and no token."""
+SERVICES = ("airtable", "instagram", "facebook", "x", "tiktok")
+
+
+def connections(sandbox: str) -> dict[str, dict[str, object]]:
+    """By id. For people to fill in: an empty one means the platform's own address, and no token. With the
+    address of a sandbox all lead there."""
+    found: dict[str, dict[str, object]] = {f"{name}_default": {"conn_type": name} for name in SERVICES}
+    if sandbox:
+        for name in SERVICES:
+            found[f"{name}_default"]["host"] = f"{sandbox}/{name}"
+        uploads = f"{sandbox}/rupload"
+        found["airtable_default"] |= {"password": "patSandbox", "extra": {"base_id": "appSandbox0000001"}}
+        found["instagram_default"]["extra"] = {
+            "facebook_host": f"{sandbox}/facebook",
+            "rupload_host": uploads,
+        }
+        found["facebook_default"]["extra"] = {"rupload_host": uploads}
+    return found
 
 
 def run(*command: str, answers: str = "") -> None:
@@ -41,9 +55,10 @@ def main() -> None:
         run(*command)
     with tempfile.TemporaryDirectory() as folder:
         wanted = Path(folder) / "connections.json"
-        wanted.write_text(json.dumps(CONNECTIONS))
+        wanted.write_text(json.dumps(connections(os.environ.get("SANDBOX_URL", ""))))
         run(*IMPORT, str(wanted))
-    name, email, password = (os.environ[f"AIRFLOW_ADMIN_{part}"] for part in ("USER", "EMAIL", "PASSWORD"))
+    name, email, secret = (os.environ[f"AIRFLOW_ADMIN_{part}"] for part in ("USER", "EMAIL", "PASSWORD_FILE"))
+    password = Path(secret).read_text().strip()
     run(*CREATE_ADMIN, "--username", name, "--email", email, answers=f"{password}\n{password}\n")
 
 

@@ -55,6 +55,11 @@ class Stack:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def media_url(self) -> str:
+        """Where platforms fetch media."""
+        return f"{self.url}/schedulo/media"
+
+    @property
     def ledger(self) -> str:
         return self.ledger_url or f"sqlite:///{self.home / 'ledger.db'}"
 
@@ -98,7 +103,7 @@ class Stack:
             "SCHEDULO_LEDGER_URL": self.ledger,
             "SCHEDULO_VAULT_KEY": keys["vault"],
             "SCHEDULO_MEDIA_KEY": keys["media"],
-            "SCHEDULO_MEDIA_BASE_URL": f"{self.url}/schedulo/media",
+            "SCHEDULO_MEDIA_BASE_URL": self.media_url,
             **self._connections(),
         }
 
@@ -173,7 +178,7 @@ class Stack:
             process = subprocess.Popen(
                 [str(Path(sys.executable).parent / command[0]), *command[1:]],
                 env=self.env(**env),
-                cwd=self.home,
+                cwd=self.folder_of(name),
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
@@ -182,6 +187,21 @@ class Stack:
             )
         self.processes[name] = process
         return process
+
+    def folder_of(self, _name: str) -> Path:
+        """The folder in which a process starts."""
+        return self.home
+
+    def start_sandbox(self) -> None:
+        """Start the stand-ins and wait until they answer."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        port_file = self.home / "port"
+        process = self.start("sandbox", "python", "-m", "sandbox", "--port-file", str(port_file))
+        while not port_file.exists():
+            if process.poll() is not None:
+                raise RuntimeError(f"the sandbox ended: {self.tail('sandbox')}")
+            time.sleep(0.05)
+        self.sandbox_url = f"http://127.0.0.1:{port_file.read_text()}"
 
     def up(self) -> None:
         """Start Airflow's four processes and wait until it answers."""
@@ -258,6 +278,17 @@ class Stack:
             yield self
         finally:
             self.close()
+
+
+class Installed(Stack):
+    """An installation that runs already, seen from one of its own processes."""
+
+    @property
+    def media_url(self) -> str:
+        return os.environ["SCHEDULO_MEDIA_BASE_URL"]
+
+    def env(self, **more: str) -> dict[str, str]:
+        return dict(os.environ) | more
 
 
 def _allow_open_files() -> None:

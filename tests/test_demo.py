@@ -8,12 +8,18 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+import requests
+
+from sandbox.demo import scene
+from sandbox.running import RunningSandbox
+from sandbox.stack import Stack
 
 pytestmark = pytest.mark.slow(minutes=5)
 COMMAND = [sys.executable, "-m", "sandbox.demo"]
@@ -88,3 +94,17 @@ def test_the_demo_leaves_nothing_behind_when_it_is_stopped(tmp_path: Path) -> No
 def _hear_ctrl_c() -> None:
     """Where a shell started these tests in the background they ignore SIGINT, and so would the demo."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def test_the_demo_is_planned_in_an_installation_that_runs_with_a_sandbox(
+    tmp_path: Path, sandbox: RunningSandbox
+) -> None:
+    stack = Stack(tmp_path, sandbox.url, environment={"SANDBOX_URL": sandbox.url})
+    stack.run("schedulo", "db", "upgrade")
+    stack.run("python", "-m", "sandbox.demo", "plan")
+    address = f"{sandbox.service('airtable')}/v0/{scene.BASE_ID}"
+    login = {"Authorization": f"Bearer {scene.TOKEN}"}
+    for table, rows in (("Accounts", scene.ACCOUNTS), ("Posts", scene.POSTS)):
+        found = requests.get(f"{address}/{table}", headers=login, timeout=30).json()["records"]
+        assert len(found) == len(rows)
+        time.sleep(1.0)  # a base takes five calls a second, and what has just run made some

@@ -1,10 +1,12 @@
 """`python -m sandbox.demo`: the show. `... up` leaves it running in the background, `... down` ends that;
-`... report` makes a report, of what runs there where something does."""
+`... report` makes a report, of what runs there where something does. `... plan` plans the posts in an
+installation that runs with a sandbox, from inside of it."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import shutil
 import signal
@@ -20,8 +22,8 @@ import psutil
 from rich.console import Console
 
 from sandbox.demo import scene, show
-from sandbox.demo.stage import Stage
-from sandbox.stack import ROOT, Stack
+from sandbox.demo.stage import LEAD_S, Stage
+from sandbox.stack import ROOT, Installed, Stack
 
 RUN = ROOT / ".run"
 HOME = RUN / "up"
@@ -37,7 +39,9 @@ PLAIN_WIDTH = 160
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sandbox.demo", description=__doc__)
-    parser.add_argument("verb", nargs="?", default="show", choices=["show", "up", "down", "serve", "report"])
+    parser.add_argument(
+        "verb", nargs="?", default="show", choices=["show", "up", "down", "serve", "report", "plan"]
+    )
     parser.add_argument("--json", type=Path, help="write the result here as well")
     return parser.parse_args()
 
@@ -48,7 +52,7 @@ def perform(console: Console, result: Path | None) -> int:
     home = Path(tempfile.mkdtemp(prefix="demo-", dir=RUN))
     good = False
     try:
-        with Stage(home).running() as stage:
+        with Stage(Stack(home, "")).running() as stage:
             console.print("Setting up: sandbox, Airflow on SQLite, the base, accounts, media ...")
             began = time.monotonic()
             stage.set_up()
@@ -109,7 +113,7 @@ def up(console: Console) -> int:
 def serve(console: Console) -> int:
     """Hold the scene until we are told to stop."""
     shutil.rmtree(HOME, ignore_errors=True)
-    with Stage(HOME).running() as stage:
+    with Stage(Stack(HOME, "")).running() as stage:
         stage.set_up()
         stage.stack.start("watch", "schedulo", "watch")
         note = {
@@ -165,6 +169,23 @@ def report() -> int:
     return subprocess.run(command, env=environment, check=False).returncode
 
 
+def plan(console: Console) -> int:
+    """Accounts, base and posts for the installation whose environment this is; its sandbox is new."""
+    sandbox = os.environ.get("SANDBOX_URL")
+    if not sandbox:
+        console.print("SANDBOX_URL is not set: it must be the address of a sandbox.", style="red")
+        return 1
+    with tempfile.TemporaryDirectory() as folder:
+        stage = Stage(Installed(Path(folder), sandbox), lead_s=LEAD_S["slow"])
+        stage.furnish()
+        first_due = stage.lay_out()
+    console.print(
+        f"{len(scene.POSTS)} posts are in Airtable, the first due at {first_due:%H:%M:%S} UTC.",
+        highlight=False,
+    )
+    return 0
+
+
 def _running() -> psutil.Process | None:
     """The process that `up` left, if it is still that one."""
     try:
@@ -179,13 +200,13 @@ def _login(stage: Stage) -> str:
     return f"{stage.stack.url}   login admin, password {stage.stack.password}"
 
 
-def _stop(_number: int, _frame: Any) -> None:
+def stop(_number: int, _frame: Any) -> None:
     raise KeyboardInterrupt
 
 
 def main() -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _stop)
+        signal.signal(number, stop)
     options = arguments()
     console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
     match options.verb:
@@ -197,6 +218,8 @@ def main() -> int:
             return serve(console)
         case "report":
             return report()
+        case "plan":
+            return plan(console)
         case _:
             return down(console)
 

@@ -316,8 +316,8 @@ def files() -> dict[str, bytes]:
     }
 
 
-def seed() -> dict[str, Any]:
-    """What the platforms and Airtable know before: the accounts, and an empty base."""
+def seed(media_host: str = "127.0.0.1") -> dict[str, Any]:
+    """What the platforms and Airtable know before: the accounts, an empty base, and where media come from."""
 
     def of(platform: str) -> Sequence[Account]:
         return [account for account in ACCOUNTS if account.platform == platform]
@@ -333,7 +333,7 @@ def seed() -> dict[str, Any]:
         },
         "instagram": {"accounts": [user(account) for account in of("instagram")]},
         "tiktok": {
-            "clients": [{"client_key": "demo", "client_secret": "demo", "verified_prefixes": ["127.0.0.1"]}],
+            "clients": [{"client_key": "demo", "client_secret": "demo", "verified_prefixes": [media_host]}],
             "accounts": [user(account) for account in of("tiktok")],
         },
         "x": {"accounts": [user(account) for account in of("x")]},

@@ -7,7 +7,7 @@ read from the post's row in Deliveries, as its author would.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -126,8 +126,16 @@ class Outcome:
 class Show:
     """Watches one stage from the first post to the last report."""
 
-    def __init__(self, stage: Stage, planned: Sequence[Planned], console: Console) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        planned: Sequence[Planned],
+        console: Console,
+        meanwhile: Callable[[Outcome], None] = lambda _: None,
+    ) -> None:
+        """`meanwhile` is called with each look; it must not take long."""
         self._stage = stage
+        self._meanwhile = meanwhile
         self._planned = planned
         self._console = console
         self._rows: list[dict[str, Any]] = []
@@ -186,7 +194,9 @@ class Show:
         expected = {mark for one in self._planned for mark in (_mark(one), *_follows(one))}
         strangers = sum((post["platform"], post["account_id"], post["text"]) not in expected for post in live)
         problems = {post.title: self._problem(post.title) for post in POSTS if post.wrong}
-        return Outcome(results, problems, strangers)
+        outcome = Outcome(results, problems, strangers)
+        self._meanwhile(outcome)
+        return outcome
 
     def _result(self, one: Planned, live: list[dict[str, Any]], recent: list[dict[str, Any]]) -> Result:
         account, post = one.account, one.post

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -43,8 +44,7 @@ class AirtableBusy(RuntimeError):
 
 @dataclass
 class Stage:
-    home: Path
-    stack: Stack = field(init=False)
+    stack: Stack
     account_ids: dict[scene.Account, str] = field(default_factory=dict)
     """Record ids in Airtable."""
     post_ids: dict[str, str] = field(default_factory=dict)
@@ -52,8 +52,9 @@ class Stage:
     lead_s: int = LEAD_S["quick"]
     _called_at: float = 0.0
 
-    def __post_init__(self) -> None:
-        self.stack = Stack(self.home, "")
+    @property
+    def home(self) -> Path:
+        return self.stack.home
 
     @property
     def sandbox(self) -> str:
@@ -63,20 +64,10 @@ class Stage:
     def running(self) -> Iterator[Stage]:
         """Everything runs inside the block, and nothing of it afterwards."""
         try:
-            self._start_sandbox()
+            self.stack.start_sandbox()
             yield self
         finally:
             self._stop()
-
-    def _start_sandbox(self) -> None:
-        self.home.mkdir(parents=True, exist_ok=True)
-        port_file = self.home / "port"
-        process = self.stack.start("sandbox", "python", "-m", "sandbox", "--port-file", str(port_file))
-        while not port_file.exists():
-            if process.poll() is not None:
-                raise RuntimeError(f"the sandbox ended: {self.stack.tail('sandbox')}")
-            time.sleep(0.05)
-        self.stack.sandbox_url = f"http://127.0.0.1:{port_file.read_text()}"
 
     def _stop(self) -> None:
         # A second Ctrl-C must not leave half of it running.
@@ -91,9 +82,16 @@ class Stage:
 
     def set_up(self) -> None:
         """Databases, base, tokens, accounts, faults; Airflow is up and its first run is done."""
-        self.control("seed", scene.seed() | {"media": {"files": _hosted(scene.files())}})
-        self.control("faults", scene.faults())
         self.stack.prepare()
+        self.furnish()
+        self.stack.up()
+        self._wait_for_first_run()
+
+    def furnish(self) -> None:
+        """Base, tokens, accounts, faults, of an installation whose databases are there."""
+        media_host = urlsplit(self.stack.media_url).hostname or ""
+        self.control("seed", scene.seed(media_host) | {"media": {"files": _hosted(scene.files())}})
+        self.control("faults", scene.faults())
         self.stack.run("schedulo", "airtable", "create")
         self._called_at = time.monotonic()
         secrets = self.home / "tokens.json"
@@ -103,10 +101,8 @@ class Stage:
         secrets.unlink()
         made = self._create("Accounts", [account.cells for account in scene.ACCOUNTS])
         self.account_ids = dict(zip(scene.ACCOUNTS, made, strict=True))
-        self.stack.up()
-        self._wait_for_first_run()
 
-    def _wait_for_first_run(self, patience_s: float = 120.0) -> None:
+    def _wait_for_first_run(self, patience_s: float = 240.0) -> None:
         """The DAG was found, and a run of it went well."""
         deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline:

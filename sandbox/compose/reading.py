@@ -1,21 +1,19 @@
-"""Reads docker-compose.yaml as Docker Compose does, and what its services would run without containers."""
+"""Reads docker-compose.yaml and .env.example as Docker Compose does."""
 
 from __future__ import annotations
 
 import re
-import secrets
-from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
-VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<sign>[?-])(?P<word>[^}]*))?\}")
-DATABASES = "/docker-entrypoint-initdb.d/databases.sql"
+from sandbox.stack import ROOT
+
+VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?::(?P<sign>[?-])(?P<word>[^{}]*))?\}")
+"""`${NAME}`, `${NAME:-default}`, `${NAME:?must be given}`; of nested ones the innermost."""
 
 
 class Missing(Exception):
@@ -48,10 +46,14 @@ def of_airflow() -> dict[str, dict[str, Any]]:
 
 def variables() -> set[Variable]:
     """What the file asks of .env: `${...}`, and names without a value in an environment."""
-    asked = {
-        Variable(match["name"], match["sign"] == "?", match["word"] if match["sign"] == "-" else "")
-        for match in VARIABLE.finditer((ROOT / "docker-compose.yaml").read_text())
-    }
+    asked: set[Variable] = set()
+
+    def note(match: re.Match[str]) -> str:
+        sign, word = match["sign"], match["word"]
+        asked.add(Variable(match["name"], sign == "?", word if sign == "-" else ""))
+        return f"<{match['name']}>"
+
+    _replaced((ROOT / "docker-compose.yaml").read_text(), note)
     passed = {
         name for service in services().values() for name, value in _environment(service) if value is None
     }
@@ -74,12 +76,13 @@ def _lines(pattern: str) -> dict[str, str]:
 
 
 def filled_in() -> dict[str, str]:
-    """A .env as an operator makes it of the example: a fresh value for each empty one."""
-    fernet = ("AIRFLOW_FERNET_KEY", "SCHEDULO_VAULT_KEY")
-    made = {name: secrets.token_hex(24) for name, value in example().items() if not value}
-    made |= {name: urlsafe_b64encode(secrets.token_bytes(32)).decode() for name in fernet}
-    made |= {"PUBLIC_URL": "https://schedulo.example.com", "AIRFLOW_ADMIN_EMAIL": "admin@example.com"}
-    return example() | made
+    """A .env as an operator makes it of the example."""
+    made = example() | {
+        "PUBLIC_URL": "https://schedulo.example.com",
+        "AIRFLOW_ADMIN_EMAIL": "admin@example.com",
+    }
+    assert all(made.values()), "the example has a variable without a value that nothing is known for"
+    return made
 
 
 def resolved(text: str, values: Mapping[str, str]) -> str:
@@ -91,7 +94,13 @@ def resolved(text: str, values: Mapping[str, str]) -> str:
             raise Missing(match["name"])
         return found or (match["word"] if match["sign"] == "-" else "")
 
-    return VARIABLE.sub(value, text).replace("$$", "$")
+    return _replaced(text, value).replace("$$", "$")
+
+
+def _replaced(text: str, value: Callable[[re.Match[str]], str]) -> str:
+    while (replaced := VARIABLE.sub(value, text)) != text:
+        text = replaced
+    return text
 
 
 def environment(service: str, values: Mapping[str, str]) -> dict[str, str]:
@@ -119,27 +128,19 @@ def health_command(service: str, values: Mapping[str, str]) -> list[str]:
     return ["sh", "-c", *words] if kind == "CMD-SHELL" else words
 
 
-def seconds(duration: str) -> int:
+def grace_s(service: str) -> int:
+    """How long Docker Compose waits between asking a service to stop and killing it."""
+    duration = str(services()[service].get("stop_grace_period", "10s"))
     assert duration.endswith("s"), duration
     return int(duration[:-1])
 
 
-@dataclass(frozen=True)
-class Native:
-    """How a container's text reads on this machine: its host names, its ports and its folders."""
+def healthy_before(service: str) -> list[str]:
+    """The services that Docker Compose sees healthy before it starts this one."""
+    needed = services()[service].get("depends_on", {})
+    return [name for name, about in needed.items() if about["condition"] == "service_healthy"]
 
-    ports: Mapping[str, int]
-    folders: Mapping[str, Path]
 
-    def text(self, words: str) -> str:
-        words = re.sub(r"(?<=[/@])(postgres|redis|api-server)(?=:\d)", "127.0.0.1", words)
-        words = re.sub(r"\b\d+\b", lambda match: str(self.ports.get(match[0], match[0])), words)
-        for folder, ours in self.folders.items():
-            words = words.replace(folder, str(ours))
-        return words
-
-    def command(self, words: list[str]) -> list[str]:
-        return [self.text(word) for word in words]
-
-    def environment(self, values: Mapping[str, str]) -> dict[str, str]:
-        return {name: self.text(value) for name, value in values.items()}
+def secrets_of(service: str) -> list[str]:
+    """The secrets that the service may read."""
+    return list(services()[service].get("secrets", []))

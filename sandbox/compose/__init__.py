@@ -1,0 +1,1 @@
+"""The services of docker-compose.yaml without containers: read, run here, stopped as Docker Compose would."""
