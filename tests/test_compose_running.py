@@ -1,11 +1,14 @@
-"""The services of docker-compose.yaml run here without containers, as `make stack` runs them. Posts of the demo
-go out while a triggerer and a worker are stopped; then comes what an operator does with an installation.
+"""The services of docker-compose.yaml run here without containers, as `make stack` runs them.
+
+The demo's posts go out while a triggerer and a worker are stopped; then comes what an operator does.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +23,7 @@ from rich.console import Console
 from sandbox.compose.play import TRIGGERERS, WORKER, Played, play
 from sandbox.compose.services import AIRFLOW, STORES, Composed, NotInstalled, composed
 from sandbox.demo.stage import Stage
+from sandbox.stack import ROOT
 
 pytestmark = [pytest.mark.slow(minutes=8), pytest.mark.postgres, pytest.mark.timeout(1200)]
 
@@ -31,6 +35,32 @@ def until(ask: Callable[[], Any], patience_s: float, what: str) -> Any:
             return answer
         time.sleep(1.0)
     pytest.fail(f"{what} did not happen in {patience_s:.0f} s")
+
+
+def told(section: str) -> list[str]:
+    """The commands that the guide gives there."""
+    guide = (ROOT / "docs" / "how-to" / "deploy.md").read_text()
+    [text] = re.findall(rf"^## {section}\n(.*?)(?=^## )", guide, re.MULTILINE | re.DOTALL)
+    return re.findall(r"^    (docker compose .*)$", text, re.MULTILINE)
+
+
+def follow(stack: Composed, line: str) -> None:
+    """Do what a line of the guide does, without containers."""
+    _, _, verb, *words = shlex.split(line)
+    if verb == "stop":
+        for service in words:
+            if service in stack.processes:
+                stack.stop_service(service)
+        return
+    assert verb in ("exec", "run"), line
+    service, *command = [word for word in words if word not in ("-T", "--rm")]
+    command = stack.native(service).command(command)
+    if command and command[-2:][0] in ("<", ">"):
+        sign, name = command[-2:]
+        with (stack.home / name).open("rb" if sign == "<" else "wb") as file:
+            stack.finish(service, *command[:-2], **{"stdin" if sign == "<" else "stdout": file})
+    else:
+        stack.finish(service, *command)
 
 
 @pytest.fixture(scope="module")
@@ -131,18 +161,48 @@ def test_no_secret_is_in_the_environment_or_the_command_of_a_process(stack: Comp
             assert not [secret for secret in secrets if secret in seen], service
 
 
-def test_health_checks_fail_where_no_triggerer_and_no_worker_is(stack: Composed, played: Played) -> None:
-    for service in (*TRIGGERERS, WORKER):
-        stack.stop_service(service)
-    assert "No alive jobs" in stack.health("triggerer-1", failing=True)
-    stack.health(WORKER, failing=True)
-
-
 def test_preparing_again_changes_nothing(stack: Composed, played: Played) -> None:
     before = stack.api("GET", "/connections/x_default")
     told = stack.finish("airflow-init")
     assert "x_default: connection already exists" in told
     assert stack.api("GET", "/connections/x_default") == before
+
+
+def test_a_backup_is_made_and_restored_as_the_guide_says(stack: Composed, played: Played) -> None:
+    engine = sa.create_engine(sa.make_url(stack.ledger_address).set(drivername="postgresql+psycopg"))
+    media = stack.home / "volumes" / "media"
+    states = "SELECT state, count(*) FROM deliveries GROUP BY state ORDER BY state"
+
+    def kept() -> list[tuple[str, int]]:
+        with engine.connect() as connection:
+            return [(row.state, row.count) for row in connection.execute(sa.text(states))]
+
+    for line in told("Back up"):
+        follow(stack, line)
+    before = kept()
+    assert dict(before)["published"] > 10
+    held = set(media.iterdir())
+    assert held
+    stop, *restore, up = told("Restore")
+    follow(stack, stop)
+    assert set(AIRFLOW) & set(stack.processes) == set()
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE deliveries SET state = 'missed'"))
+    shutil.rmtree(media)
+    media.mkdir()
+    engine.dispose()
+    for line in restore:
+        follow(stack, line)
+    assert kept() == before
+    assert set(media.iterdir()) == held
+    assert up == "docker compose up -d"
+    engine.dispose()
+
+
+def test_health_checks_fail_where_no_triggerer_and_no_worker_is(stack: Composed, played: Played) -> None:
+    assert not set(AIRFLOW) & set(stack.processes)
+    assert "No alive jobs" in stack.health("triggerer-1", failing=True)
+    stack.health(WORKER, failing=True)
 
 
 def test_each_login_reaches_its_own_database_alone(stack: Composed, played: Played) -> None:
@@ -153,8 +213,6 @@ def test_each_login_reaches_its_own_database_alone(stack: Composed, played: Play
 
 
 def test_maintenance_drops_what_is_too_old(stack: Composed, played: Played) -> None:
-    for service in ("scheduler", "worker-media"):
-        stack.stop_service(service)
     engine = sa.create_engine((stack.home / "secrets" / "airflow_db_url").read_text().strip())
     logs = [path for path in (stack.home / "volumes" / "logs").rglob("run_id=*/**/*.log") if path.is_file()]
     assert logs

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from sandbox.compose import reading
@@ -107,7 +108,7 @@ class Composed(Stack):
             self._make_secrets()
             script = str(ROOT / "deploy" / "databases.sql")
             self.finish(
-                "postgres", "psql", "--no-psqlrc", "--quiet", f"--dbname={server}", f"--file={script}"
+                "postgres", "psql", "--no-psqlrc", "--quiet", "--username=postgres", f"--file={script}"
             )
             try:
                 self.serve("redis")
@@ -143,6 +144,8 @@ class Composed(Stack):
             "PATH": f"{Path(sys.executable).parent}:{find_binaries()}:{os.environ['PATH']}",
             "PYTHONPATH": "",
             "AIRFLOW__API__HOST": "127.0.0.1",
+            "PGHOST": "127.0.0.1",
+            "PGPORT": str(self.ports.get("5432", "")),
         }
 
     def native(self, service: str) -> Native:
@@ -177,19 +180,19 @@ class Composed(Stack):
             raise NotInstalled(f"{program} is not installed")
         return found
 
-    def finish(self, service: str, *command: str, failing: bool = False) -> str:
+    def finish(self, service: str, *command: str, failing: bool = False, **streams: Any) -> str:
         """Run a command to its end in a service's environment, by default the service's own, as
-        `docker compose run` would; answers its output. Raises RuntimeError where it fails, or with `failing`
-        where it does not."""
+        `docker compose run` would; answers its output. `streams`: its `stdin` or `stdout`, as files. Raises
+        RuntimeError where it fails, or with `failing` where it does not."""
         words = list(command) or self.native(service).command(reading.command(service, self.values))
         done = subprocess.run(
             [self._found(words[0]), *words[1:]],
             env=self.service_env(service),
             cwd=self.home,
-            capture_output=True,
             text=True,
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams},
         )
-        said = done.stdout + done.stderr
+        said = (done.stdout or "") + done.stderr
         if bool(done.returncode) != failing:
             raise RuntimeError(f"{' '.join(words)} ended with {done.returncode}:\n{said[-3000:]}")
         return said
