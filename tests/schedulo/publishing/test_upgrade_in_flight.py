@@ -1,6 +1,6 @@
 """A new release takes over what the one before left in the middle.
 
-`releases/0005.json` is a ledger of the release whose schema was 0005: its rows when its process was ended. One
+`releases/0005.json` is a ledger of the release with schema 0005: its rows when its process was ended. One
 post was out, four were prepared and waited for their second, one had been sent and its answer lost, one was
 planned. Ids that platforms gave stand as `{container}`, `{draft}` and `{media}`; the test has platforms give
 them anew.
