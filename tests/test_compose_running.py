@@ -53,7 +53,7 @@ def follow(stack: Composed, line: str) -> None:
                 stack.stop_service(service)
         return
     assert verb in ("exec", "run"), line
-    service, *command = [word for word in words if word not in ("-T", "--rm")]
+    service, *command = [word for word in words if word not in ("-T", "--rm", "--no-deps")]
     command = stack.native(service).command(command)
     if command and command[-2:][0] in ("<", ">"):
         sign, name = command[-2:]
