@@ -1,4 +1,4 @@
-"""What people do by hand in Airflow: try posts again, cancel, resolve one, stop and release."""
+"""What people do by hand in Airflow: try again, cancel, resolve, stop and release, plan maintenance."""
 
 from __future__ import annotations
 
@@ -123,6 +123,38 @@ class EmergencyStopOperator(ByHandOperator):
         return answer.sentence, [
             {"delivery_id": item.delivery_id, "delivery": item.label, "answer": item.sentence}
             for item in answer.deliveries
+        ]
+
+
+class PlanMaintenanceOperator(ByHandOperator):
+    """
+    Plan, change or call off maintenance. Leaves the XCom `window`, its id, beside `summary` and `answers`.
+
+    The configuration: the fields of `schedulo.planning.maintenance.FIELDS`.
+
+    :raises WishError: for a configuration that cannot be understood, or a window that cannot be.
+    """
+
+    def execute(self, context: Context) -> None:
+        self.window_id = ""
+        super().execute(context)
+        context["ti"].xcom_push("window", self.window_id)
+
+    def act(self, ledger: Any, conf: dict[str, Any], who: str) -> tuple[str, list[dict[str, Any]]]:
+        from schedulo.clock import iso
+        from schedulo.planning.maintenance import Maintain, maintain
+        from schedulo.settings import settings
+
+        answer = maintain(ledger, Maintain.read(conf), who, settings())
+        self.window_id = answer.window_id
+        return answer.sentence, [
+            {
+                "delivery_id": item.delivery_id,
+                "delivery": item.label,
+                "due": iso(item.due_ms),
+                "answer": item.sentence,
+            }
+            for item in answer.posts
         ]
 
 

@@ -16,6 +16,7 @@ PLATFORMS = tuple(platform.value for platform in Platform)
 _ONE = f"({'|'.join(PLATFORMS)})"
 ACCOUNT_KEY = rf"^\s*{_ONE}:\S+\s*$"
 HELD = rf"^\s*(everything|platform:{_ONE}|account:{_ONE}:\S+|post:rec[A-Za-z0-9]{{14}})\s*$"
+TARGET = rf"^\s*(everything|platform:{_ONE}|account:{_ONE}:\S+)\s*$"
 RETRIED = tuple(
     state.value
     for state in (
@@ -75,6 +76,17 @@ def error_kinds() -> Param:
     return _choice(
         ERROR_KINDS, "Only these kinds of error", "As the page of errors explains them. Empty: all."
     )
+
+
+def targets() -> Param:
+    said = "everything, platform:x, or account:x:123, one a line. Empty: everything, or as it is."
+    return _lines(TARGET, "Where", said)
+
+
+def moment(title: str, description: str) -> Param:
+    """An instant; the form has a calendar for it."""
+    kind = ["string", "null"]
+    return Param(None, type=kind, format="date-time", title=title, description=description)
 
 
 def dry_run(description: str = "Only say what would be done.") -> Param:

@@ -303,6 +303,28 @@ def _play(day: Day) -> None:
     wait_for(lambda: day.out("is converted"), 240)
 
 
+def _plan_maintenance(day: Day) -> None:
+    """Over the second of the post that is for tomorrow."""
+    begin, end = (datetime.now(UTC) + timedelta(hours=hours) for hours in (20, 30))
+    wished = {
+        "from": begin.isoformat(),
+        "until": end.isoformat(),
+        "where": ["account:x:6"],
+        "reason": "new database",
+    }
+    for name, more in (("dry", {"dry_run": True}), ("planned", {}), ("mistyped", {"untill": "noon"})):
+        day.seen[f"maintenance, {name}"] = day.run("plan_maintenance", "maintain", wished | more)
+    wait_for(lambda: any(text.startswith("Maintenance") for text in titles(day)), 120)
+    off = {"action": "call_off"}
+    day.seen["maintenance, called off"] = day.run("plan_maintenance", "maintain", off)
+    wait_for(lambda: any(text.startswith("Over: Maintenance") for text in titles(day)), 120)
+
+
+def titles(day: Day) -> list[str]:
+    """Of all that the web was told."""
+    return [str(got["title"]) for got in day.web.got]
+
+
 @pytest.fixture(scope="module")
 def hands(day: Day) -> Day:
     """The day goes on: trying again, resolving, stopping and releasing."""
@@ -328,6 +350,7 @@ def hands(day: Day) -> Day:
     seen["resolved as out"] = day.run("resolve_delivery", "resolve", {**wrong, "link": link})
     said = {"delivery": ids["was not seen"], "answer": "it is not out, send it"}
     seen["resolved as not out"] = day.run("resolve_delivery", "resolve", said)
+    _plan_maintenance(day)
     wait_for(lambda: day.out("was missed") and day.out("was not seen"), 180)
     wait_for(lambda: day.states(posts)["was held"] == "held", 120)
     seen["out while held"] = day.out("was held")
@@ -512,6 +535,22 @@ def test_a_take_down_that_is_requested_in_airtable_wakes_who_does_it(hands: Day)
     posts = hands.sandbox.world.services["x"].posts.values()
     gone = {post.sent for post in posts if post.deleted}
     assert gone == {"was held.", "was missed."}
+
+
+def test_maintenance_that_is_planned_by_form_moves_a_post_and_gives_it_back(hands: Day) -> None:
+    state, (answer,) = hands.seen["maintenance, planned"]
+    assert state == "success"
+    assert "is for tomorrow" in answer["delivery"]
+    assert answer["answer"].startswith("moved by maintenance of account:x:6 until ")
+    assert hands.seen["maintenance, dry"] == ("success", [answer])
+    assert hands.seen["maintenance, mistyped"] == ("failed", [])
+    state, (answer,) = hands.seen["maintenance, called off"]
+    assert (state, answer["answer"]) == ("success", f"goes out at {answer['due']}")
+
+
+def test_people_are_told_of_maintenance_and_of_its_end_once_each(hands: Day) -> None:
+    told = [text for text in titles(hands) if "Maintenance" in text]
+    assert [text.partition(":")[0] for text in told] == ["Maintenance (1 post)", "Over"]
 
 
 def test_a_hold_of_what_does_not_exist_is_refused(hands: Day) -> None:
