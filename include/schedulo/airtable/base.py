@@ -97,7 +97,8 @@ def try_base(client: AirtableClient) -> list[str]:
         sentences = check_base(client.calls.api, client.base_id, mapping=client.mapping, calls=client.calls)
         for table in TABLES:
             own = client.mapping.table(table.name)
-            if any(sentence.startswith(f"Table '{own}' is missing") for sentence in sentences):
+            missing = f"Table '{own}' is missing"
+            if not table.demanded or any(sentence.startswith(missing) for sentence in sentences):
                 continue
             try:
                 client.knock(table.name)

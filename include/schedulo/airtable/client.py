@@ -19,6 +19,7 @@ from pyairtable import formulas as f
 from pyairtable.utils import chunked
 
 from schedulo.airtable.calls import CALLS_PER_S, Calls
+from schedulo.airtable.maintenance import MaintenanceRow, maintenance_row
 from schedulo.airtable.mapping import Mapping
 from schedulo.airtable.pace import SharedPace
 from schedulo.airtable.rows import (
@@ -41,6 +42,7 @@ from schedulo.airtable.schema import (
     BY_NAME,
     COMMANDS,
     DELIVERIES,
+    MAINTENANCE,
     MENTIONS,
     POSTS,
     Writer,
@@ -162,6 +164,17 @@ class AirtableClient:
             if error.status in (403, 404):
                 return None
             raise
+
+    def maintenance(self) -> list[MaintenanceRow] | None:
+        """The table Maintenance, without its empty rows; None where the base has none, or the token may not
+        read it."""
+        try:
+            rows = [maintenance_row(record, self.mapping) for record in self._all(MAINTENANCE)]
+        except AirtableRefused as error:
+            if error.status in (403, 404):
+                return None
+            raise
+        return [row for row in rows if not row.empty]
 
     def posts_changed_since(self, cursor: str | None) -> Changes:
         """Posts that people changed since `cursor` (None: all posts), some of them perhaps not for the first

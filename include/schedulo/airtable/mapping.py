@@ -76,7 +76,7 @@ def check(base_schema: Dict[str, Any], mapping: Mapping) -> list[str]:
         own = mapping.table(table.name)
         if own in theirs:
             sentences += _table(table, theirs[own], mapping, ids)
-        else:
+        elif table.demanded or table.name in mapping.tables:
             sentences.append(f"Table '{own}' is missing{_nearest(own, theirs)}.")
     return sentences
 
@@ -89,7 +89,7 @@ def _table(table: Table, theirs: Dict[str, Any], mapping: Mapping, ids: Dict[str
         where = f"Table '{theirs['name']}': field '{own}'"
         if own in own_fields:
             sentences += [f"{where} {fault}." for fault in _faults(table, item, own_fields[own], ids)]
-        elif item.required or item.name in mapping.fields.get(table.name, {}):
+        elif (item.required and item.demanded) or item.name in mapping.fields.get(table.name, {}):
             spare = [name for name in own_fields if name not in _in_use(table, mapping)]
             sentences.append(f"{where} is missing{_nearest(own, spare)}.")
     return sentences

@@ -102,6 +102,8 @@ class PostRow:
     cover: AttachmentRef | None = None
     approval: str = ""
     """`needed`, `approved`, `rejected`, or empty."""
+    in_maintenance: str = ""
+    """`move`, `hold`, or empty."""
     problems: tuple[Problem, ...] = ()
 
     def due(self, account_timezone: str, mapping: Mapping | None = None) -> Instant | None:
@@ -343,6 +345,7 @@ def post_row(record: Dict[str, Any], mapping: Mapping) -> PostRow:
         may_shorten=cells.checked("May be shortened"),
         fit=cells.choice("Fit", schema.FITS) or "",
         cover=_cover(cells),
+        in_maintenance=cells.choice("In maintenance", schema.IN_MAINTENANCE) or "",
         approval=cells.choice("Approval", schema.APPROVALS) or "",
         problems=tuple(cells.problems),
     )

@@ -1,7 +1,7 @@
 """The base that Schedulo works with, as data: tables, fields, their types, and who writes each of them.
 
-People and Bubble own Accounts and Posts, but for the numbers of Accounts; Schedulo owns Deliveries, where
-people write their requests only.
+People and Bubble own Accounts and Posts, but for the numbers of Accounts, and Maintenance, but for its state;
+Schedulo owns Deliveries, where people write their requests only.
 The names here are the ones that the rest of the package speaks; a base may call them otherwise (`mapping`).
 Source of types and options: Airtable Web API, "Field types and cell values" and "Field model".
 """
@@ -19,6 +19,7 @@ ACCOUNTS = "Accounts"
 POSTS = "Posts"
 MENTIONS = "Mentions"
 DELIVERIES = "Deliveries"
+MAINTENANCE = "Maintenance"
 
 
 class Writer(StrEnum):
@@ -74,6 +75,8 @@ class Field:
     precision: int = 0
     required: bool = True
     """False: a base may do without, and `create` leaves it to people."""
+    demanded: bool = True
+    """False: `create` makes it, and a base may do without. No formula names it."""
 
     @property
     def accepted(self) -> tuple[str, ...]:
@@ -104,6 +107,8 @@ class Table:
     description: str
     fields: tuple[Field, ...]
     """The first is the primary field."""
+    demanded: bool = True
+    """False: `create` makes it, and a base may do without."""
 
     def field(self, name: str) -> Field:
         return next(field for field in self.fields if field.name == name)
@@ -132,6 +137,9 @@ FORMATS: Mapping[str, str] = {
 FITS: Mapping[str, str] = {"Crop": "crop", "Pad": "pad", "Leave it, tell me": "leave"}
 HASHTAG_PLACES: Mapping[str, str] = {"Text": "text", "First comment": "comment"}
 APPROVALS: Mapping[str, str] = {"Needed": "needed", "Approved": "approved", "Rejected": "rejected"}
+# What becomes of posts that are due while nothing goes out.
+IN_MAINTENANCE: Mapping[str, str] = {"Move to the end": "move", "Hold": "hold"}
+EVERYTHING = "Everything"
 # TikTok: Content Posting API reference, "Direct post", post_info.
 TIKTOK_PRIVACY: Mapping[str, str] = {
     "Everyone": "PUBLIC_TO_EVERYONE",
@@ -282,6 +290,13 @@ TABLES: tuple[Table, ...] = (
                 choices=tuple(APPROVALS),
             ),
             Field("Not after", Type.DATETIME, "Do not send it later than this; it becomes Missed."),
+            Field(
+                "In maintenance",
+                Type.SELECT,
+                "What becomes of it where nothing goes out then; empty: what the maintenance says.",
+                choices=tuple(IN_MAINTENANCE),
+                demanded=False,
+            ),
             Field("TikTok privacy", Type.SELECT, "Who may see it; required.", choices=tuple(TIKTOK_PRIVACY)),
             Field("TikTok title", Type.TEXT, "Pictures: a headline above the text, 90 characters at most."),
             Field("TikTok comments", Type.CHECKBOX, "Allow comments."),
@@ -357,6 +372,27 @@ TABLES: tuple[Table, ...] = (
             *_POST_NUMBERS,
         ),
     ),
+    Table(
+        MAINTENANCE,
+        "Times in which nothing goes out. May be left out, and may stay empty.",
+        (
+            Field("Reason", Type.TEXT, "Why, for people who ask why nothing goes out."),
+            Field("From", Type.DATETIME, "Nothing goes out from then on."),
+            Field("Until", Type.DATETIME, "What was moved goes out then."),
+            Field("Where", Type.SELECT, "Fill this or 'Accounts'.", choices=(EVERYTHING, *tuple(PLATFORMS))),
+            Field("Accounts", Type.LINKS, "Only there.", link=ACCOUNTS),
+            Field(
+                "Posts inside",
+                Type.SELECT,
+                "What becomes of them, where their rows do not say; empty: moved.",
+                choices=tuple(IN_MAINTENANCE),
+            ),
+            Field("Called off", Type.CHECKBOX, "Tick it to end it, before or while it goes on."),
+            Field("State", Type.TEXT, "Where it stands.", _SCHEDULO),
+            Field("Message", Type.LONG_TEXT, "What becomes of posts, or what is to be mended.", _SCHEDULO),
+        ),
+        demanded=False,
+    ),
 )
 BY_NAME: Mapping[str, Table] = {table.name: table for table in TABLES}
 COMMANDS: Mapping[str, str] = {
@@ -369,5 +405,9 @@ COMMANDS: Mapping[str, str] = {
 
 
 def fields_by(table: str, writer: Writer) -> tuple[str, ...]:
-    """The names of the fields of `table` that `writer` fills."""
-    return tuple(field.name for field in BY_NAME[table].fields if field.by is writer and field.required)
+    """The names of the fields of `table` that `writer` fills, as far as every base has them."""
+    return tuple(
+        field.name
+        for field in BY_NAME[table].fields
+        if field.by is writer and field.required and field.demanded
+    )

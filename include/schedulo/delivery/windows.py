@@ -19,7 +19,7 @@ from schedulo.clock import spoken
 from schedulo.delivery.holds import HoldError, Scope, parse
 from schedulo.ledger.maintenance import windows
 from schedulo.ledger.tables import deliveries, holds
-from schedulo.words import shortened
+from schedulo.words import shown
 
 _D, _H, _W = deliveries.c, holds.c, windows.c
 LONGEST_MS = 31 * 86_400_000
@@ -70,8 +70,6 @@ class Window:
     told_hours: float | None
     told_about: str
     closed_ms: int | None
-    problem: str
-    shown: str
 
     @property
     def wanted(self) -> Wanted:
@@ -198,11 +196,6 @@ def from_airtable(connection: sa.Connection) -> list[Window]:
     return _windows(connection, _W.record_id.is_not(None))
 
 
-def note_row(connection: sa.Connection, window_id: str, **values: Any) -> None:
-    """Keep what is known of its row: `problem`, `shown`."""
-    connection.execute(sa.update(windows).where(_W.id == window_id).values(**values))
-
-
 def _windows(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> list[Window]:
     rows = connection.execute(sa.select(windows).where(*which).order_by(_W.from_ms, _W.id))
     return [_window(row) for row in rows]
@@ -224,8 +217,6 @@ def _window(row: Any) -> Window:
         row.told_hours,
         row.told_about,
         row.closed_ms,
-        row.problem,
-        row.shown,
     )
 
 
@@ -235,8 +226,13 @@ def _columns(wanted: Wanted) -> dict[str, Any]:
         "from_ms": wanted.from_ms,
         "until_ms": wanted.until_ms,
         "posts": wanted.posts,
-        "reason": shortened(wanted.reason.strip(), REASON_CHARS),
+        "reason": kept_reason(wanted.reason),
     }
+
+
+def kept_reason(reason: str) -> str:
+    """A reason as it is kept: on one line, and not too long for sentences."""
+    return shown(reason, REASON_CHARS)
 
 
 def _hold(connection: sa.Connection, window: Window) -> None:

@@ -31,10 +31,6 @@ windows = sa.Table(
     sa.Column("told_hours", sa.Float, comment="people were told of this version so many hours before"),
     sa.Column("told_about", sa.Text, nullable=False, server_default="", comment="the incident that tells it"),
     sa.Column("closed_ms", sa.BigInteger, comment="people were told what came of it; nothing is left to do"),
-    sa.Column(
-        "problem", sa.Text, nullable=False, server_default="", comment="why its row is not understood now"
-    ),
-    sa.Column("shown", sa.Text, nullable=False, server_default="", comment="what its row was told last"),
     sa.Index("ix_maintenance_closed", "closed_ms"),
 )
 

@@ -152,7 +152,8 @@ def _do(
         assert wished.from_ms is not None
         assert wished.until_ms is not None
         where, posts = wished.where or ("everything",), wished.posts or Fate.MOVE
-        wanted = Wanted(where, wished.from_ms, wished.until_ms, posts, wished.reason)
+        reason = windows.kept_reason(wished.reason)
+        wanted = Wanted(where, wished.from_ms, wished.until_ms, posts, reason)
         for known in windows.live(connection, now_ms):
             if known.wanted == wanted:
                 return known, frozenset(), "Planned already"

@@ -229,6 +229,7 @@ class Planner:
             warnings="\n".join(problem.sentence() for problem in fitted.problems if problem.warning),
             waits_for=self._waits_for(fitted, due_ms - now_ms),
             approval=approvals.needed(row, self.settings),
+            in_maintenance=row.in_maintenance,
             uneditable=self.after[account.platform].cannot_edit(account, fitted.content)
             if fitted.content
             else "",

@@ -27,6 +27,7 @@ from schedulo.ledger import marks
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import deliveries, outbox, posts
 from schedulo.model import State
+from schedulo.planning import maintenance_rows
 from schedulo.planning.reports import flush
 from schedulo.planning.rows import Planner
 from schedulo.planning.take_down import why_not
@@ -140,6 +141,7 @@ class Tick:
             self._marked("airtable:posts", changes.cursor)  # what was read stays read if the rest fails
             again = self._read_again(client, {row.record_id for row in changes.rows})
             asked = self._obey(client, changes.complete)
+            self._read_maintenance(client)
         self._marked("airtable:read")
         self.lines.append(f"{len(changes.rows) + again} posts were read, {asked} requests")
 
@@ -186,6 +188,12 @@ class Tick:
                 )
             marks.mark(connection, now_ms, "airtable:commands", cursor)
         return len(asked)
+
+    def _read_maintenance(self, client: AirtableClient) -> None:
+        with self.ledger.read() as connection:
+            due = maintenance_rows.is_due(connection, self.ledger.now_ms(connection), self.settings)
+        if due:
+            self.lines += maintenance_rows.read(self.ledger, client, self.settings)
 
     def _budget_s(self) -> float:
         """How long reading may take: an old ledger has a lot to ask, and sends nothing before."""

@@ -64,7 +64,7 @@ def test_creating_adds_what_a_half_made_base_lacks(
     base.base_id = "appHALF0000000000"
     calls = Calls(base.api(), clock=base.clock, sleep=base.clock.sleep)
     made = create_base(calls.api, base.base_id, calls=calls)
-    assert made.tables == ("Accounts", "Mentions", "Deliveries")
+    assert made.tables == ("Accounts", "Mentions", "Deliveries", "Maintenance")
     assert "Posts.Text" in made.fields
     assert "Posts.Title" not in made.fields
     assert made.problems == ()

@@ -126,16 +126,6 @@ def _maintenance() -> None:
             nullable=True,
             comment="people were told what came of it; nothing is left to do",
         ),
-        sa.Column(
-            "problem",
-            sa.Text(),
-            server_default="",
-            nullable=False,
-            comment="why its row is not understood now",
-        ),
-        sa.Column(
-            "shown", sa.Text(), server_default="", nullable=False, comment="what its row was told last"
-        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_maintenance")),
         sa.UniqueConstraint("record_id", name=op.f("uq_maintenance_record_id")),
     )
