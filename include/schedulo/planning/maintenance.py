@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from schedulo.clock import ClockError, iso, parse_instant
+from schedulo.clock import now_ms as local_ms
 from schedulo.delivery import moved, windows
 from schedulo.delivery.holds import LISTED
 from schedulo.delivery.windows import Fate, Wanted, Window, WindowError
@@ -149,11 +150,7 @@ def _do(
     """The window, the deliveries that it stopped before, and what was done, for people."""
     windows.heed_releases(connection, now_ms)
     if wished.action is Action.PLAN:
-        assert wished.from_ms is not None
-        assert wished.until_ms is not None
-        where, posts = wished.where or ("everything",), wished.posts or Fate.MOVE
-        reason = windows.kept_reason(wished.reason)
-        wanted = Wanted(where, wished.from_ms, wished.until_ms, posts, reason)
+        wanted = _new(wished)
         for known in windows.live(connection, now_ms):
             if known.wanted == wanted:
                 return known, frozenset(), "Planned already"
@@ -173,6 +170,28 @@ def _do(
         wished.reason or now.reason,
     )
     return windows.change(connection, now_ms, window, wanted, by), before, "Changed"
+
+
+def refuse(connection: sa.Connection, wished: Maintain) -> None:
+    """Refuse names and times that cannot be, and do nothing. What is over by now may have been asked for once
+    already: that is the run's to say. Raises `WishError`."""
+    now_ms = local_ms()
+    if wished.action is not Action.PLAN:
+        if wished.window and not windows.windows_of(connection, [wished.window]):
+            _named(connection, now_ms, wished.window)
+        return
+    try:
+        windows.check(connection, now_ms, _new(wished))
+    except WindowError as error:
+        raise WishError(f"{error} Nothing was done; whoever calls corrects it.") from None
+
+
+def _new(wished: Maintain) -> Wanted:
+    """The window that is to be planned."""
+    assert wished.from_ms is not None
+    assert wished.until_ms is not None
+    where, posts = wished.where or ("everything",), wished.posts or Fate.MOVE
+    return Wanted(where, wished.from_ms, wished.until_ms, posts, windows.kept_reason(wished.reason))
 
 
 def _named(connection: sa.Connection, now_ms: int, window_id: str) -> Window:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from schedulo.delivery import holds
 from schedulo.ledger.database import Ledger
-from schedulo.planning import now, take_down, wishes
+from schedulo.planning import maintenance, now, take_down, wishes
 from schedulo.planning.by_hand import Cancel, Resolve, Retry, Stop, Switch
 
 
@@ -51,6 +51,7 @@ WORKFLOWS: Mapping[str, Workflow] = {
     ),
     "take_down_posts": Workflow("take_down", take_down.Wished.read, _named),
     "emergency_stop": Workflow("stop", Stop.read, _stopped),
+    "plan_maintenance": Workflow("maintain", maintenance.Maintain.read, maintenance.refuse),
 }
 """By the name of their Dag."""
 

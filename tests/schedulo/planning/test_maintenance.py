@@ -14,6 +14,7 @@ from schedulo.ledger.database import Ledger
 from schedulo.ledger.maintenance import windows
 from schedulo.model import State
 from schedulo.planning.maintenance import Answer, Maintain, maintain
+from schedulo.planning.requests import check
 from schedulo.planning.wishes import WishError
 from schedulo.settings import Settings
 from tests.schedulo.delivery.conftest import Books
@@ -142,3 +143,15 @@ def test_more_posts_than_one_transaction_takes_are_all_moved(
     ids = [due(books, 3) for _ in range(5)]
     asked(books, conf(books))
     assert {books.row(id_).fire_ms for id_ in ids} == {books.now_ms + 4 * HOUR}
+
+
+def test_what_would_be_refused_is_refused_before_a_run_begins(books: Books) -> None:
+    for wished, says in (
+        (conf(books, where=["account:x:9"]), "there is no such account"),
+        (conf(books, until_h=1), "later than from"),
+        ({"action": "call_off", "window": "abc"}, "There is: none"),
+    ):
+        with pytest.raises(WishError, match=says):
+            check(books.ledger, "plan_maintenance", wished)
+    check(books.ledger, "plan_maintenance", conf(books))
+    assert books.run(sa.select(windows)) == []
