@@ -1,8 +1,8 @@
 """Removes rows of the ledger that nothing asks for any more.
 
 Never removed, however old: deliveries (their identities, and the content guard), writes and outcomes (what
-was sent, and what came of it), accounts, credentials, what was done with them, posts, holds, amendments, the
-outbox (which Airtable row is whose), marks, and all numbers but single readings.
+was sent, and what came of it), accounts, credentials, what was done with them, posts, holds, windows of
+maintenance, amendments, the outbox (which Airtable row is whose), marks, and all numbers but single readings.
 
 Each transaction takes little, asks again whether its rows may go, and leaves the ledger alone for a moment:
 publishing waits for none of them for long.
@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from schedulo.ledger.database import Ledger
+from schedulo.ledger.maintenance import window_posts
 from schedulo.ledger.outages import stumbles
 from schedulo.ledger.tables import (
     amendments,
@@ -90,7 +91,8 @@ def name_of(table: sa.Table) -> str:
 
 
 def stories(a_round: Round, days: int) -> None:
-    """What led to deliveries that are over: their stories, and the handles that they were published with.
+    """What led to deliveries that are over: their stories, the handles that they were published with, what
+    maintenance did to them.
 
     A step that taking down a post reads stays until the post is taken down.
     """
@@ -99,11 +101,12 @@ def stories(a_round: Round, days: int) -> None:
         still = sa.select(_D.id).where(_D.id.in_(ids), over(before_ms))
         read_later = sa.or_(*(steps.c.name.startswith(name, autoescape=True) for name in READS_STEPS))
         story = sa.and_(events.c.delivery_id.in_(still), events.c.at_ms < before_ms)
+        fates = sa.and_(window_posts.c.delivery_id.in_(still), window_posts.c.at_ms < before_ms)
         handles = sa.and_(steps.c.delivery_id.in_(still), steps.c.kept_ms < before_ms, ~read_later)
         with a_round.ledger.read() as connection:
             found = [
                 (table, which)
-                for table, which in ((events, story), (steps, handles))
+                for table, which in ((events, story), (steps, handles), (window_posts, fates))
                 if connection.execute(sa.select(sa.literal(1)).where(which).limit(1)).first()
             ]
         if found:

@@ -21,6 +21,7 @@ from schedulo.delivery.troubles import note
 from schedulo.flow import Job
 from schedulo.ledger import marks
 from schedulo.ledger.database import Ledger
+from schedulo.ledger.maintenance import window_posts
 from schedulo.ledger.outages import stumbles
 from schedulo.ledger.tables import (
     amendments,
@@ -80,6 +81,9 @@ class House(Books):
         claim = {"run_id": f"run{number}", "map_index": 0, "delivery_id": id_}
         self.run(sa.insert(claims).values(**claim, claimed_ms=self.now_ms))
         self.run(sa.insert(instances).values(**claim, ti_id=f"ti{number}", started_ms=self.now_ms))
+        fate = {"delivery_id": id_, "window_id": "w", "fate": "move", "at_ms": self.now_ms}
+        instants = dict.fromkeys(("until_ms", "due_ms", "fire_ms", "not_after_ms"), self.now_ms)
+        self.run(sa.insert(window_posts).values(**fate, **instants))
         self.wrote(id_, WriteState.ACCEPTED)
         return id_
 
@@ -93,7 +97,7 @@ class House(Books):
 
     def kept(self, id_: str) -> set[str]:
         """Which tables still know what led to a delivery."""
-        tables = (events, steps, claims, instances)
+        tables = (events, steps, claims, instances, window_posts)
         query = [(table.name, sa.select(table).where(table.c.delivery_id == id_)) for table in tables]
         return {name for name, select in query if self.run(select)}
 
@@ -116,7 +120,7 @@ class House(Books):
         return self.worked(state, account=account, content=content, **values)
 
 
-ALL = frozenset({"events", "steps", "claims", "instances"})
+ALL = frozenset({"events", "steps", "claims", "instances", "maintenance_posts"})
 
 
 @pytest.fixture
@@ -139,7 +143,8 @@ def test_what_led_to_a_post_that_is_long_out_goes_and_the_post_stays(house: Hous
     assert house.kept(id_) == {"steps"}
     assert house.row(id_) == before
     assert house.counts(writes, outcomes) == [1, 1]
-    assert {name: removed.rows[name] for name in ("events", "steps", "claims", "instances")} == {
+    assert {name: removed.rows[name] for name in sorted(ALL)} == {
+        "maintenance_posts": 1,
         "events": 1,
         "steps": 1,
         "claims": 1,
