@@ -174,3 +174,22 @@ def test_an_account_whose_login_ended_raises_and_what_was_measured_stays(stand: 
         stand.collect(key, "2026-09-03")
     assert error.value.kind is Kind.TOKEN_EXPIRED
     assert stand.facts(id_)["2026-09-02"] == before
+
+
+def test_a_day_whose_numbers_were_still_to_be_told_stays_so_when_the_post_is_found_gone_later(
+    stand: Stand,
+) -> None:
+    key = page(stand)
+    stand.sandbox.switch(meta_insights_lag_h="48")
+    id_ = page_post(stand, "2026-09-02 18:00", Format.IMAGE, "photo")
+    for time in ("2026-09-03 01:00", "2026-09-03 13:00"):
+        stand.go(time)
+        stand.collect(key, "2026-09-02")
+    stand.go("2026-09-04 04:00")
+    stand.sandbox.remove("facebook", stand.remote(id_))
+    stand.collect(key, "2026-09-03")
+    before = stand.facts(id_)
+    stand.go("2026-11-01 01:00")
+    stand.collect(key, "2026-09-02")
+    assert stand.facts(id_) == before
+    assert [row.availability for row in before.values()] == ["not_yet", "gone"]
