@@ -25,11 +25,11 @@ TOLD_BY: dict[str, tuple[str, ...]] = {
     "stuck": ("late:unknown:", *_RUNS),
     "lateness": ("late:", "late_run", "health:queue", *_RUNS),
     "airflow:triggerer": ("late:waiting",),
-    "workflow:publish_due_posts": ("health:airflow:scheduler",),
+    "workflow:publish_due_posts": ("health:airflow:scheduler", "dag_file:publish_due_posts:"),
     "media_url": ("health:airflow",),
     "media_store": ("health:disk",),
     **{
-        f"workflow:{dag_id}": (f"workflow:{dag_id}.",)
+        f"workflow:{dag_id}": (f"workflow:{dag_id}.", f"dag_file:{dag_id}:")
         for dag_id in ("handle_incidents", "prepare_posts", "monitor_tokens", "look_after_posts")
     },
     **{
@@ -46,10 +46,12 @@ STOPS_ALL = (
     "health:airflow:metadatabase",
     "health:airflow",
     "health:workflow:publish_due_posts",
+    "dag_file:publish_due_posts:",
     "airtable_stale",
-    "ledger_restored",
+    "ledger_restored:",
 )
-"""Incidents, by how their keys begin, while which nothing goes out; the clearest cause first."""
+"""Incidents while which nothing goes out, by their keys, or by how they begin (with a colon at the end); the
+clearest cause first."""
 
 _other = incidents.alias()
 
@@ -68,8 +70,11 @@ def is_told_elsewhere(connection: sa.Connection, name: str) -> bool:
 def what_stops_all(connection: sa.Connection) -> str | None:
     """The key of an open incident while which nothing goes out."""
     keys = connection.execute(sa.select(_I.key).where(_I.closed_ms.is_(None))).scalars().all()
-    named = (key for begins in STOPS_ALL for key in keys if key.partition(":")[0] == begins or key == begins)
-    return next(named, None)
+    for cause in STOPS_ALL:
+        for key in keys:
+            if key == cause or (cause.endswith(":") and key.startswith(cause)):
+                return str(key)
+    return None
 
 
 def is_green(_now_ms: int) -> sa.ColumnElement[bool]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import PurePath
 
 import sqlalchemy as sa
 
@@ -65,20 +66,25 @@ def files(connection: sa.Connection, now_ms: int, broken: Mapping[str, str]) -> 
 
     :param broken: paths, each with the class of its error; its words are on Airflow's page alone
     """
-    begins = f"{Trouble.DAG_FILE}:"
     query = sa.select(incidents.c.key).where(
         incidents.c.kind == Trouble.DAG_FILE, incidents.c.closed_ms.is_(None)
     )
-    known = {key.removeprefix(begins) for key in connection.execute(query).scalars()}
+    known = {key.split(":", 2)[2] for key in connection.execute(query).scalars()}
     for path in sorted(broken.keys() - known):
         sentence = f"{path} cannot be read ({broken[path]}): no run of its Dags begins"
-        incident(connection, now_ms, Trouble.DAG_FILE, sentence, actor=Actor.OPERATOR, about=path)
+        incident(connection, now_ms, Trouble.DAG_FILE, sentence, actor=Actor.OPERATOR, about=_named(path))
     for path in sorted(known - broken.keys()):
-        over(connection, now_ms, Trouble.DAG_FILE, path)
+        over(connection, now_ms, Trouble.DAG_FILE, _named(path))
     return [
         *(f"{path} cannot be read ({broken[path]})" for path in sorted(broken.keys() - known)),
         *(f"{path} can be read again" for path in sorted(known - broken.keys())),
     ]
+
+
+def _named(path: str) -> str:
+    """What an incident is about: the file's name first, which is that of its Dag, whose silence is then not
+    told as well."""
+    return f"{PurePath(path).stem}:{path}"
 
 
 def error_of(stacktrace: str) -> str:

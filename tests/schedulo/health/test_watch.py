@@ -120,15 +120,26 @@ def test_a_check_that_is_not_to_count_is_not_told(house: House) -> None:
 def test_a_file_that_cannot_be_read_is_one_incident_until_it_can(house: House) -> None:
     for _ in range(2):
         seen(house, broken_files={FILE: "SyntaxError", "/opt/dags/other.py": "ImportError"})
-    assert house.open() == ["dag_file:/opt/dags/other.py", f"dag_file:{FILE}"]
-    assert row(house, f"dag_file:{FILE}").sentence == (
+    assert house.open() == ["dag_file:other:/opt/dags/other.py", f"dag_file:ours:{FILE}"]
+    assert row(house, f"dag_file:ours:{FILE}").sentence == (
         f"{FILE} cannot be read (SyntaxError): no run of its Dags begins"
     )
-    assert row(house, f"dag_file:{FILE}").times == 1
+    assert row(house, f"dag_file:ours:{FILE}").times == 1
     look(house.means, None)  # Airflow's database does not answer
     assert len(house.open()) == 2
     assert seen(house, broken_files={FILE: "SyntaxError"}).lines == ["/opt/dags/other.py can be read again"]
-    assert house.open() == [f"dag_file:{FILE}"]
+    assert house.open() == [f"dag_file:ours:{FILE}"]
+
+
+def test_a_dag_whose_file_cannot_be_read_is_not_told_to_be_silent_as_well(house: House) -> None:
+    file = "/opt/dags/publish_due_posts.py"
+    house.ran(121, "publish_due_posts")
+    house.delivery(State.SCHEDULED, 61)
+    with house.ledger.begin() as connection:
+        workflows.files(connection, house.ledger.now_ms(connection), {file: "ImportError"})
+    for _ in range(2):
+        assert seen(house, broken_files={file: "ImportError"}).stands_still
+    assert house.open() == [f"dag_file:publish_due_posts:{file}"]
 
 
 @pytest.mark.parametrize(
