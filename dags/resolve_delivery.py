@@ -36,9 +36,9 @@ with DAG(
             description="Its id: the column Key of Deliveries.",
         ),
         "answer": Param(
-            None,
-            type=["string", "null"],
-            enum=[None, "it is out", "it is not out, send it"],
+            "please choose",
+            type="string",
+            enum=["please choose", "it is out", "it is not out, send it"],
             title="What did you see?",
             description="Look at the account itself. What is sent although it is out is out twice.",
         ),

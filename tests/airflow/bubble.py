@@ -114,7 +114,7 @@ class App:
         """Ask for something by an id of our own."""
         return self.call(name, {"dag_run_id": id_, "logical_date": None, "conf": conf})
 
-    def ask(self, name: str, id_: str, conf: Any, patience_s: float = 120.0) -> Any:
+    def ask(self, name: str, id_: str, conf: Any, patience_s: float = 300.0) -> Any:
         """The same, and what became of it once its run is over."""
         status, answer = self.start(name, id_, conf)
         assert status == 200, answer
@@ -128,7 +128,7 @@ class App:
                 raise TimeoutError(f"{id_} is {answer['state']} after {patience_s:.0f} s")
             time.sleep(1.0)
 
-    def delivery_rests(self, id_: str, patience_s: float = 120.0) -> Any:
+    def delivery_rests(self, id_: str, patience_s: float = 300.0) -> Any:
         """How a delivery stands once nothing more happens to it."""
         deadline = time.monotonic() + patience_s
         while True:

@@ -1,4 +1,4 @@
-"""What operators and a Bubble developer do in a real Airflow: marking, clearing, publishing now, being told.
+"""What operators and the app on top do in a real Airflow: marking, clearing, publishing now, being told.
 
 One installation serves all tests here; the fixture plays the day, the tests look at what came of it.
 """
@@ -26,11 +26,12 @@ from schedulo.airtable.calls import Calls
 from schedulo.delivery.planning import identity
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import deliveries, renditions
+from tests.airflow.bubble import App
 from tests.receivers import Mailbox, Web, running_mailbox, running_web
 from tests.schedulo.media.corpus import picture_bytes
 from tests.schedulo.planning.conftest import SCOPES
 
-pytestmark = pytest.mark.slow(minutes=7)
+pytestmark = pytest.mark.slow(minutes=9)
 
 BASE = "appSandbox0000001"
 TOKEN = "patSandbox"
@@ -50,6 +51,8 @@ class Day:
     seen: dict[str, Any] = field(default_factory=dict)
     late: dict[str, str] = field(default_factory=dict)
     """Posts that nobody sends by itself: record ids by title."""
+    rows: dict[str, str] = field(default_factory=dict)
+    """The rows of the accounts of X, by the title of the post on each."""
     converted: str = ""
     """The record id of a post whose picture its platform does not take."""
 
@@ -260,6 +263,7 @@ def _play(day: Day) -> None:
     for number, title in enumerate(TITLES + LATE, start=1):
         cells = {"Name": title, "Platform": "X", "Account ID": str(number), "Username": f"user{number}"}
         rows[title] = day.add("Accounts", cells | {"Active": True})
+    day.rows = rows
     calm = {"Name": "calm", "Platform": "X", "Account ID": str(CALM), "Username": f"user{CALM}"}
     calm = day.add("Accounts", calm | {"Active": True})
     day.post("is due in maintenance", calm, 86_400)
@@ -378,6 +382,47 @@ def hands(day: Day) -> Day:
     wait_for(lambda: day.states(posts)["was missed"] == "taken_down", 240)
     wait_for(lambda: any(run["end_date"] for run in day.looking_after()), 120)
     return day
+
+
+@pytest.fixture(scope="module")
+def app(hands: Day) -> App:
+    """The day goes on: the app on top makes every call of its contract."""
+    seen, app = hands.seen, App(hands.stack.url, "admin", hands.stack.password)
+    app.log_in()
+    post, other = (
+        hands.post(title, hands.rows["goes well"], 86_400) for title in ("by the app", "kept back")
+    )
+    wished, reason = {"posts": [post]}, {"what": f"post:{other}", "reason": "wrong picture"}
+    seen["app: rehearsed"] = app.ask("publishNow", "app-1", {"posts": [post, other], "dry_run": True})
+    seen["app: begun"] = app.start("publishNow", "app-2", wished)
+    seen["app: begun again"] = app.start("publishNow", "app-2", {**wished, "dry_run": False})
+    seen["app: another of that id"] = app.start("publishNow", "app-2", {"posts": [other]})
+    seen["app: mistyped"] = app.start("publishNow", "app-3", {**wished, "dryrun": True})
+    seen["app: wrong login"] = app.call("getToken", {"username": "admin", "password": "wrong"})
+    seen["app: nobody knows it"] = app.ask("publishNow", "app-4", {"posts": ["rec0123456789ABCD"]})
+    seen["app: published"] = app.ask("publishNow", "app-2", wished)
+    id_ = seen["app: published"]["deliveries"][0]["id"]
+    seen["app: delivery"] = app.delivery_rests(id_)
+    tried = {"hold": reason, "cancel": {"posts": [other]}, "takeDown": wished}
+    for name, conf in tried.items():
+        app.start(name, f"app-try-{name}", {**conf, "dry_run": True})
+    seen["app: tried"] = {
+        name: app.ask(name, f"app-try-{name}", {**conf, "dry_run": True}) for name, conf in tried.items()
+    }
+    seen["app: after trying"] = app.call("getDeliveries", query={"post": [post, other]})[1]["deliveries"]
+    seen["app: held"] = app.ask("hold", "app-5", reason)
+    seen["app: released"] = app.ask("hold", "app-6", {"action": "release", "what": f"post:{other}"})
+    seen["app: cancelled"] = app.ask("cancel", "app-7", {"posts": [other]})
+    seen["app: again"] = app.ask("retry", "app-8", {"posts": [post, other]})
+    seen["app: not in doubt"] = app.ask(
+        "resolve", "app-9", {"delivery": id_, "answer": "it is not out, send it"}
+    )
+    seen["app: taken down"] = app.ask("takeDown", "app-10", wished)
+    tokens = {"x:1": {"access_token": "token-1"}}
+    seen["app: connected, dry"] = app.call("connectAccounts", tokens, {"dry_run": "true"})
+    seen["app: connected"] = app.call("connectAccounts", tokens)
+    seen["app: not connected"] = app.call("connectAccounts", {"x:1": {"access_token": "token-9"}})
+    return app
 
 
 def test_a_waiting_post_is_found_by_platform_account_and_title(day: Day) -> None:
@@ -565,6 +610,95 @@ def test_people_are_told_of_maintenance_and_of_its_end_once_each(hands: Day) -> 
 
 def test_a_hold_of_what_does_not_exist_is_refused(hands: Day) -> None:
     assert hands.seen["hold of nobody"] == ("refused", [])
+
+
+# --- the app on top ---------------------------------------------------------------------------------------
+
+
+def test_every_call_of_the_contract_was_made_and_answered_as_it_says(app: App) -> None:
+    assert app.made == set(app.contract.calls)
+
+
+def test_a_call_that_is_repeated_is_answered_with_the_first_run_and_sends_once(app: App, hands: Day) -> None:
+    seen = hands.seen
+    (status, first), (again, second) = seen["app: begun"], seen["app: begun again"]
+    assert (status, again) == (200, 200)
+    assert {run["queued_at"] for run in (first, second)} == {first["queued_at"]}
+    assert seen["app: published"]["state"] == "success"
+    assert hands.out("by the app") == 1
+    status, answer = seen["app: another of that id"]
+    assert (status, "was used for another request" in answer["detail"]) == (409, True)
+    assert hands.out("kept back") == 0
+
+
+def test_what_the_app_mistypes_begins_no_run(app: App, hands: Day) -> None:
+    status, answer = hands.seen["app: mistyped"]
+    assert (status, answer["detail"].partition(":")[0]) == (422, "dryrun")
+    assert app.call("getRequest", workflow="publish_now", id="app-3")[0] == 404
+    assert hands.seen["app: wrong login"][0] == 401
+
+
+def test_the_app_learns_how_its_request_and_its_post_stand(app: App, hands: Day) -> None:
+    published, delivery = hands.seen["app: published"], hands.seen["app: delivery"]
+    [answer] = published["answers"]
+    assert (answer["what"], answer["answer"]) == ("taken", "published now")
+    assert (delivery["state"], delivery["rests"], delivery["out"]) == ("published", True, True)
+    assert delivery["permalink"].startswith("https://x.com/")
+    assert any("a person asked to publish it now" in line["what"] for line in delivery["story"])
+    unknown = hands.seen["app: nobody knows it"]
+    assert (unknown["state"], unknown["deliveries"]) == ("failed", [])
+    assert "none has a delivery" in unknown["problem"]
+
+
+def test_what_the_app_tries_does_nothing(app: App, hands: Day) -> None:
+    assert {item["what"] for item in hands.seen["app: rehearsed"]["answers"]} == {"rehearsed"}
+    tried = hands.seen["app: tried"]
+    assert tried["hold"]["summary"].startswith("Dry run, nothing was done. Held:")
+    assert [tried[name]["answers"][0]["what"] for name in ("cancel", "takeDown")] == [
+        "cancelled",
+        "requested",
+    ]
+    states = {item["title"]: item["state"] for item in hands.seen["app: after trying"]}
+    assert states == {"by the app": "published", "kept back": "scheduled"}
+
+
+def test_the_app_holds_cancels_tries_again_and_takes_down(app: App, hands: Day) -> None:
+    seen = hands.seen
+    assert [item["answer"] for item in seen["app: held"]["answers"]] == ["stopped"]
+    assert seen["app: released"]["summary"].startswith("Released: post:rec")
+    assert [item["state"] for item in seen["app: cancelled"]["deliveries"]] == ["cancelled"]
+    assert {item["what"] for item in seen["app: again"]["answers"]} == {"planned", "refused"}
+    assert "only what is unresolved can be resolved" in seen["app: not in doubt"]["problem"]
+    assert [item["state"] for item in seen["app: taken down"]["deliveries"]] == ["taken_down"]
+
+
+def test_tokens_come_in_by_a_call_of_their_own(app: App, hands: Day) -> None:
+    (dry, would), (status, kept), (refused, _) = (
+        hands.seen[f"app: {what}"] for what in ("connected, dry", "connected", "not connected")
+    )
+    assert (dry, would["accounts"][0]["said"]) == (200, "would be kept, as @user1")
+    assert (status, kept["accounts"][0]["kept"], refused) == (200, True, 422)
+
+
+def test_airflows_own_client_is_answered_the_same(app: App, hands: Day) -> None:
+    import airflow_client.client as airflow
+
+    configuration = airflow.Configuration(host=app.url, access_token=app.token)
+    conf = dict(hands.seen["app: begun"][1]["conf"])
+    with airflow.ApiClient(configuration) as api:
+        runs = airflow.DagRunApi(api)
+        body = airflow.TriggerDAGRunPostBody(dag_run_id="app-2", logical_date=None, conf=conf)
+        assert (
+            runs.trigger_dag_run("publish_now", body).queued_at
+            == runs.get_dag_run("publish_now", "app-2").queued_at
+        )
+        body = airflow.TriggerDAGRunPostBody(
+            dag_run_id="app-11", logical_date=None, conf={**conf, "dryrun": True}
+        )
+        with pytest.raises(airflow.ApiException) as refused:
+            runs.trigger_dag_run("publish_now", body)
+    assert (refused.value.status, "there is no such field" in refused.value.body) == (422, True)
+    assert hands.out("by the app") == 1
 
 
 @pytest.mark.timeout(600)
