@@ -160,6 +160,19 @@ class Day:
         url = api.table(BASE, "Deliveries").urls.record(row["id"])
         Calls(api).send("PATCH", url, json={"fields": cells})
 
+    def kept_back(self) -> tuple[str, list[str], str] | None:
+        """The last run that says what keeps posts back: its label, its sentences, and its `publish`."""
+        path = f"/dags/{DUE}/dagRuns/~/taskInstances"
+        found = self.stack.api("GET", f"{path}?limit=100&order_by=-start_date&task_id=sync")
+        for item in found["task_instances"]:
+            if item["task_id"] == "sync" and item["state"] == "success" and item["rendered_map_index"]:
+                run = f"/dags/{DUE}/dagRuns/{item['dag_run_id']}/taskInstances"
+                said = self.stack.api("GET", f"{run}/sync/xcomEntries/kept_back?deserialize=true")["value"]
+                tasks = self.stack.api("GET", run)["task_instances"]
+                publish = next(task["state"] for task in tasks if task["task_id"] == "publish")
+                return item["rendered_map_index"], said, publish
+        return None
+
     def messages(self) -> list[str]:
         """The titles of what people were told of failures."""
         return [got["title"] for got in self.web.got if "could not be published" in got["title"]]
@@ -368,6 +381,8 @@ def hands(day: Day) -> Day:
     wait_for(lambda: day.out("was missed") and day.out("was not seen"), 180)
     wait_for(lambda: day.states(posts)["was held"] == "held", 120)
     seen["out while held"] = day.out("was held")
+    wait_for(lambda: (day.kept_back() or ("", [], ""))[2] == "skipped", 150)
+    seen["kept back"] = day.kept_back()
     seen["release"] = day.run("emergency_stop", "stop", {**stop, "action": "release"})
     wait_for(lambda: day.out("was held"), 180)
     wait_for(lambda: set(day.states(posts).values()) == {"published"}, 120)
@@ -573,6 +588,14 @@ def test_a_stop_keeps_back_until_its_release_and_then_it_goes_out_once(hands: Da
     state, (answer,) = hands.seen["release"]
     assert (state, answer["answer"]) == ("success", "goes out with the next run")
     assert hands.out("was held") == 1
+
+
+def test_a_run_that_skips_says_what_keeps_posts_back(hands: Day) -> None:
+    label, sentences, publish = hands.seen["kept back"]
+    assert publish == "skipped"
+    assert re.fullmatch(r"account:x:\d+ is held by admin: wrong prices", sentences[0])
+    assert sentences[1:] == ["1 posts that are due wait"]
+    assert label == "; ".join(sentences)
 
 
 def test_a_post_that_is_out_is_taken_down_by_rest_and_stays_down(hands: Day) -> None:

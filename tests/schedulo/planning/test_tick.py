@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
+from schedulo.delivery.holds import set_hold
 from schedulo.ledger.tables import accounts, deliveries, holds, incidents, outbox
 from schedulo.publishing.ending import End
 from tests.schedulo.planning.conftest import Office, wait_until
@@ -235,6 +236,21 @@ def test_a_copy_that_is_too_old_goes_nowhere(office: Office) -> None:
         connection.execute(sa.text("UPDATE marks SET at_ms = 1 WHERE name = 'airtable:read'"))
     assert office.tick() == []
     assert any("too long" in line for line in office.last.lines)
+
+
+def test_a_tick_says_what_keeps_posts_back(office: Office) -> None:
+    with office.ledger.begin() as connection:
+        now_ms = office.ledger.now_ms(connection)
+        set_hold(connection, now_ms, "account", "x:1", "its login was refused", "schedulo", None, "reconnect")
+        set_hold(connection, now_ms, "everything", "", "wrong prices", "ann")
+    office.post(office.account("1"))
+    office.post(office.account("2"))
+    assert office.tick() == []
+    assert office.last.lines[-4:-1] == [
+        "everything is held by ann: wrong prices",
+        "account:x:1 is held by schedulo: its login was refused",
+        "2 posts that are due wait",
+    ]
 
 
 def test_three_hundred_posts_cost_few_calls(office: Office) -> None:
