@@ -150,11 +150,13 @@ def _hold_ended(now_ms: int) -> sa.ColumnElement[bool]:
     )
 
 
-def _no_breaker(_now_ms: int) -> sa.ColumnElement[bool]:
-    """No platform is held or tried for this cause any more."""
+def _no_outage(now_ms: int) -> sa.ColumnElement[bool]:
+    """No platform is held or tried for this cause any more, and what waited has gone out."""
     b = breakers.c
     about = sa.case((b.cause == "network", b.cause), else_=b.platform)
-    return ~sa.exists().where(sa.literal(f"{Trouble.OUTAGE}:") + about == _I.key)
+    held = sa.exists().where(sa.literal(f"{Trouble.OUTAGE}:") + about == _I.key)
+    waits = (state for state in AT_WORK if state is not State.PROCESSING)
+    return sa.and_(~held, _no_case(*waits)(now_ms))
 
 
 def _runs_go_on(now_ms: int) -> sa.ColumnElement[bool]:
@@ -277,8 +279,8 @@ RULES: dict[Trouble, Rule] = {
         "the others one after another. What is too late then is missed.",
         "Nothing, unless it lasts: see what its status page says, or why nothing can be reached from here. "
         "`schedulo release` lets posts go all the same.",
-        "it takes posts again",
-        _no_breaker,
+        "it takes posts again, and none of those that waited is still to go out",
+        _no_outage,
         patience_s=90.0,
         calm_s=60.0,
         counts=False,

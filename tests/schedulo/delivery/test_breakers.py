@@ -167,8 +167,7 @@ def test_when_the_network_is_back_and_one_platform_is_not_it_is_told_by_name(
     there.answers = {"x": Answer.SILENCE}
     books.pass_s(60)
     tick(books, there)
-    close_what_is_over(books.ledger)
-    assert list(opened(books)) == ["outage:x"]
+    assert "outage:x" in opened(books)
 
 
 # --- asking -----------------------------------------------------------------------------------------------
@@ -247,18 +246,22 @@ def take_up(books: Books, id_: str, state: WriteState, **outcome: Any) -> None:
     books.settle(Outcome(write_id, state, "said", answered_ms=books.now_ms, **outcome))
 
 
-def test_one_of_the_first_that_goes_out_ends_the_trial_and_the_incident(
+def test_one_of_the_first_that_goes_out_ends_the_trial_and_the_last_the_incident(
     books: Books, there: Platforms
 ) -> None:
-    first, *_ = down(books, there)
+    first, *others = down(books, there)
     there.answers = {}
     books.pass_s(60)
     assert first in tick(books, there, "run-2")
     take_up(books, first, WriteState.ACCEPTED)
     books.pass_s(60)
     tick(books, there, "run-3")
-    assert opened(books) == {}
     assert books.run(sa.select(breakers_table)) == []
+    assert list(opened(books)) == ["outage:x"]
+    for id_ in others:
+        take_up(books, id_, WriteState.ACCEPTED)
+    tick(books, there, "run-4")
+    assert opened(books) == {}
     assert len(books.run(sa.select(holds))) == 1
 
 
