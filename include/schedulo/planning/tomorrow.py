@@ -185,14 +185,22 @@ def sentence_of(day: Day, limit: str, today: date) -> str:
     )
     more = f" and {len(waiting) - NAMED} more" if len(waiting) > NAMED else ""
     first = _local(min(waits.at_ms for waits in waiting), zone)
-    becomes = f"; {missed} of them would be missed" if missed else ""
+    becomes = f"; {missed} would be missed" if missed else ""
+    one = len(waiting) == 1
+    these = "This does" if one else f"These {len(waiting)} do"
+    advice = "Move it to another day or account, or take it out"
+    if not one:
+        advice = "Move as many to another day or account, or take some out"
     return (
-        f"@{day.name} on {platform} has {day.planned} posts planned for {when}, {day.date:%d %b}, and room "
-        f"for {day.planned - len(waiting)} of them ({_plainly(waiting[0].full.words)}). These "
-        f"{len(waiting)} do not fit: {named}{more}. The first of them could go out on "
-        f"{first:%d %b at %H:%M} ({day.zone}){becomes}. "
-        "Move as many to another day or account, or take some out"
+        f"@{day.name} on {platform} has {counted(day.planned)} planned for {when}, {day.date:%d %b}, and "
+        f"room for {day.planned - len(waiting)} of them ({_plainly(waiting[0].full.words)}). {these} not "
+        f"fit: {named}{more}. The first could go out on {first:%d %b at %H:%M} ({day.zone}){becomes}. "
+        f"{advice}"
     )
+
+
+def counted(posts: int) -> str:
+    return "1 post" if posts == 1 else f"{posts} posts"
 
 
 def _plainly(words: str) -> str:
@@ -208,7 +216,7 @@ def _of_budget(found: Forecast, budget: Budget) -> tuple[int, str] | None:
     stage = 100 if share >= 1 else 80
     waits = sum(waits.full.limit == BUDGET for day in found.days for waits in day.waiting)
     then = {
-        True: f"{waits} planned posts wait for the next month"
+        True: f"{counted(waits)} of those must wait for the next month"
         if waits
         else "posts beyond it wait for the next month",
         False: "posts go out all the same, as SCHEDULO_X_BUDGET_FULL says",
