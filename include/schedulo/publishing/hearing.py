@@ -1,4 +1,7 @@
-"""Hears what answers say of limits, and hands it on a little later: who waits for an answer is not kept."""
+"""Hears what answers say of limits, and hands it on a little later: who waits for an answer is not kept.
+
+Good answers alone: what a refusal says is a hold, which people may release.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ class Hearing:
         self._last: dict[tuple[str, str], tuple[int, Request, Response]] = {}
 
     def __call__(self, request: Request, account_key: str, response: Response) -> None:
-        if about := subject(request):
+        if response.ok and (about := subject(request)):
             with self._lock:
                 self._last[account_key, about] = (now_ms(), request, response)
 
