@@ -18,7 +18,7 @@ import pytest
 from commands import clean_airflow
 from sandbox.compose import reading
 from sandbox.compose.reading import services
-from sandbox.compose.services import Native
+from sandbox.compose.services import AIRFLOW, STORES, TRIGGERERS, WORKERS, Native
 from sandbox.stack import ROOT
 from schedulo.settings import Settings
 
@@ -31,8 +31,6 @@ NO_SECRETS = {
 }
 NO_SECRETS |= {"AIRFLOW__API__BASE_URL"}
 MOUNTED = re.compile(r"/run/secrets/(\w+)")
-TRIGGERERS = ("triggerer-1", "triggerer-2")
-WORKERS = ("worker", "worker-media")
 MAY_COMMIT = (*TRIGGERERS, *WORKERS)
 """Posts are sent in triggerers; workers take down, change, and renew logins of which some count once."""
 
@@ -293,6 +291,10 @@ def test_no_service_can_take_the_whole_machine_or_gain_rights() -> None:
         assert re.fullmatch(r"(\$\{\w+:-)?\d+[gm]\}?", service["mem_limit"]), name
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
+
+
+def test_make_stack_runs_every_service() -> None:
+    assert {*STORES, *AIRFLOW, "airflow-init", "sandbox", "maintenance"} == set(services())
 
 
 def test_the_sandbox_runs_only_where_it_is_asked_for() -> None:

@@ -21,8 +21,8 @@ import requests
 import sqlalchemy as sa
 from rich.console import Console
 
-from sandbox.compose.play import TRIGGERERS, WORKER, Played, play
-from sandbox.compose.services import AIRFLOW, STORES, Composed, NotInstalled, composed
+from sandbox.compose.play import WORKER, Played, play
+from sandbox.compose.services import AIRFLOW, STORES, TRIGGERERS, Composed, NotInstalled, composed
 from sandbox.demo.stage import Stage
 from sandbox.stack import ROOT
 

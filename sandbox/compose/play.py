@@ -14,12 +14,11 @@ import psutil
 import psycopg
 from rich.console import Console
 
-from sandbox.compose.services import Composed, Stopped
+from sandbox.compose.services import TRIGGERERS, WORKERS, Composed, Stopped
 from sandbox.demo import scene, show
 from sandbox.demo.stage import Stage
 
-WORKER = "worker"
-TRIGGERERS = ("triggerer-1", "triggerer-2")
+WORKER, _ = WORKERS
 STOPPED_AFTER = 6
 """So many posts are out when the two are stopped."""
 HOLDS_MOST = """

@@ -24,7 +24,9 @@ from sandbox.compose import reading
 from sandbox.postgres import find_binaries, running_postgres
 from sandbox.stack import ROOT, Stack, free_port
 
-AIRFLOW = ("api-server", "scheduler", "dag-processor", "triggerer-1", "triggerer-2", "worker", "worker-media")
+TRIGGERERS = ("triggerer-1", "triggerer-2")
+WORKERS = ("worker", "worker-media")
+AIRFLOW = ("api-server", "scheduler", "dag-processor", *TRIGGERERS, *WORKERS, "watch")
 """In the order in which they are started."""
 STORES = ("postgres", "redis")
 PORTS = ("6379", "8080", "8974", "8090")
@@ -64,9 +66,8 @@ class Native:
         words = HOSTS.sub("127.0.0.1", words).replace("0.0.0.0", "127.0.0.1")  # noqa: S104
         words = words.replace("exec redis-server ", "exec redis-server --bind 127.0.0.1 ")
         words = re.sub(r"\b\d+\b", lambda match: str(self.ports.get(match[0], match[0])), words)
-        for folder, ours in self.folders.items():
-            words = words.replace(folder, str(ours))
-        return words
+        folders = "|".join(re.escape(folder) for folder in self.folders)
+        return re.sub(folders, lambda match: str(self.folders[match[0]]), words) if folders else words
 
     def command(self, words: list[str]) -> list[str]:
         return [self.text(word) for word in words]
@@ -150,11 +151,14 @@ class Composed(Stack):
 
     def native(self, service: str) -> Native:
         """How this service's texts read here; its home is made where it is not there yet."""
-        airflow = self.home / "containers" / service / "airflow"
-        if not airflow.exists():
+        container = self.home / "containers" / service
+        airflow, temporary = container / "airflow", container / "tmp"
+        if not container.exists():
             airflow.mkdir(parents=True)
             (airflow / "logs").symlink_to(self.home / "volumes" / "logs")
-        folders = {"/opt/schedulo": ROOT, "/opt/airflow": airflow, "/run/secrets": self.home / "secrets"}
+            temporary.mkdir()
+        folders = {"/opt/schedulo": ROOT, "/opt/airflow": airflow, "/tmp": temporary}  # noqa: S108
+        folders["/run/secrets"] = self.home / "secrets"
         folders |= {inside: self.home / "volumes" / name for name, inside in VOLUMES.items()}
         return Native(self.ports, folders)
 
@@ -170,9 +174,9 @@ class Composed(Stack):
         return self.start(service, self._found(program), *words, **self.service_env(service) | ports)
 
     def folder_of(self, name: str) -> Path:
-        return (
-            self.home / "volumes" / "redis" if name == "redis" else self.home
-        )  # its image works in its volume
+        if name == "redis":  # its image works in its volume
+            return self.home / "volumes" / "redis"
+        return self.home
 
     def _found(self, program: str) -> str:
         found = shutil.which(program, path=self._settings()["PATH"])
