@@ -32,10 +32,10 @@ class Contract:
     """The calls of the OpenAPI file, by their operation ids."""
 
     def __init__(self) -> None:
-        self._whole = yaml.safe_load(CONTRACT.read_text())
+        self.whole = yaml.safe_load(CONTRACT.read_text())
         self.calls: dict[str, tuple[str, str, dict[str, Any]]] = {
             operation["operationId"]: (method.upper(), path, operation)
-            for path, methods in self._whole["paths"].items()
+            for path, methods in self.whole["paths"].items()
             for method, operation in methods.items()
         }
 
@@ -60,7 +60,7 @@ class Contract:
         if not isinstance(part, dict):
             return part
         if "$ref" in part:
-            found = self._whole
+            found = self.whole
             for name in part["$ref"].removeprefix("#/").split("/"):
                 found = found[name]
             return self._of(copy.deepcopy(found))
