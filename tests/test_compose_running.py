@@ -26,7 +26,7 @@ from sandbox.compose.services import AIRFLOW, STORES, TRIGGERERS, Composed, NotI
 from sandbox.demo.stage import Stage
 from sandbox.stack import ROOT
 
-pytestmark = [pytest.mark.slow(minutes=8), pytest.mark.postgres, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow(minutes=8), pytest.mark.postgres, pytest.mark.timeout(1800)]
 
 
 def until(ask: Callable[[], Any], patience_s: float, what: str) -> Any:

@@ -37,7 +37,8 @@ HBA = """
 host all postgres 127.0.0.1/32 trust
 host all all      127.0.0.1/32 scram-sha-256
 """
-UP_S = 240.0
+UP_S = 480.0
+"""On a machine that does much else besides."""
 
 
 class NotInstalled(RuntimeError):

@@ -102,7 +102,7 @@ class Stage:
         made = self._create("Accounts", [account.cells for account in scene.ACCOUNTS])
         self.account_ids = dict(zip(scene.ACCOUNTS, made, strict=True))
 
-    def _wait_for_first_run(self, patience_s: float = 240.0) -> None:
+    def _wait_for_first_run(self, patience_s: float = 480.0) -> None:
         """The DAG was found, and a run of it went well."""
         deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline:
