@@ -155,6 +155,14 @@ def test_trouble_that_stops_nothing_explains_nothing(books: Books) -> None:
     assert told(books) == {key: set(), "late:waiting": {id_}}
 
 
+def test_a_post_that_maintenance_moved_is_late_by_the_end_of_that(books: Books) -> None:
+    id_ = late(books, 600, fire_ms=books.now_ms - 30_000)
+    maintenance = books.incident(Trouble.MAINTENANCE, id_, about="w:1:1h")
+    assert told(books) == {maintenance: {id_}}
+    books.now_ms += 60_000
+    assert told(books) == {maintenance: {id_}, "late:waiting": {id_}}
+
+
 def test_a_platform_may_have_more_time_or_none_at_all(books: Books) -> None:
     ids = [late(books, 61, account=f"{name}:1") for name in ("x", "tiktok", "facebook", "instagram")]
     assert told(books, sla_platforms="tiktok:300, x:0, facebook:10") == {"late:waiting": {ids[2], ids[3]}}

@@ -13,7 +13,9 @@ from schedulo.delivery import breakers
 from schedulo.delivery.breakers import Stumble
 from schedulo.delivery.commits import Intent, Outcome, fence, settle
 from schedulo.delivery.holds import set_hold
+from schedulo.delivery.moved import settle as settle_windows
 from schedulo.delivery.quotas import Said, hear
+from schedulo.delivery.windows import Fate, Wanted, plan
 from schedulo.errors.kinds import Actor, Kind
 from schedulo.health.checks import CHECKS, Check, run
 from schedulo.health.findings import Finding, Limits, Means, Status, worst
@@ -144,6 +146,17 @@ def test_what_is_held_not_ready_or_not_due_is_not_late(house: House) -> None:
     with house.ledger.begin() as connection:
         now_ms = house.ledger.now_ms(connection)
         set_hold(connection, now_ms, "platform", "instagram", "for a test", "somebody")
+    assert house.look()["queue"].status is GREEN
+
+
+def test_what_maintenance_stops_is_not_overdue_nor_what_it_moved(house: House) -> None:
+    house.delivery(State.CLAIMED, 300)
+    moved = house.delivery(State.SCHEDULED, 300, not_after_ms=now_ms(house) + 3_400_000)
+    with house.ledger.begin() as connection:
+        now = house.ledger.now_ms(connection)
+        wanted = Wanted(("everything",), now - 600_000, now + 60_000, Fate.MOVE, "new database")
+        plan(connection, now, wanted, "ann")
+        assert settle_windows(connection, now, 3_600_000) == {moved}
     assert house.look()["queue"].status is GREEN
 
 
