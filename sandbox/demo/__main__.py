@@ -22,7 +22,7 @@ import psutil
 from rich.console import Console
 
 from sandbox.demo import scene, show
-from sandbox.demo.stage import LEAD_S, Stage
+from sandbox.demo.stage import ENVIRONMENT, LEAD_S, Stage
 from sandbox.stack import ROOT, Installed, Stack
 
 RUN = ROOT / ".run"
@@ -52,7 +52,7 @@ def perform(console: Console, result: Path | None) -> int:
     home = Path(tempfile.mkdtemp(prefix="demo-", dir=RUN))
     good = False
     try:
-        with Stage(Stack(home, "")).running() as stage:
+        with Stage(Stack(home, "", environment=ENVIRONMENT)).running() as stage:
             console.print("Setting up: sandbox, Airflow on SQLite, the base, accounts, media ...")
             began = time.monotonic()
             stage.set_up()
@@ -113,7 +113,7 @@ def up(console: Console) -> int:
 def serve(console: Console) -> int:
     """Hold the scene until we are told to stop."""
     shutil.rmtree(HOME, ignore_errors=True)
-    with Stage(Stack(HOME, "")).running() as stage:
+    with Stage(Stack(HOME, "", environment=ENVIRONMENT)).running() as stage:
         stage.set_up()
         stage.stack.start("watch", "schedulo", "watch")
         note = {
@@ -165,7 +165,7 @@ def down(console: Console) -> int:
 def report() -> int:
     """The report of the scene that `up` left running; without one, of the ledger that the settings name."""
     command = [str(Path(sys.executable).parent / "schedulo"), "analytics", "report"]
-    environment = Stack(HOME, "").env() if _running() is not None else None
+    environment = Stack(HOME, "", environment=ENVIRONMENT).env() if _running() is not None else None
     return subprocess.run(command, env=environment, check=False).returncode
 
 

@@ -111,7 +111,10 @@ X_BERLIN = Account("x", "1101", "northlight_bln", BERLIN)
 X_NYC = Account("x", "1102", "northlight_nyc", NEW_YORK)
 FB_BERLIN = Account("facebook", "100000000000101", "Northlight Berlin", BERLIN)
 FB_NYC = Account("facebook", "100000000000102", "Northlight New York", NEW_YORK)
-ACCOUNTS = (IG_BERLIN, IG_NYC, TT_BERLIN, TT_NYC, X_BERLIN, X_NYC, FB_BERLIN, FB_NYC)
+X_TESTS = Account("x", "1103", "northlight_tests", BERLIN)
+"""Nobody's posts go there: it is for the self-test of `maintain`."""
+
+ACCOUNTS = (IG_BERLIN, IG_NYC, TT_BERLIN, TT_NYC, X_BERLIN, X_NYC, FB_BERLIN, FB_NYC, X_TESTS)
 
 BUSY = Fault("POST", "media", "status:503", 503, "Instagram answered 503 while it was prepared")
 LIMITED = Fault("POST", "create_post", "rate_limit:15", 429, "X asked to wait 15 seconds")

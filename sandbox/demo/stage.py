@@ -25,6 +25,8 @@ from sandbox.demo import scene
 from sandbox.stack import Stack
 
 DAG = "publish_due_posts"
+ENVIRONMENT = {"SCHEDULO_SELF_TEST_ACCOUNT": f"{scene.X_TESTS.platform}:{scene.X_TESTS.account_id}"}
+"""Settings of the scene; trigger `maintain` to see the self-test."""
 LEAD_S = {"quick": 100, "slow": 155}
 """The first post is due this long after the run that reads the posts begins: in its minute the media are
 fetched, the run of the next minute claims the posts, and they are prepared at their platforms."""

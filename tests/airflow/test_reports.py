@@ -1,4 +1,4 @@
-"""The week's summary in a real Airflow: the run, the mail, the report behind the login."""
+"""The week's summary and the day's errors in a real Airflow: runs, mail, the reports behind the login."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ import requests
 
 from sandbox.running import running_sandbox
 from sandbox.stack import Stack
+from schedulo.delivery.restored import TICK
+from schedulo.delivery.troubles import SINCE, note
+from schedulo.ledger import marks
 from schedulo.ledger.database import Ledger
 from tests.receivers import Mailbox, running_mailbox
 from tests.schedulo.analytics.laid_out import Numbers
@@ -34,6 +37,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, mailbox: Mailbox) -> Iterato
     environment = {
         "AIRFLOW_CONN_SMTP_DEFAULT": json.dumps(mailbox.connection),
         "SCHEDULO_NOTIFY_OWNER": "owner@example.com",
+        "SCHEDULO_NOTIFY_OPERATOR": "operator@example.com",
     }
     with running_sandbox() as sandbox:
         stack = Stack(tmp_path_factory.mktemp("week"), sandbox.url, environment=environment)
@@ -46,6 +50,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory, mailbox: Mailbox) -> Iterato
             thursday = now - timedelta(days=now.isoweekday() + 3)
             numbers.post("a", "x:1", thursday, title="New roast")
             numbers.read("a", thursday + timedelta(hours=5), views=120, likes=7)
+            with ledger.begin() as connection:
+                yesterday_ms = int((now - timedelta(days=1)).timestamp() * 1000)
+                marks.mark(connection, yesterday_ms - 86_400_000, SINCE)
+                note(connection, yesterday_ms, "setup", "setup", "a wrong setting", "the operator")
+                marks.mark(connection, ledger.now_ms(connection), TICK, "run")
             ledger.close()
             stack.up()
             yield stack
@@ -74,8 +83,7 @@ def test_a_run_tells_owners_once_and_its_link_leads_to_the_report_after_the_logi
         )
 
     assert run() == "success"
-    [(to, mail)] = wait_for(lambda: mailbox.got)
-    assert to == ["owner@example.com"]
+    [mail] = wait_for(lambda: [mail for to, mail in mailbox.got if to == ["owner@example.com"]])
     body = mail.get_body(("html",))
     assert body is not None
     url = body.get_content().partition(f'href="{stack.url}')[2].partition('"')[0]
@@ -93,12 +101,38 @@ def test_a_run_tells_owners_once_and_its_link_leads_to_the_report_after_the_logi
     page = requests.get(stack.url + url, cookies={"_token": token}, timeout=30)
     assert page.status_code == 200
     assert "New roast" in page.text
-    assert len(mailbox.got) == 1
+    assert sum(to == ["owner@example.com"] for to, _ in mailbox.got) == 1
 
 
-def _triggered(stack: Stack, body: dict[str, Any]) -> str:
+def test_a_days_upkeep_reports_its_errors_and_gives_back_room_and_tries_nothing_unasked(
+    stack: Stack, mailbox: Mailbox
+) -> None:
+    run_id = wait_for(lambda: _triggered(stack, {"logical_date": None}, "maintain"))
+    path = f"/dags/maintain/dagRuns/{run_id}"
+    done = ("success", "failed")
+    assert wait_for(lambda: (state := stack.api("GET", path)["state"]) in done and state) == "success"
+    tasks = stack.api("GET", f"{path}/taskInstances")["task_instances"]
+    assert {task["task_id"]: task["state"] for task in tasks} == {
+        "remove": "success",
+        "vacuum": "success",
+        "report_errors": "success",
+        "self_test": "skipped",
+    }
+    [mail] = wait_for(lambda: [mail for to, mail in mailbox.got if to == ["operator@example.com"]])
+    assert mail["Subject"].startswith("Errors of ")
+    body = mail.get_body(("html",))
+    assert body is not None
+    assert "a wrong setting" in body.get_content()
+    url = body.get_content().partition(f'href="{stack.url}')[2].partition('"')[0]
+    login = {"username": "admin", "password": stack.password}
+    token = requests.post(f"{stack.url}/auth/token", json=login, timeout=30).json()["access_token"]
+    page = requests.get(stack.url + url, cookies={"_token": token}, timeout=30)
+    assert (page.status_code, "a wrong setting" in page.text) == (200, True)
+
+
+def _triggered(stack: Stack, body: dict[str, Any], dag_id: str = DAG) -> str:
     """The run's id, once Airflow knows the Dag."""
     try:
-        return str(stack.api("POST", f"/dags/{DAG}/dagRuns", json=body)["dag_run_id"])
+        return str(stack.api("POST", f"/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
     except RuntimeError:
         return ""

@@ -61,7 +61,7 @@ def headline(report: ErrorReport) -> str:
     said = [f"{counts[group]} {group}" for group in Group if counts.get(group)]
     if said:
         posts = "post" if report.day.hit == 1 else "posts"
-        return f"{report.day.hit} {posts} of {report.day.due} due: " + ", ".join(said)
+        return f"{report.day.hit} {posts} ({report.day.due} were due): " + ", ".join(said)
     causes = len(report.around)
     return f"no post, {causes} {'cause' if causes == 1 else 'causes'} around them" if causes else "none"
 

@@ -29,10 +29,10 @@ def test_operators_read_what_failed_why_and_who_acts(days: Days) -> None:
         days.retried(late_s=9)
     told = message(days.report(), "https://airflow.example.com/schedulo/reports/errors-2026-11-25.html")
     assert told is not None
-    assert told.title == "Errors of 25 Nov 2026: 3 posts of 3 due: 2 not out, 1 late or held"
+    assert told.title == "Errors of 25 Nov 2026: 3 posts (3 were due): 2 not out, 1 late or held"
     assert told.body.splitlines() == [
         "Posts:",
-        "- Something was wrong with 3 posts of 3 due: 2 not out, 1 late or held; 1 of them is out by now",
+        "- Something was wrong with 3 posts (3 were due): 2 not out, 1 late or held; 1 of them is out by now",
         "- Against the day before: 0 (+3), the same weekday a week before: 1 (+2), "
         "an average day of the week before: 0.1 (+2.9); – is not known",
         "Causes:",
