@@ -691,7 +691,7 @@ def test_the_app_holds_cancels_tries_again_and_takes_down(app: App, hands: Day) 
     assert seen["app: released"]["summary"].startswith("Released: post:rec")
     assert [item["state"] for item in seen["app: cancelled"]["deliveries"]] == ["cancelled"]
     assert {item["what"] for item in seen["app: again"]["answers"]} == {"planned", "refused"}
-    assert "only what is unresolved can be resolved" in seen["app: not in doubt"]["problem"]
+    assert "refused, it is out: https://x.com/" in seen["app: not in doubt"]["problem"]
     assert [item["state"] for item in seen["app: taken down"]["deliveries"]] == ["taken_down"]
 
 
