@@ -40,6 +40,16 @@ def test_presence_counts_at_once(books: Books) -> None:
     assert books.writes(id_)[0].state is W.ACCEPTED
 
 
+def test_what_was_found_counts_from_its_second_and_not_from_the_fence_ahead_of_it(books: Books) -> None:
+    id_ = books.armed(fire_ms=books.now_ms + 200)
+    (won,) = books.fence(intent(id_))
+    assert won is not None
+    books.settle(Outcome(won.write_id, W.UNKNOWN, "the connection broke"))
+    assert look(books, id_, Look.FOUND, value="77") is S.PUBLISHED
+    row = books.row(id_)
+    assert (row.accepted_ms, row.published_ms) == (won.opened_ms + 200, won.opened_ms + 200)
+
+
 def test_presence_of_what_the_platform_works_on_is_processing(books: Books) -> None:
     id_, _ = books.unknown(live=False)
     assert look(books, id_, Look.FOUND) is S.PROCESSING
