@@ -13,6 +13,8 @@ row), and a post that gets another time is out of it. People are told before and
 Which window is meant need not be said where there is only one. What is on its way when it begins is let
 finish. With **dry run** nothing is done: the log of **maintain** says what would become of each post. For
 programs: the XComs `summary`, `answers` and `window` (its id) of **maintain** hold the same.
+
+What it reads and writes, what can go wrong, what to do: docs/workflows/plan-maintenance.md
 """
 
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Every workflow has a page for its operator, every page its workflow, and all the same form."""
+"""Every workflow has a page for its operator, all of one form; the handbook leaves none out, and no message."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
+
+from schedulo.delivery.incidents import RULES
 
 ROOT = Path(__file__).resolve().parents[2]
 DAGS = sorted((ROOT / "dags").glob("*.py"))
@@ -48,3 +50,8 @@ def test_a_page_begins_with_what_an_operator_asks_first(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_says_what_can_go_wrong(page: Path) -> None:
     assert "\n## What can go wrong\n" in page.read_text(encoding="utf-8")
+
+
+def test_the_handbook_says_of_every_message_what_to_do_first() -> None:
+    handbook = (ROOT / "docs" / "handbook.md").read_text(encoding="utf-8")
+    assert [rule.title for rule in RULES.values() if f"*{rule.title}*" not in handbook] == []
