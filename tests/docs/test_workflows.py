@@ -1,4 +1,4 @@
-"""Every workflow has a page for its operator, all of one form; the handbook leaves none out, and no message."""
+"""Every workflow has a page of one form for its operator; the handbook leaves none out, and no message."""
 
 from __future__ import annotations
 
