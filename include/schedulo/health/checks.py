@@ -14,6 +14,7 @@ from pathlib import Path
 
 from schedulo.health import daily, inside, outside
 from schedulo.health.findings import Finding, Means, Status, worst
+from schedulo.health.holds import holds
 from schedulo.health.quotas import quotas
 
 MB = 1_000_000
@@ -52,6 +53,7 @@ CHECKS: tuple[Check, ...] = (
     Check("ledger", inside.ledger, "ledger, ledger_clock"),
     Check("queue", inside.queue, "queue, stuck, processing, outbox", needs_ledger=True),
     Check("outages", inside.outages, "outages", needs_ledger=True),
+    Check("holds", holds, "holds", needs_ledger=True),
     Check("lateness", inside.lateness, "lateness", needs_ledger=True),
     Check("workflows", inside.workflows, "workflow:<dag_id>", needs_ledger=True),
     Check("quotas", quotas, "quotas", needs_ledger=True),

@@ -12,7 +12,7 @@ from sandbox.stack import free_port
 from schedulo.delivery import breakers
 from schedulo.delivery.breakers import Stumble
 from schedulo.delivery.commits import Intent, Outcome, fence, settle
-from schedulo.delivery.holds import set_hold
+from schedulo.delivery.holds import Scope, resume, set_hold, stop
 from schedulo.delivery.moved import settle as settle_windows
 from schedulo.delivery.quotas import Said, hear
 from schedulo.delivery.windows import Fate, Wanted, plan
@@ -38,6 +38,7 @@ def test_where_all_is_well_every_check_is_green(house: House) -> None:
         "queue",
         "stuck",
         "outages",
+        "holds",
         "processing",
         "outbox",
         "lateness",
@@ -178,6 +179,25 @@ def test_what_airtable_was_not_told_for_long(house: House) -> None:
             connection.execute(sa.delete(outbox))
             connection.execute(sa.insert(outbox).values(key="d0", changed_ms=at_ms))
         assert house.look()["outbox"].status is status
+
+
+def test_what_people_hold_is_seen_by_who_looks_and_alarms_nobody(house: House) -> None:
+    with house.ledger.begin() as connection:
+        stop(connection, now_ms(house), "account:x:1", "wrong prices", "Ada")
+    found = house.look()["holds"]
+    assert found.status is GREEN
+    assert "account:x:1 is held by Ada since " in found.sentence
+    with house.ledger.begin() as connection:
+        stop(connection, now_ms(house), "everything", "fire drill", "Ben")
+    found = house.look()["holds"]
+    assert (found.status, found.numbers) == (YELLOW, {"holds": 2})
+    assert found.sentence.startswith("everything is held by Ben since ")
+    assert "fire drill. account:x:1 is held by Ada" in found.sentence
+    with house.ledger.begin() as connection:
+        resume(connection, now_ms(house), "everything", "Ben")
+        resume(connection, now_ms(house), "account:x:1", "Ada")
+        set_hold(connection, now_ms(house), Scope.ACCOUNT, "x:1", "refused", "schedulo", None, "reconnect")
+    assert house.look()["holds"].sentence == "Nobody holds anything."
 
 
 def test_lateness_is_that_of_the_last_hour_counted_from_the_second_a_post_was_let_go(house: House) -> None:
