@@ -17,9 +17,7 @@ def holds(means: Means) -> Iterator[Finding]:
     elsewhere."""
     with means.ledger.read() as connection:
         now_ms = means.ledger.now_ms(connection)
-        found = [
-            hold for hold in in_force(connection, now_ms) if not hold.error_kind and not hold.window_id
-        ]
+        found = [hold for hold in in_force(connection, now_ms) if not hold.error_kind and not hold.window_id]
     if not found:
         yield Finding("holds", Status.GREEN, "Nobody holds anything.", 0.0, "s", {"holds": 0})
         return
