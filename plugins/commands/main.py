@@ -7,6 +7,8 @@ A subcommand sets `run`, a function of the parsed arguments that returns the exi
 from __future__ import annotations
 
 import argparse
+import os
+import select
 import sys
 from collections.abc import Sequence
 
@@ -58,10 +60,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 when all is well, 1 when it is not; wrong arguments exit with 2."""
     arguments = parser().parse_args(argv)
     try:
-        return int(arguments.run(arguments))
+        code = int(arguments.run(arguments))
+        sys.stdout.flush()
     except CommandError as error:
         print(error, file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        if not _reader_is_gone():
+            raise
+        # Who reads, such as `head`, has read enough. Python itself must find a place for what is left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+def _reader_is_gone() -> bool:
+    errors = select.poll()
+    errors.register(sys.stdout.fileno(), 0)
+    return bool(errors.poll(0))
 
 
 if __name__ == "__main__":
