@@ -158,4 +158,5 @@ def test_several_processes_may_write_at_once(ledger: Ledger) -> None:
     for code, said in _at_once(WRITE, ledger.url.render_as_string(hide_password=False), 3):
         assert code == 0, said
     with ledger.begin() as connection:
-        assert connection.execute(sa.text("SELECT count(*) FROM marks WHERE name = 'a'")).scalar() == 300
+        query = sa.text("SELECT count(*) FROM marks WHERE name LIKE '_-%'")
+        assert connection.execute(query).scalar() == 300
