@@ -16,13 +16,16 @@ import sqlalchemy as sa
 from schedulo.delivery import breakers
 from schedulo.delivery.holds import InForce, in_force
 from schedulo.delivery.incidents import AT_WORK, Trouble, add_cases, incident
+from schedulo.delivery.moved import LET_GO
 from schedulo.delivery.watched import what_stops_all
+from schedulo.delivery.windows import Fate
 from schedulo.errors.kinds import Actor
+from schedulo.ledger.maintenance import window_posts
 from schedulo.ledger.tables import claims, deliveries, holders, incident_cases, incidents
 from schedulo.model import State
 from schedulo.settings import Settings
 
-_D, _C, _I = deliveries.c, incident_cases.c, incidents.c
+_D, _C, _I, _P = deliveries.c, incident_cases.c, incidents.c, window_posts.c
 UNSENT = (State.SCHEDULED, State.CLAIMED, State.ARMED, State.REFUSED)
 IN_DOUBT = (State.SENDING, State.UNKNOWN)
 REACH_MS = 2 * 3_600_000
@@ -38,7 +41,7 @@ def tell(connection: sa.Connection, now_ms: int, settings: Settings) -> int:
     of which no open incident tells.
 
     A post's second is when it was let go: its due second, or what a hold's end or a person's request put in
-    its place. A retry moves it no further.
+    its place. A retry moves it no further; maintenance does, to its end.
     """
     found = _late(connection, now_ms, settings)
     if not found:
@@ -71,13 +74,15 @@ def _late(connection: sa.Connection, now_ms: int, settings: Settings) -> list[An
 
     own = ((_D.platform == name, limit(seconds)) for name, seconds in settings.sla_by_platform.items())
     past_ms = sa.case(*own, (sa.true(), limit(settings.sla_s)))
-    failing = sa.and_(_D.trouble_since_ms < past_ms, _D.due_ms < past_ms, _D.fire_ms < now_ms + REACH_MS)
+    failing = sa.and_(_D.trouble_since_ms < past_ms, _D.due_ms < past_ms, ~_moved_until_after(past_ms))
     left = sa.and_(_D.trouble_since_ms.is_(None), _D.fire_ms < now_ms, _D.fire_ms < past_ms)
+    # By state and second at once: the index knows both, and whoever publishes looks with each beat.
+    unsent = sa.and_(_D.state.in_(UNSENT), _D.fire_ms < now_ms + REACH_MS, sa.or_(left, failing))
     in_doubt = sa.and_(_D.state.in_(IN_DOUBT), sa.func.coalesce(_D.sent_ms, _D.due_ms) < past_ms)
     rows = connection.execute(
         sa.select(_D.id, _D.state, _D.platform, _D.account_key, _D.fire_ms, _D.reason, _D.trouble_since_ms)
         .where(
-            sa.or_(sa.and_(_D.state.in_(UNSENT), sa.or_(left, failing)), in_doubt),
+            sa.or_(unsent, in_doubt),
             _D.ready,
             _D.approval == "",
             ~_told(),
@@ -99,6 +104,11 @@ def _told() -> sa.ColumnElement[bool]:
     return sa.exists().where(
         _C.delivery_id == _D.id, _I.key == _C.incident_key, _I.closed_ms.is_(None), trouble
     )
+
+
+def _moved_until_after(at_ms: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    """SQL: maintenance moved the delivery, to a second after this: its row says so, and it is not late yet."""
+    return sa.exists().where(_P.delivery_id == _D.id, _P.fate.in_((Fate.MOVE, LET_GO)), _P.until_ms >= at_ms)
 
 
 def run_is_late(

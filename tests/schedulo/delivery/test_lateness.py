@@ -9,6 +9,8 @@ import sqlalchemy as sa
 
 from schedulo.delivery.incidents import Trouble, close_what_is_over
 from schedulo.delivery.lateness import run_is_late, tell
+from schedulo.delivery.moved import settle
+from schedulo.delivery.windows import Fate, Wanted, plan
 from schedulo.ledger.tables import claims, incident_cases, incidents
 from schedulo.model import State
 from schedulo.settings import Settings
@@ -161,6 +163,21 @@ def test_a_post_that_maintenance_moved_is_late_by_the_end_of_that(books: Books) 
     assert told(books) == {maintenance: {id_}}
     books.now_ms += 60_000
     assert told(books) == {maintenance: {id_}, "late:waiting": {id_}}
+
+
+def test_what_failed_and_was_then_moved_by_maintenance_is_late_by_the_end_of_that(books: Books) -> None:
+    failed_ms = books.now_ms - 1_800_000
+    id_ = late(books, 1800, State.SCHEDULED, trouble_since_ms=failed_ms, fire_ms=books.now_ms + 60_000)
+    from_ms, until_ms = books.now_ms - 10_000, books.now_ms + 3_590_000
+    wanted = Wanted(("platform:x",), from_ms, until_ms, Fate.MOVE, "new database")
+    books.do(plan, wanted, "ann")
+    books.do(settle, 3_600_000)
+    books.now_ms = until_ms
+    assert told(books) == {}
+    books.pass_s(60)
+    assert told(books) == {}
+    books.pass_s(0.001)
+    assert told(books) == {"late:x": {id_}}
 
 
 def test_a_platform_may_have_more_time_or_none_at_all(books: Books) -> None:
