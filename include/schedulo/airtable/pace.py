@@ -21,6 +21,9 @@ from schedulo.ledger.quotas import airtable_bases
 _B = airtable_bases.c
 AWAY_S = 30.0
 """A ledger that could not be asked is left alone so long: its timeouts would take the calls' time."""
+LOCKED_S = 2.0
+"""Nobody holds the base's row for longer, unless its process froze: then PostgreSQL counts as away too. SQLite
+has one lock for all, with a patience of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class SharedPace:
 
     def _take(self, patience_ms: int, metered: bool) -> Slot:
         with self._ledger.begin() as connection:
+            _wait_little(connection)
             now_ms = self._ledger.now_ms(connection)
             month = month_of(now_ms)
             row = {
@@ -99,12 +103,19 @@ class SharedPace:
             return
         try:
             with self._ledger.begin() as connection:
+                _wait_little(connection)
                 until_ms = self._ledger.now_ms(connection) + int(seconds * 1000)
                 later = _latest(connection, _B.locked_until_ms, sa.literal(until_ms))
                 mine = _B.base_id == self._base_id
                 connection.execute(sa.update(airtable_bases).where(mine).values(locked_until_ms=later))
         except (sa.exc.SQLAlchemyError, OSError):
             self._away_until = self._clock() + AWAY_S
+
+
+def _wait_little(connection: sa.Connection) -> None:
+    """Whoever froze with the base's row in hand keeps nobody else from calling."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text(f"SET LOCAL lock_timeout = {int(LOCKED_S * 1000)}"))
 
 
 def _latest(connection: sa.Connection, *instants: sa.ColumnElement[int]) -> sa.ColumnElement[int]:

@@ -81,6 +81,22 @@ def test_a_ledger_that_is_away_keeps_no_call_waiting(base: Any, tmp_path: Any) -
     nowhere.close()
 
 
+@pytest.mark.postgres
+def test_a_process_that_froze_with_the_bases_row_in_hand_keeps_no_call_waiting(fresh_postgres: str) -> None:
+    ledger = Ledger(fresh_postgres)
+    ledger.migrate()
+    pace = SharedPace(ledger, BASE, 1)
+    slots(pace, 2)
+    with ledger.begin() as frozen:
+        frozen.execute(sa.update(airtable_bases).values(calls=0))
+        began = time.monotonic()
+        slot = pace.take(60.0, metered=True)
+        assert (slot.taken, slot.wait_s) == (True, 0.0), "as where the ledger is away"
+        pace.lock(30.0)
+        assert time.monotonic() - began < 30
+    ledger.close()
+
+
 CALLER = """
 import sys
 from pyairtable import Api
