@@ -55,6 +55,8 @@ class Ledger:
         """SQL expression: the database's time in milliseconds."""
         if self.is_sqlite:
             _prepare_sqlite(self.engine)
+        else:
+            _prepare_postgres(self.engine)
 
     @property
     def is_sqlite(self) -> bool:
@@ -132,6 +134,14 @@ def _prepare_sqlite(engine: sa.Engine) -> None:
     def on_begin(connection: sa.Connection) -> None:
         reads = connection.get_execution_options().get("schedulo_reads")
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def _prepare_postgres(engine: sa.Engine) -> None:
+    @sa.event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _record: Any) -> None:
+        # A claim is thought to be costly, and compiling it took 0.6 s of it: more than all the rest.
+        connection.execute("SET jit = off")
+        connection.commit()
 
 
 def _revisions(connection: sa.Connection) -> tuple[str | None, str | None]:

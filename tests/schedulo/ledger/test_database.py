@@ -97,6 +97,15 @@ def test_the_ways_in_which_people_write_postgresql_are_understood(scheme: str) -
     assert ledger.url.drivername == "postgresql+psycopg"
 
 
+@pytest.mark.postgres
+def test_postgresql_compiles_no_query(fresh_postgres: str) -> None:
+    """That takes longer than what publishing asks."""
+    ledger = Ledger(fresh_postgres)
+    with ledger.engine.connect() as connection:
+        assert connection.execute(sa.text("SHOW jit")).scalar() == "off"
+    ledger.close()
+
+
 def test_the_databases_clock_is_what_it_says(ledger: Ledger) -> None:
     with ledger.begin() as connection:
         first = ledger.now_ms(connection)
