@@ -22,8 +22,8 @@ _B = airtable_bases.c
 AWAY_S = 30.0
 """A ledger that could not be asked is left alone so long: its timeouts would take the calls' time."""
 LOCKED_S = 2.0
-"""Nobody holds the base's row for longer, unless its process froze: then PostgreSQL counts as away too. SQLite
-has one lock for all, with a patience of its own."""
+"""Nobody holds the base's row for longer, unless its process froze: then PostgreSQL counts as away too.
+SQLite has one lock for all, with a patience of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ def _told() -> sa.ColumnElement[bool]:
 
 
 def _moved_until_after(at_ms: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
-    """SQL: maintenance moved the delivery, to a second after this: its row says so, and it is not late yet."""
+    """SQL: maintenance moved the delivery, to a second after this: its row says so; it is not late yet."""
     return sa.exists().where(_P.delivery_id == _D.id, _P.fate.in_((Fate.MOVE, LET_GO)), _P.until_ms >= at_ms)
 
 

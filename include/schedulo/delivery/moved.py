@@ -10,7 +10,7 @@ The window's hold is what keeps a post from going out; this only says when it go
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -41,6 +41,23 @@ AT_ONCE = 200
 """So many are settled in one transaction; whoever sends waits for no more. The holds stop the others."""
 
 
+_READ = (
+    _D.id,
+    _D.label,
+    _D.platform,
+    _D.account_key,
+    _D.state,
+    _D.version,
+    _D.error_kind,
+    _D.reason,
+    _D.in_maintenance,
+    _D.due_ms,
+    _D.fire_ms,
+    _D.not_after_ms,
+)
+"""What is read of each post that a window stops, with every tick: not what it says."""
+
+
 @dataclass(frozen=True, slots=True)
 class Own:
     """What a post's row says of its time."""
@@ -67,15 +84,6 @@ class Decision:
         return self.window.until_ms if self.window else 0
 
 
-@dataclass(slots=True)
-class _Work:
-    """What one settling does, by how it is written."""
-
-    now_ms: int
-    story: list[tuple[str, str]] = field(default_factory=list)
-    missed: dict[str, list[str]] = field(default_factory=dict)
-
-
 def settle(connection: sa.Connection, now_ms: int, grace_ms: int) -> set[str]:
     """Decide of every post that a window stops or stopped, of `AT_ONCE` at the most; answers what that
     changed. Run by every tick, and until nothing changes where a window is planned, changed or called off.
@@ -83,14 +91,24 @@ def settle(connection: sa.Connection, now_ms: int, grace_ms: int) -> set[str]:
     :param grace_ms: how long a post may go out after its second, where its row does not say
     """
     heed_releases(connection, now_ms)
-    work = _Work(now_ms)
     found = decide(connection, now_ms, grace_ms, live(connection, now_ms))
-    fresh = [item for item in found if _new(item)][:AT_ONCE]
-    decisions = [item for item in fresh if _do(connection, work, item)]
+    decisions = _write(connection, now_ms, [item for item in found if _new(item)][:AT_ONCE])
     freed = _free(connection, now_ms)
-    tell_story(connection, now_ms, [*work.story, *((id_, "maintenance no longer holds it") for id_ in freed)])
-    for window_id, ids in work.missed.items():
-        window = next(item.window for item in decisions if item.window and item.window.id == window_id)
+    story = [(item.row.id, words(item, now_ms)) for item in decisions]
+    tell_story(connection, now_ms, [*story, *((id_, "maintenance no longer holds it") for id_ in freed)])
+    _tell_missed(connection, now_ms, decisions)
+    done = {item.row.id for item in decisions} | freed
+    changed(connection, now_ms, done)
+    return done
+
+
+def _tell_missed(connection: sa.Connection, now_ms: int, decisions: Sequence[Decision]) -> None:
+    """Authors hear ahead of what cannot be moved."""
+    missed: dict[Window, list[str]] = {}
+    for item in decisions:
+        if item.fate == MISS and item.window is not None:
+            missed.setdefault(item.window, []).append(item.row.id)
+    for window, ids in missed.items():
         sentence = (
             f"{window.named(now_ms)}: these posts cannot go out after it, since their rows say 'Not after'. "
             "They are missed unless they get another time"
@@ -101,12 +119,9 @@ def settle(connection: sa.Connection, now_ms: int, grace_ms: int) -> set[str]:
             Trouble.MAINTENANCE_MISSES,
             sentence,
             actor=Actor.AUTHOR,
-            about=window_id,
+            about=window.id,
             cases=ids,
         )
-    done = {item.row.id for item in decisions} | freed
-    changed(connection, now_ms, done)
-    return done
 
 
 def decide(connection: sa.Connection, now_ms: int, grace_ms: int, found: Sequence[Window]) -> list[Decision]:
@@ -114,7 +129,7 @@ def decide(connection: sa.Connection, now_ms: int, grace_ms: int, found: Sequenc
     order in which they are due. Nothing is written."""
     query = (
         sa.select(
-            deliveries,
+            *_READ,
             _P.window_id.label("was_window"),
             _P.fate.label("was_fate"),
             _P.until_ms.label("was_until"),
@@ -186,47 +201,58 @@ def _new(item: Decision) -> bool:
     return not same or row.fire_ms < item.fire_ms or _held(row) != (item.fate == Fate.HOLD)
 
 
-def _do(connection: sa.Connection, work: _Work, item: Decision) -> bool:
-    """Write one decision down. False: the delivery has changed since it was read."""
-    row, now_ms = item.row, work.now_ms
-    values: dict[str, Any] = {
-        "fire_ms": item.fire_ms,
-        "not_after_ms": item.not_after_ms,
-        "updated_ms": now_ms,
-    }
-    if item.fate == Fate.HOLD:
-        values |= {"reason": words(item, now_ms), "error_kind": HELD_BY_MAINTENANCE}
-    elif _held(row):
-        values |= {"reason": "", "error_kind": ""}
-    target = State.HELD if item.fate == Fate.HOLD else State.SCHEDULED if _held(row) else State(row.state)
-    stands = (_D.state == row.state, _D.version == row.version)
-    if target == row.state:
-        written = sa.update(deliveries).where(_D.id == row.id, *stands).values(**values)
-        done = connection.execute(written).rowcount == 1
-    else:
-        done = bool(move(connection, [row.id], target, *stands, **values))
-    if not done:
-        return False
-    work.story.append((row.id, words(item, now_ms)))
-    if item.window is None:
-        forget(connection, row.id)
-        return True
-    kept = {
-        "window_id": item.window.id,
-        "fate": item.fate,
-        "until_ms": item.end_ms,
-        "due_ms": item.own.due_ms,
-        "fire_ms": item.own.fire_ms,
-        "not_after_ms": item.own.not_after_ms,
-        "at_ms": now_ms,
-    }
-    connection.execute(
-        upsert(connection, window_posts).on_conflict_do_update(index_elements=["delivery_id"], set_=kept),
-        [{"delivery_id": row.id, **kept}],
-    )
-    if item.fate == MISS:
-        work.missed.setdefault(item.window.id, []).append(row.id)
-    return True
+def _write(connection: sa.Connection, now_ms: int, items: Sequence[Decision]) -> list[Decision]:
+    """Write decisions down, in few statements: on SQLite who sends waits for all of them. Answers those whose
+    delivery has not changed since it was read."""
+    if not items:
+        return []
+    query = sa.select(_D.id, _D.state, _D.version).where(_D.id.in_([item.row.id for item in items]))
+    locked = connection.execute(query.order_by(_D.id).with_for_update()).all()
+    stands = {(row.id, row.state, row.version) for row in locked}
+    done = [item for item in items if (item.row.id, item.row.state, item.row.version) in stands]
+    held = [item for item in done if item.fate == Fate.HOLD]
+    freed = [item for item in done if item.fate != Fate.HOLD and _held(item.row)]
+    move(connection, [item.row.id for item in held], State.HELD)
+    move(connection, [item.row.id for item in freed], State.SCHEDULED)
+    said = [(item.row.id, words(item, now_ms), HELD_BY_MAINTENANCE) for item in held]
+    said += [(item.row.id, "", "") for item in freed]
+    one = sa.update(deliveries).where(_D.id == sa.bindparam("b_id"))
+    if said:
+        why = one.values(reason=sa.bindparam("b_reason"), error_kind=sa.bindparam("b_kind"))
+        connection.execute(why, [dict(zip(("b_id", "b_reason", "b_kind"), row, strict=True)) for row in said])
+    if done:
+        when = one.values(
+            fire_ms=sa.bindparam("b_fire"), not_after_ms=sa.bindparam("b_not_after"), updated_ms=now_ms
+        )
+        times = [
+            {"b_id": item.row.id, "b_fire": item.fire_ms, "b_not_after": item.not_after_ms} for item in done
+        ]
+        connection.execute(when, times)
+    forget(connection, *(item.row.id for item in done if item.window is None))
+    _keep(connection, now_ms, done)
+    return done
+
+
+def _keep(connection: sa.Connection, now_ms: int, decisions: Sequence[Decision]) -> None:
+    """What was decided, with the posts' own times beside it."""
+    rows = [
+        {
+            "delivery_id": item.row.id,
+            "window_id": item.window.id,
+            "fate": item.fate,
+            "until_ms": item.end_ms,
+            "due_ms": item.own.due_ms,
+            "fire_ms": item.own.fire_ms,
+            "not_after_ms": item.own.not_after_ms,
+            "at_ms": now_ms,
+        }
+        for item in decisions
+        if item.window is not None
+    ]
+    if rows:
+        statement = upsert(connection, window_posts)
+        fresh = {column.name: column for column in statement.excluded if column.name != "delivery_id"}
+        connection.execute(statement.on_conflict_do_update(index_elements=["delivery_id"], set_=fresh), rows)
 
 
 def _free(connection: sa.Connection, now_ms: int) -> set[str]:
@@ -295,9 +321,10 @@ def stays(connection: sa.Connection, row: Any, due_ms: int, not_after_ms: int) -
     return False
 
 
-def forget(connection: sa.Connection, delivery_id: str) -> None:
-    """Its row says another time: what was decided of the old one is void."""
-    connection.execute(sa.delete(window_posts).where(_P.delivery_id == delivery_id))
+def forget(connection: sa.Connection, *delivery_ids: str) -> None:
+    """Their rows say another time, or no window stops them any more: what was decided is void."""
+    if delivery_ids:
+        connection.execute(sa.delete(window_posts).where(_P.delivery_id.in_(delivery_ids)))
 
 
 def told_ahead(connection: sa.Connection, ids: Iterable[str]) -> set[str]:

@@ -18,6 +18,7 @@ from schedulo.clock import ClockError, iso, parse_instant
 from schedulo.clock import now_ms as local_ms
 from schedulo.delivery import moved, windows
 from schedulo.delivery.holds import LISTED
+from schedulo.delivery.moved import Decision
 from schedulo.delivery.windows import Fate, Wanted, Window, WindowError
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.maintenance import window_posts
@@ -128,9 +129,9 @@ def maintain(ledger: Ledger, wished: Maintain, by: str, settings: Settings) -> A
         except WindowError as error:
             raise WishError(f"{error} Nothing was done; whoever calls corrects it.") from None
         if wished.dry_run:
-            while moved.settle(connection, now_ms, grace_ms):
-                pass
-            answer = _answer(connection, now_ms, window, before, deed)
+            # Only decided, not written: who sends would wait for all of it.
+            decisions = moved.decide(connection, now_ms, grace_ms, windows.live(connection, now_ms))
+            answer = _answer(connection, now_ms, window, before, deed, decisions)
             connection.rollback()
             sentence = f"Dry run, nothing was done. {answer.sentence}"
             if wished.action is Action.PLAN:  # its id was one for this time only
@@ -208,26 +209,50 @@ def _named(connection: sa.Connection, now_ms: int, window_id: str) -> Window:
 
 
 def _answer(
-    connection: sa.Connection, now_ms: int, window: Window, before: Iterable[str], deed: str
+    connection: sa.Connection,
+    now_ms: int,
+    window: Window,
+    before: Iterable[str],
+    deed: str,
+    decisions: Iterable[Decision] = (),
 ) -> Answer:
-    """What the deed means, with the posts that the window stops now or stopped before."""
+    """What the deed means, with the posts that the window stops now or stopped before.
+
+    :param decisions: of a dry run, which has not written them
+    """
     fates = {
         row.delivery_id: row
         for row in connection.execute(sa.select(window_posts).where(_P.window_id == window.id))
     }
-    ids = {*fates, *before}
+    decided = {item.row.id: item for item in decisions}
+    ids = {*fates, *before, *(id_ for id_, item in decided.items() if item.window == window)}
     waiting = _D.state.in_(FLIGHT)
     stopped = sa.and_(waiting, windows.covered([] if window.over(now_ms) else [window], now_ms))
-    query = sa.select(deliveries).where(sa.or_(_D.id.in_(ids), stopped)).order_by(_D.due_ms, _D.id)
-    rows = connection.execute(query).all()
+    query = sa.select(_D.id, _D.label, _D.due_ms, _D.fire_ms, _D.state, _D.reason)
+    rows = connection.execute(query.where(sa.or_(_D.id.in_(ids), stopped)).order_by(_D.due_ms, _D.id)).all()
     posts = tuple(
-        Concerned(row.id, row.label, row.due_ms, _becomes(window, row, fates.get(row.id), now_ms))
+        Concerned(
+            row.id,
+            row.label,
+            row.due_ms,
+            _would_become(decided[row.id], now_ms)
+            if row.id in decided
+            else _becomes(window, row, fates.get(row.id), now_ms),
+        )
         for row in rows[:LISTED]
     )
     from_ms, until_ms = iso(window.from_ms), iso(window.until_ms)
     sentence = f"{deed}: maintenance {window.id} of {window.where} from {from_ms} until {until_ms}"
     sentence += f" ({window.reason}). {len(rows)} post{'' if len(rows) == 1 else 's'} concerned."
     return Answer(window.id, sentence, len(rows), posts)
+
+
+def _would_become(item: Decision, now_ms: int) -> str:
+    return moved.words(item, now_ms) if item.window is not None else _goes_out(item.fire_ms, now_ms)
+
+
+def _goes_out(fire_ms: int, now_ms: int) -> str:
+    return f"goes out at {iso(fire_ms)}" if fire_ms > now_ms else "goes out with the next run"
 
 
 def _becomes(window: Window, row: Any, fate: Any, now_ms: int) -> str:
@@ -239,5 +264,5 @@ def _becomes(window: Window, row: Any, fate: Any, now_ms: int) -> str:
     if row.state in FLIGHT and not window.over(now_ms):
         return "it waits for its second already; the maintenance stops it then, and it goes out after its end"
     if row.state in moved.UNSENT:
-        return f"goes out at {iso(row.fire_ms)}" if row.fire_ms > now_ms else "goes out with the next run"
+        return _goes_out(row.fire_ms, now_ms)
     return f"it is {row.state}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -63,6 +65,28 @@ def look(books: Books, window: Window) -> Window:
 
 def said(books: Books, id_: str) -> str:
     return str(books.do(sentences, [id_]).get(id_, ""))
+
+
+def statements(books: Books, work: Callable[[], Any]) -> int:
+    """How many statements that takes."""
+    count = itertools.count()
+    sa.event.listen(books.ledger.engine, "before_cursor_execute", hear := lambda *_: next(count))
+    work()
+    sa.event.remove(books.ledger.engine, "before_cursor_execute", hear)
+    return next(count)
+
+
+def test_deciding_of_many_posts_takes_no_more_statements_than_of_few(books: Books) -> None:
+    """On SQLite who sends waits for all of them."""
+    wishes = ({}, {"in_maintenance": "hold"}, {"not_after_ms": books.now_ms + 4 * HOUR})
+    for number in range(6):
+        due(books, 3 * HOUR, **wishes[number % 3])
+    books.do(plan, wanted(books), "ann")
+    few = statements(books, lambda: settled(books))
+    for number in range(60):
+        due(books, 3 * HOUR, **wishes[number % 3])
+    assert statements(books, lambda: settled(books)) <= few
+    assert len(books.run(sa.select(window_posts))) == 66
 
 
 # --- the fence --------------------------------------------------------------------------------------------

@@ -92,13 +92,17 @@ def test_planning_answers_what_becomes_of_each_post(books: Books) -> None:
 
 
 def test_a_dry_run_answers_the_same_and_does_nothing(books: Books) -> None:
-    id_ = due(books, 3)
+    id_, held = due(books, 3), due(books, 3.2, in_maintenance="hold")
+    missed = due(books, 3.5, not_after_ms=books.now_ms + int(3.6 * HOUR))
     dry = asked(books, conf(books, dry_run=True))
+    assert list(becomes(dry)) == [id_, held, missed]
     assert dry.sentence.startswith("Dry run, nothing was done. Planned: maintenance of everything from ")
     assert (dry.window_id, books.run(sa.select(windows)), books.told()) == ("", [], {})
+    assert [books.row(post).state for post in (id_, held, missed)] == [S.SCHEDULED] * 3
     assert becomes(asked(books, conf(books))) == becomes(dry)
     dry = asked(books, {"action": "call_off", "dry_run": True})
-    assert becomes(dry) == {id_: f"goes out at {iso(books.now_ms + 3 * HOUR)}"}
+    assert becomes(dry)[id_] == f"goes out at {iso(books.now_ms + 3 * HOUR)}"
+    assert becomes(dry)[held] == f"goes out at {iso(books.now_ms + int(3.2 * HOUR))}"
     assert books.row(id_).fire_ms == books.now_ms + 4 * HOUR
 
 
