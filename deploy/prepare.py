@@ -1,7 +1,7 @@
-"""Makes an installation ready to start: both schemas, the Connections, the first login.
+"""Makes an installation ready to start: both schemas, the Connections, the first login, the roles.
 
-May run at every start: what is there stays as it is. Ends with an error where a part fails, so that nothing
-starts on half an installation.
+May run at every start: what is there stays as it is, but the roles become what this version says. Ends with
+an error where a part fails, so that nothing starts on half an installation.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 SCHEMAS = (("airflow", "db", "migrate"), ("schedulo", "db", "upgrade"))
+ROLES = ("schedulo", "roles")
 IMPORT = ("airflow", "connections", "import")
 CREATE_ADMIN = (
     "airflow",
@@ -57,6 +58,7 @@ def main() -> None:
         wanted = Path(folder) / "connections.json"
         wanted.write_text(json.dumps(connections(os.environ.get("SANDBOX_URL", ""))))
         run(*IMPORT, str(wanted))
+    run(*ROLES)
     name, email, secret = (os.environ[f"AIRFLOW_ADMIN_{part}"] for part in ("USER", "EMAIL", "PASSWORD_FILE"))
     password = Path(secret).read_text().strip()
     run(*CREATE_ADMIN, "--username", name, "--email", email, answers=f"{password}\n{password}\n")

@@ -13,6 +13,7 @@ from generating.dictionary import dictionary_page
 from generating.errors import errors_page
 from generating.formats import formats_page
 from generating.incidents import incidents_page
+from generating.roles import roles_page
 from generating.settings import settings_page
 from generating.states import states_page
 
@@ -22,6 +23,7 @@ PAGES = {
     "base-schema.md": base_schema,
     "data-dictionary.md": dictionary_page,
     "settings.md": settings_page,
+    "roles.md": roles_page,
     "incidents.md": incidents_page,
     "states.md": states_page,
     "errors.md": errors_page,

@@ -26,6 +26,7 @@ from commands import (
     ledger,
     maintain,
     quotas,
+    roles,
     watch,
 )
 from commands.failure import CommandError
@@ -44,6 +45,7 @@ SUBJECTS = (
     ledger,
     maintain,
     quotas,
+    roles,
     watch,
 )
 

@@ -1,4 +1,5 @@
-"""Takes in tokens over HTTP: `POST /schedulo/accounts/tokens`, for who may change Connections in Airflow.
+"""Takes in tokens over HTTP: `POST /schedulo/accounts/tokens`, for who may change Connections in Airflow, or
+has the permission for this alone.
 
 A program's call, not a page's: JSON alone, and the token of Airflow's REST API in the Authorization header.
 A cookie counts for nothing here, so that no other page can make a browser send tokens. What is answered, and

@@ -1,6 +1,6 @@
 """How deliveries stand, for programs: those of posts or accounts, a page at a time, and one with its story.
 
-For who may see the Dag that publishes.
+For who may see the Dag that publishes, or has the permission for these alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from schedulo.planning import wishes
 from schedulo.planning.wishes import WishError
 from schedulo.settings import settings
 from web.answers import HEADERS, application
-from web.login import User, check_may_see, send_to_login, whoever_asks
+from web.login import User, check_may_see_deliveries, send_to_login, whoever_asks
 
 PREFIX = "/schedulo/deliveries"
 DAG_ID = "publish_due_posts"
@@ -40,7 +40,7 @@ def build(ledger: Ledger) -> FastAPI:
     send_to_login(app, PREFIX)
 
     def reader(user: Annotated[User, Depends(whoever_asks)]) -> None:
-        check_may_see(user, DAG_ID)
+        check_may_see_deliveries(user, DAG_ID)
 
     @app.get("/", dependencies=[Depends(reader)])
     def some(

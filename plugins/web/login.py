@@ -6,20 +6,25 @@ test_reports_route.py sees whether it is still there.
 
 from __future__ import annotations
 
+import sys
 from urllib.parse import quote
 
 from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.base_auth_manager import ResourceMethod
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser as User
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
 from airflow.api_fastapi.core_api.security import bearer_scheme, get_user
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
+from web.roles import DELIVERIES, TOKENS
+
 __all__ = [
     "NotLoggedIn",
     "User",
     "check_may_connect",
     "check_may_see",
+    "check_may_see_deliveries",
     "check_may_start",
     "send_to_login",
     "whoever_asks",
@@ -54,15 +59,39 @@ async def whoever_calls(request: Request) -> User:
 
 
 def check_may_connect(user: User) -> None:
-    """Who may change Connections may bring tokens. It asks Airflow's database: not for an event loop.
+    """Who may change Connections may bring tokens, and who has our permission for that. It asks Airflow's
+    database: not for an event loop.
 
     :raises HTTPException: 403
     """
-    if not get_auth_manager().is_authorized_connection(method="PUT", user=user):
+    if not (
+        get_auth_manager().is_authorized_connection(method="PUT", user=user) or _has("POST", TOKENS, user)
+    ):
         raise HTTPException(
             403,
-            "You may not change Connections. An administrator of Airflow can change that.",
+            f"You may neither change Connections nor create {TOKENS}. An administrator of Airflow can change "
+            "that.",
         )
+
+
+def check_may_see_deliveries(user: User, dag_id: str) -> None:
+    """Who may see the Dag that publishes may see how deliveries stand, and who has our permission for that.
+    It asks Airflow's database: not for an event loop.
+
+    :raises HTTPException: 403
+    """
+    if not _has("GET", DELIVERIES, user):
+        check_may_see(user, dag_id)
+
+
+def _has(method: ResourceMethod, resource: str, user: User) -> bool:
+    """Whether a role has a permission of ours. The FAB auth manager alone has such: the simple one lets
+    everybody into what it does not know."""
+    manager = get_auth_manager()
+    fab = sys.modules.get("airflow.providers.fab.auth_manager.fab_auth_manager")
+    if fab is None or not isinstance(manager, fab.FabAuthManager):
+        return False
+    return bool(manager.is_authorized_custom_view(method=method, resource_name=resource, user=user))
 
 
 def check_may_see(user: User, dag_id: str) -> None:
