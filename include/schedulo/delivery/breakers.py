@@ -26,11 +26,12 @@ from schedulo.delivery.incidents import Trouble, replaced
 from schedulo.delivery.news import changed
 from schedulo.delivery.rows import tell_story
 from schedulo.delivery.transitions import move
+from schedulo.delivery.watched import NETWORK
 from schedulo.errors import Kind, PlatformError, Scope
 from schedulo.errors.airtable import AirtableDown
 from schedulo.ledger.database import Ledger, upsert
 from schedulo.ledger.outages import breakers, stumbles
-from schedulo.ledger.tables import IS_OUT, accounts, deliveries, incident_cases
+from schedulo.ledger.tables import IS_OUT, accounts, deliveries, incident_cases, incidents
 from schedulo.model import State
 from schedulo.settings import Settings
 
@@ -180,6 +181,7 @@ def _open(connection: sa.Connection, now_ms: int, met: Any, settings: Settings) 
     for about in (met.platform, f"unknown:{met.platform}"):  # that posts were late has this cause
         cases |= set(connection.execute(_cases(Trouble.LATE, about)).scalars())
         replaced(connection, now_ms, Trouble.LATE, about)
+    replaced(connection, now_ms, Trouble.HEALTH, f"platform:{met.platform}")
     _tell(connection, now_ms, met.platform, sorted(cases))
 
 
@@ -298,6 +300,7 @@ def _is_because(connection: sa.Connection, now_ms: int, row: Any, cause: Cause) 
     if cause is Cause.NETWORK:
         replaced(connection, now_ms, *before)
         replaced(connection, now_ms, Trouble.AIRTABLE_READ, AirtableDown.__name__)
+        replaced(connection, now_ms, Trouble.HEALTH, "network")
         reason = "Nothing can be reached from here: our network is away"
     else:
         reason = f"{PLATFORM_WORDS[row.platform]} fails for everyone"
@@ -307,7 +310,9 @@ def _is_because(connection: sa.Connection, now_ms: int, row: Any, cause: Cause) 
 
 def network_is_away(connection: sa.Connection) -> bool:
     """Whether people are told that nothing can be reached from here."""
-    return bool(connection.execute(sa.select(sa.exists().where(_B.cause == Cause.NETWORK))).scalar_one())
+    told = sa.exists().where(incidents.c.key.in_(NETWORK), incidents.c.closed_ms.is_(None))
+    held = sa.exists().where(_B.cause == Cause.NETWORK)
+    return bool(connection.execute(sa.select(sa.or_(told, held))).scalar_one())
 
 
 # --- letting go -------------------------------------------------------------------------------------------

@@ -13,23 +13,27 @@ from schedulo.model import Platform
 
 _I, _H = incidents.c, health.c
 PREFIX = "health:"
-_RUNS = ("health:airflow", "health:workflow:publish_due_posts")
+_AIRFLOW = ("health:airflow", "health:airflow:")
+_RUNS = (*_AIRFLOW, "health:workflow:publish_due_posts")
 """Without these nothing goes out, and all that waits waits for them."""
+NETWORK = ("health:network", "outage:network")
+"""Nothing can be reached from here."""
 
 TOLD_BY: dict[str, tuple[str, ...]] = {
-    "airtable": ("airtable_read", "airtable_stale", "outage:network"),
+    "airtable": ("airtable_read:", "airtable_stale", *NETWORK),
+    "network": ("outage:network",),
     "outages": ("outage:",),
-    "airtable_schema": ("airtable_read", "airtable_told", "airtable_stale"),
-    "outbox": ("airtable_told", "airtable_read", "health:airtable", *_RUNS),
-    "queue": ("late:", "late_run", "airtable_stale", "ledger_restored", *_RUNS),
+    "airtable_schema": ("airtable_read:", "airtable_told:", "airtable_stale"),
+    "outbox": ("airtable_told:", "airtable_read:", "health:airtable", *NETWORK, *_RUNS),
+    "queue": ("late:", "late_run", "airtable_stale", "ledger_restored:", *_RUNS),
     "stuck": ("late:unknown:", *_RUNS),
     "lateness": ("late:", "late_run", "health:queue", *_RUNS),
     "airflow:triggerer": ("late:waiting",),
-    "workflow:publish_due_posts": ("health:airflow:scheduler", "dag_file:publish_due_posts:"),
-    "media_url": ("health:airflow",),
+    "workflow:publish_due_posts": (*_AIRFLOW, "dag_file:publish_due_posts:"),
+    "media_url": ("health:airflow", *NETWORK),
     "media_store": ("health:disk",),
     **{
-        f"workflow:{dag_id}": (f"workflow:{dag_id}.", f"dag_file:{dag_id}:")
+        f"workflow:{dag_id}": (f"workflow:{dag_id}.", f"dag_file:{dag_id}:", "dag_file:several:", *_AIRFLOW)
         for dag_id in ("handle_incidents", "prepare_posts", "monitor_tokens", "look_after_posts")
     },
     **{
@@ -37,8 +41,8 @@ TOLD_BY: dict[str, tuple[str, ...]] = {
         for name in Platform
     },
 }
-"""By check: how the keys of incidents begin that tell people of its cause. None that may stay open for days
-beside another cause, such as the hold of one account."""
+"""By check: the incidents that tell people of its cause, by their keys, or by how they begin (with a colon or
+a point at the end). None that may stay open for days beside another cause, such as the hold of one account."""
 
 STOPS_ALL = (
     "health:airflow:scheduler",
@@ -58,8 +62,12 @@ _other = incidents.alias()
 
 def _open_ones(name: str) -> sa.ColumnElement[bool]:
     """Another incident is open that tells of the cause of this check."""
-    begins = sa.or_(*(_other.c.key.startswith(key, autoescape=True) for key in TOLD_BY[name]))
-    return sa.exists().where(_other.c.closed_ms.is_(None), begins)
+    key = _other.c.key
+    is_one = (
+        key.startswith(one, autoescape=True) if one.endswith((":", ".")) else key == one
+        for one in TOLD_BY[name]
+    )
+    return sa.exists().where(_other.c.closed_ms.is_(None), sa.or_(*is_one))
 
 
 def is_told_elsewhere(connection: sa.Connection, name: str) -> bool:

@@ -60,7 +60,7 @@ CHECKS: tuple[Check, ...] = (
     Check("watch", inside.watch, "watch", needs_ledger=True),
     Check("logins", inside.logins, "logins", needs_ledger=True),
     Check("airtable", outside.airtable, "airtable, airtable_schema"),
-    Check("platforms", outside.platforms, "platform:<name>, clock"),
+    Check("platforms", outside.platforms, "platform:<name>, network, clock"),
     Check("airflow", outside.airflow, "airflow, airflow:<part>"),
     Check("media", outside.media, "media_store, media_url"),
     Check("disk", disk, "disk"),

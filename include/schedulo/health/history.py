@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from schedulo.delivery.incidents import Trouble, close_what_is_over, incident
+from schedulo.delivery.incidents import Trouble, close_what_is_over, incident, replaced
 from schedulo.delivery.watched import is_told_elsewhere
+from schedulo.errors.airtable import AirtableDown
 from schedulo.errors.kinds import Actor
 from schedulo.health.findings import Finding, Status
 from schedulo.health.inside import BEGUN
@@ -65,6 +66,8 @@ def _take_in(connection: sa.Connection, now_ms: int, findings: Sequence[Finding]
     for item in findings:
         if item.status is Status.RED and not item.told and not is_told_elsewhere(connection, item.name):
             incident(connection, now_ms, Trouble.HEALTH, item.sentence, actor=item.actor, about=item.name)
+            if item.name == "network":
+                replaced(connection, now_ms, Trouble.AIRTABLE_READ, AirtableDown.__name__)
     return [
         f"{item.name}: {known[item.name].status if item.name in known else 'new'} -> {item.status}. "
         f"{item.sentence}"

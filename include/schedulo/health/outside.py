@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -23,6 +23,8 @@ from schedulo.media import MediaLinks, MediaStore
 from schedulo.transport.wire import USER_AGENT
 
 TIMEOUT_S = 10.0
+META = ("instagram", "facebook")
+"""One company's, which fail together."""
 AIRTABLE_S = 20.0
 """How long Airtable may take for the base's schema, repeats included."""
 PARTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
@@ -76,22 +78,27 @@ class Knock:
     took_s: float = 0.0
     skew_s: float | None = None
     """Their clock less ours; None where the answer bears no time that counts."""
+    silent: bool = False
+    """Nobody answered at all."""
 
 
 def platforms(means: Means) -> Iterator[Finding]:
-    """Whether each platform that an account is on answers, with anything but a fault of its own; whether
-    this machine's clock is right, by what they say."""
+    """Whether each platform that an account is on answers, with anything but a fault of its own; whether any
+    of them can be reached; whether this machine's clock is right, by what they say."""
     used = _used(means)
     asked = {name: url for name, url in means.platforms.items() if used is None or name in used}
     with ThreadPoolExecutor(max(1, len(asked))) as pool:
         knocks = dict(
             zip(asked, pool.map(lambda url: knock(url, means.retry_s), asked.values()), strict=True)
         )
+    network = _network(knocks)
+    yield network
+    away = network.status is Status.RED
     for name, found in knocks.items():
         if found.problem:
             todo = "Posts for it wait; the operator looks at its status page."
             said = f"{PLATFORM_WORDS[name]} {found.problem}. {todo}"
-            yield Finding(f"platform:{name}", Status.RED, said)
+            yield Finding(f"platform:{name}", Status.RED, said, told=away)
         else:
             yield Finding(f"platform:{name}", Status.GREEN, "It answers.", round(found.took_s, 3), "s")
     skews = [found.skew_s for found in knocks.values() if found.skew_s is not None]
@@ -99,6 +106,19 @@ def platforms(means: Means) -> Iterator[Finding]:
         yield skewed("clock", statistics.median(skews), "the platforms")
     else:
         yield Finding("clock", Status.UNKNOWN, "No platform told the time.")
+
+
+def _network(knocks: Mapping[str, Knock]) -> Finding:
+    """Whether it is we who reach nobody."""
+    if not all(found.silent for found in knocks.values()):
+        return Finding("network", Status.GREEN, "Platforms can be reached.")
+    if len({"meta" if name in META else name for name in knocks}) < 2:
+        return Finding("network", Status.UNKNOWN, "Platforms of no two companies are in use: nothing tells.")
+    sentence = (
+        "No platform can be reached from here: nothing goes out. The operator looks at the network, its name "
+        "servers and the proxy."
+    )
+    return Finding("network", Status.RED, sentence)
 
 
 def _used(means: Means) -> set[str] | None:
@@ -125,7 +145,7 @@ def _knock(url: str) -> Knock:
     try:
         answer = _get(f"{url}/")
     except requests.RequestException as error:
-        return Knock(f"cannot be reached ({type(error).__name__})")
+        return Knock(f"cannot be reached ({type(error).__name__})", silent=True)
     took_s = time.monotonic() - began
     if answer.status_code >= 500:
         return Knock(f"answers with HTTP {answer.status_code}", took_s)

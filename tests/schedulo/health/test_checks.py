@@ -49,6 +49,7 @@ def test_where_all_is_well_every_check_is_green(house: House) -> None:
         "airtable_schema",
         "platform:instagram",
         "platform:x",
+        "network",
         "clock",
         "airflow",
         "airflow:metadatabase",

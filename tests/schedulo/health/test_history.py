@@ -224,3 +224,16 @@ def test_what_the_tick_tells_of_airtable_is_not_told_twice(ledger: Ledger, name:
     open_by_another(ledger, Trouble.AIRTABLE_READ, "AirtableDown")
     found(ledger, (name, RED))
     assert open_keys(ledger) == ["airtable_read:AirtableDown"]
+
+
+@pytest.mark.parametrize("cause", ["airflow", "airflow:metadatabase", "airflow:scheduler"])
+def test_where_airflow_stands_still_no_workflow_is_told_to_be_silent_as_well(
+    ledger: Ledger, cause: str
+) -> None:
+    found(ledger, (cause, RED), ("workflow:publish_due_posts", RED), ("workflow:handle_incidents", RED))
+    assert open_keys(ledger) == [f"health:{cause}"]
+
+
+def test_what_only_sounds_alike_tells_nothing(ledger: Ledger) -> None:
+    found(ledger, ("airflow:triggerer", RED), ("media_url", RED))
+    assert open_keys(ledger) == ["health:airflow:triggerer", "health:media_url"]

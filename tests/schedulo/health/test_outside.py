@@ -10,10 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from sandbox.stack import free_port
+from schedulo.delivery import breakers
+from schedulo.delivery.incidents import Trouble, incident
+from schedulo.errors.kinds import Actor
 from schedulo.health.findings import Status
 from schedulo.ledger.database import Ledger
+from schedulo.ledger.tables import accounts
 from schedulo.media import MediaStore
 from tests.schedulo.health.conftest import House, reds
 
@@ -71,6 +76,34 @@ def test_a_platform_that_is_down_is_red_and_the_others_are_not(house: House, mod
     assert reds(house.look()) == ["platform:x"]
     house.sandbox.world.faults.clear()
     assert reds(house.look()) == []
+
+
+def test_a_network_that_is_away_is_one_cause_and_told_once(house: House) -> None:
+    house.check()
+    with house.ledger.begin() as connection:
+        now_ms = house.ledger.now_ms(connection)
+        away = {"actor": Actor.OPERATOR, "about": "AirtableDown"}
+        incident(connection, now_ms, Trouble.AIRTABLE_READ, "it cannot be reached", **away)
+    for service in ("x", "instagram", "airtable"):
+        house.sandbox.fault(service=service, mode="drop_before", times=-1)
+    assert reds(house.check()) == ["airtable", "network", "platform:instagram", "platform:x"]
+    assert house.open() == ["health:network"]
+    with house.ledger.read() as connection:
+        assert breakers.network_is_away(connection)
+    house.sandbox.world.faults.clear()
+    assert reds(house.check()) == []
+    assert house.open() == []
+
+
+def test_a_company_that_cannot_be_reached_is_not_our_network(house: House) -> None:
+    with house.ledger.begin() as connection:
+        connection.execute(sa.update(accounts).where(accounts.c.key == "x:1").values(active=False))
+    house.account("facebook:3")
+    for service in ("facebook", "instagram"):
+        house.sandbox.fault(service=service, mode="drop_before", times=-1)
+    found = house.check()
+    assert found["network"].status is UNKNOWN
+    assert house.open() == ["health:platform:facebook", "health:platform:instagram"]
 
 
 def test_one_stumble_of_a_platform_is_nothing(house: House) -> None:
