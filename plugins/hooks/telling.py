@@ -30,16 +30,18 @@ def tell_people(ledger: Ledger, me: str) -> Iterator[str]:
         if not marks.lease(connection, ledger.now_ms(connection), LEASE, me, LEASE_S):
             yield "somebody else is telling people"
             return
-    count = write_notices(ledger, Recipients.of(settings()), places(ledger))
-    with ledger.read() as connection:
-        lines = still_open(connection)
-    yield f"{len(lines)} incidents are open, news of {count}"
-    yield from lines
-    if lines and not settings().notify_operator:
-        yield "nobody is told: SCHEDULO_NOTIFY_OPERATOR names no channel"
-    yield from send_letters(ledger, settings(), send)
-    with ledger.begin() as connection:
-        marks.release(connection, ledger.now_ms(connection), LEASE, me)
+    try:
+        count = write_notices(ledger, Recipients.of(settings()), places(ledger))
+        with ledger.read() as connection:
+            lines = still_open(connection)
+        yield f"{len(lines)} incidents are open, news of {count}"
+        yield from lines
+        if lines and not settings().notify_operator:
+            yield "nobody is told: SCHEDULO_NOTIFY_OPERATOR names no channel"
+        yield from send_letters(ledger, settings(), send)
+    finally:  # else nobody is told until the lease has run out
+        with ledger.begin() as connection:
+            marks.release(connection, ledger.now_ms(connection), LEASE, me)
 
 
 def tell_operators(message: Message) -> Iterator[str]:

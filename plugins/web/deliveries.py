@@ -57,8 +57,10 @@ def build(ledger: Ledger) -> FastAPI:
 
     @app.get("/{delivery}", dependencies=[Depends(reader)])
     def single(delivery: str) -> JSONResponse:
-        with ledger.read() as connection:
-            found = one(connection, delivery)
+        found = None
+        if wishes.DELIVERY_ID.fullmatch(delivery):
+            with ledger.read() as connection:
+                found = one(connection, delivery)
         if found is None:
             raise HTTPException(404, f"There is no delivery {delivery[:64]}.", HEADERS)
         return JSONResponse(found, 200, HEADERS)

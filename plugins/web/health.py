@@ -11,19 +11,22 @@ import time
 from functools import cache
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 
+from schedulo.clock import now_ms
 from schedulo.health.document import Document, standing
-from schedulo.health.findings import Status
+from schedulo.health.findings import Finding, Status
 from schedulo.ledger.database import Ledger
 from schedulo.settings import settings
 from web.answers import HEADERS, application
-from web.login import NotLoggedIn, User, check_may_see, whoever_asks
+from web.login import NotLoggedIn, User, may_see, whoever_asks
 
 PREFIX = "/schedulo/health"
 DAG_ID = "check_health"
 KEPT_S = 2.0
+WAIT_S = 3.0
+SILENT = "The ledger gives no answer. The operator looks at its database."
 
 
 @cache
@@ -33,7 +36,10 @@ def app() -> FastAPI:
 
 
 class _Kept:
-    """The last answer of the ledger, for a moment; who comes meanwhile waits for it and asks nothing."""
+    """The last answer of the ledger, for a moment; who comes meanwhile waits for it and asks nothing.
+
+    Nobody waits for long: Airflow's own calls need the same threads.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger, self._lock = ledger, threading.Lock()
@@ -41,11 +47,15 @@ class _Kept:
         self._until_s = 0.0
 
     def get(self) -> Document:
-        with self._lock:
+        if not self._lock.acquire(timeout=WAIT_S):
+            return Document(Status.RED, now_ms(), None, [(Finding("ledger", Status.RED, SILENT), None)])
+        try:
             if self._document is None or time.monotonic() >= self._until_s:
                 self._document = standing(self._ledger)
                 self._until_s = time.monotonic() + KEPT_S
             return self._document
+        finally:
+            self._lock.release()
 
 
 async def _somebody(request: Request) -> User | None:
@@ -53,16 +63,6 @@ async def _somebody(request: Request) -> User | None:
         return await whoever_asks(request)
     except NotLoggedIn:
         return None
-
-
-def _may_know(user: User | None) -> bool:
-    if user is None:
-        return False
-    try:
-        check_may_see(user, DAG_ID)
-    except HTTPException:
-        return False
-    return True
 
 
 def build(ledger: Ledger) -> FastAPI:
@@ -73,7 +73,8 @@ def build(ledger: Ledger) -> FastAPI:
     @app.api_route("/", methods=["GET", "HEAD"])
     def health(user: Annotated[User | None, Depends(_somebody)]) -> JSONResponse:
         document = kept.get()
-        content = document.whole() if _may_know(user) else document.short()
+        known = user is not None and may_see(user, DAG_ID)
+        content = document.whole() if known else document.short()
         return JSONResponse(content, 503 if document.status is Status.RED else 200, HEADERS)
 
     return app

@@ -26,6 +26,7 @@ __all__ = [
     "check_may_see",
     "check_may_see_deliveries",
     "check_may_start",
+    "may_see",
     "send_to_login",
     "whoever_asks",
     "whoever_calls",
@@ -94,12 +95,17 @@ def _has(method: ResourceMethod, resource: str, user: User) -> bool:
     return bool(manager.is_authorized_custom_view(method=method, resource_name=resource, user=user))
 
 
+def may_see(user: User, dag_id: str) -> bool:
+    """Who may see a Dag may see what it made. It asks Airflow's database: not for an event loop."""
+    return get_auth_manager().is_authorized_dag(method="GET", user=user, details=DagDetails(id=dag_id))
+
+
 def check_may_see(user: User, dag_id: str) -> None:
-    """Who may see a Dag may see what it made. It asks Airflow's database: not for an event loop.
+    """The same.
 
     :raises HTTPException: 403
     """
-    if not get_auth_manager().is_authorized_dag(method="GET", user=user, details=DagDetails(id=dag_id)):
+    if not may_see(user, dag_id):
         raise HTTPException(
             403, f"You may not see the Dag {dag_id}. An administrator of Airflow can change that."
         )

@@ -14,7 +14,7 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from schedulo.analytics.shelf import Shelf, kind_of
 from schedulo.settings import settings
-from web.login import User, check_may_see, send_to_login, whoever_asks
+from web.login import User, check_may_see, may_see, send_to_login, whoever_asks
 
 PREFIX = "/schedulo/reports"
 DAG_ID = "summarise_week"
@@ -46,21 +46,23 @@ def build(shelf: Shelf) -> FastAPI:
     app = FastAPI(title="Schedulo reports", docs_url=None, redoc_url=None, openapi_url=None)
     send_to_login(app, PREFIX)
 
-    def reader(user: Annotated[User, Depends(whoever_asks)]) -> None:
-        check_may_see(user, DAG_ID)
-
     @app.api_route("/{name}", methods=["GET", "HEAD"])
     def report(name: str, user: Annotated[User, Depends(whoever_asks)]) -> Response:
-        check_may_see(user, ERRORS_DAG_ID if kind_of(name) == ERRORS else DAG_ID)
+        check_may_see(user, _dag_of(name))
         path = shelf.find(name)
         if path is None:
             raise HTTPException(404, "There is no such report; the last 60 of each kind are kept.")
         return FileResponse(path, media_type="text/html; charset=utf-8", headers=HEADERS)
 
-    @app.get("/", dependencies=[Depends(reader)])
-    def every() -> Response:
+    @app.get("/")
+    def every(user: Annotated[User, Depends(whoever_asks)]) -> Response:
+        seen = {dag_id for dag_id in (DAG_ID, ERRORS_DAG_ID) if may_see(user, dag_id)}
+        if not seen:
+            check_may_see(user, DAG_ID)
         rows = "".join(
-            f'<li><a href="{name}">{name.removesuffix(".html")}</a></li>' for name in shelf.names()
+            f'<li><a href="{name}">{name.removesuffix(".html")}</a></li>'
+            for name in shelf.names()
+            if _dag_of(name) in seen
         )
         nothing = "<p>None is kept yet; summarise_week makes one every Monday, maintain one every day.</p>"
         content = f"<ul>{rows}</ul>" if rows else nothing
@@ -68,3 +70,8 @@ def build(shelf: Shelf) -> FastAPI:
         return HTMLResponse(page, headers=HEADERS)
 
     return app
+
+
+def _dag_of(name: str) -> str:
+    """The Dag that made a report."""
+    return ERRORS_DAG_ID if kind_of(name) == ERRORS else DAG_ID

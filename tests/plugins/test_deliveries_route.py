@@ -117,6 +117,7 @@ def test_one_delivery_comes_with_its_story(books: Books, program: TestClient) ->
         ({"state": "failed"}, "Nothing is asked for"),
         ({"post": "rec1"}, "post ('rec1')"),
         ({"account": "myspace:1"}, "account ('myspace:1')"),
+        ({"account": "x:\0"}, "account ('x:\\x00')"),
         ({"post": RECORD, "state": "gone"}, "state ('gone')"),
         ({"post": RECORD, "limit": "201"}, "limit: "),
         ({"post": RECORD, "limit": "some"}, "limit: "),
@@ -133,6 +134,7 @@ def test_a_wrong_question_is_refused_by_name(program: TestClient, query: Any, wo
 def test_what_is_not_there_is_404_in_the_same_shape(program: TestClient) -> None:
     answer = program.get(f"{route.PREFIX}/d99")
     assert (answer.status_code, answer.json()) == (404, {"detail": "There is no delivery d99."})
+    assert program.get(f"{route.PREFIX}/%00").status_code == 404  # which PostgreSQL takes in no text
     assert program.get(f"{route.PREFIX}/d99/story").json() == {"detail": "Not Found"}
 
 

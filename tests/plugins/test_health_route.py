@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -134,6 +137,20 @@ def test_without_the_ledger_it_is_red(monkeypatch: pytest.MonkeyPatch) -> None:
     lost = Ledger(f"postgresql://schedulo:sesame@127.0.0.1:{free_port()}/ledger")
     answer = monitor(lost, monkeypatch).get("/schedulo/health")
     assert (answer.status_code, answer.json()) == (503, {"status": "red"})
+
+
+def test_a_ledger_that_gives_no_answer_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits holds a thread that Airflow's own calls need."""
+    monkeypatch.setattr(route, "WAIT_S", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(4) as pool:
+        frozen = Ledger(f"postgresql://127.0.0.1:{silent.getsockname()[1]}/ledger")
+        asks = monitor(frozen, monkeypatch)
+        asked = [pool.submit(asks.get, "/schedulo/health") for _ in range(4)]
+        answered = [done.result().status_code for done in islice(as_completed(asked), 3)]
+        assert answered == [503, 503, 503]
+        assert sum(not one.done() for one in asked) == 1  # who asks the ledger
+        silent.close()
+    assert all(one.result().status_code == 503 for one in asked)
 
 
 def test_however_often_it_is_asked_the_ledger_is_asked_now_and_then(ledger: Ledger) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from airflow.api_fastapi.app import get_auth_manager
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
@@ -127,3 +128,19 @@ def test_the_reports_are_listed_the_youngest_first(viewer: TestClient, shelf: Sh
 def test_an_empty_shelf_says_so(viewer: TestClient, shelf: Shelf) -> None:
     (shelf.folder / REPORT).unlink()
     assert "None is kept yet" in viewer.get(f"{route.PREFIX}/").text
+
+
+def test_each_sees_the_reports_of_the_dags_that_they_may_see(
+    viewer: TestClient, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.keep("errors-2026-11-30.html", PAGE)
+    assert "errors-2026-11-30" in viewer.get(f"{route.PREFIX}/").text
+    manager = get_auth_manager()
+    theirs = (route.DAG_ID, route.ERRORS_DAG_ID)
+    monkeypatch.setattr(manager, "is_authorized_dag", lambda *, details, **_: details.id == theirs[0])
+    assert "errors-2026-11-30" not in viewer.get(f"{route.PREFIX}/").text
+    assert viewer.get(f"{route.PREFIX}/errors-2026-11-30.html").status_code == 403
+    monkeypatch.setattr(manager, "is_authorized_dag", lambda *, details, **_: details.id == theirs[1])
+    seen = viewer.get(f"{route.PREFIX}/").text
+    assert "errors-2026-11-30" in seen
+    assert REPORT not in seen

@@ -16,6 +16,8 @@ PREFIX = "health:"
 _AIRFLOW = ("health:airflow", "health:airflow:")
 _RUNS = (*_AIRFLOW, "health:workflow:publish_due_posts")
 """Without these nothing goes out, and all that waits waits for them."""
+_SEVERAL = ("dag_file:several:", "dag_file:publish_due_posts:several:")
+"""Many Dag files cannot be read."""
 NETWORK = ("health:network", "outage:network")
 """Nothing can be reached from here."""
 
@@ -33,7 +35,7 @@ TOLD_BY: dict[str, tuple[str, ...]] = {
     "media_url": ("health:airflow", *NETWORK),
     "media_store": ("health:disk",),
     **{
-        f"workflow:{dag_id}": (f"workflow:{dag_id}.", f"dag_file:{dag_id}:", "dag_file:several:", *_AIRFLOW)
+        f"workflow:{dag_id}": (f"workflow:{dag_id}.", f"dag_file:{dag_id}:", *_SEVERAL, *_AIRFLOW)
         for dag_id in ("handle_incidents", "prepare_posts", "monitor_tokens", "look_after_posts")
     },
     **{
@@ -42,7 +44,7 @@ TOLD_BY: dict[str, tuple[str, ...]] = {
     },
 }
 """By check: the incidents that tell people of its cause, by their keys, or by how they begin (with a colon or
-a point at the end). None that may stay open for days beside another cause, such as the hold of one account."""
+a point at the end). None that may stay open for days beside another cause, such as one account's hold."""
 
 STOPS_ALL = (
     "health:airflow:scheduler",

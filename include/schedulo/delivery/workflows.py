@@ -7,16 +7,18 @@ and who can mend it: tasks that see to that themselves are never told of here, o
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import PurePath
 
 import sqlalchemy as sa
 
-from schedulo.delivery.incidents import Trouble, incident, over
+from schedulo.delivery.incidents import Trouble, incident, over, replaced
 from schedulo.delivery.watched import what_stops_all
 from schedulo.errors.kinds import Actor
 from schedulo.ledger.tables import incidents
 
+PUBLISHES = "publish_due_posts"
 RUN = "run"
 """Stands for a task's name where a whole run is late."""
 TELL_THEMSELVES = frozenset(
@@ -60,31 +62,56 @@ def late(connection: sa.Connection, now_ms: int, dag_id: str, run_id: str, minut
     incident(connection, now_ms, Trouble.WORKFLOW, sentence, actor=Actor.OPERATOR, about=f"{dag_id}.{RUN}")
 
 
+MANY = 3
+"""So many files that cannot be read for one error have one cause: something that all of them import."""
+SEVERAL = "several"
+
+
 def files(connection: sa.Connection, now_ms: int, broken: Mapping[str, str]) -> list[str]:
-    """Open an incident for each Dag file that cannot be read, and close it when it can be; answers what
-    changed, as lines.
+    """Open an incident for each Dag file that cannot be read, or one for many with the same error, and close
+    it when they can be; answers what changed, as lines.
 
     :param broken: paths, each with the class of its error; its words are on Airflow's page alone
     """
+    begins = f"{Trouble.DAG_FILE}:"
     query = sa.select(incidents.c.key).where(
         incidents.c.kind == Trouble.DAG_FILE, incidents.c.closed_ms.is_(None)
     )
-    known = {key.split(":", 2)[2] for key in connection.execute(query).scalars()}
-    for path in sorted(broken.keys() - known):
-        sentence = f"{path} cannot be read ({broken[path]}): no run of its Dags begins"
-        incident(connection, now_ms, Trouble.DAG_FILE, sentence, actor=Actor.OPERATOR, about=_named(path))
-    for path in sorted(known - broken.keys()):
-        over(connection, now_ms, Trouble.DAG_FILE, _named(path))
-    return [
-        *(f"{path} cannot be read ({broken[path]})" for path in sorted(broken.keys() - known)),
-        *(f"{path} can be read again" for path in sorted(known - broken.keys())),
-    ]
+    known = {key.removeprefix(begins) for key in connection.execute(query).scalars()}
+    found = _causes(broken)
+    for about in sorted(found.keys() - known):
+        sentence = (
+            f"{found[about]}: no run of {'their' if SEVERAL in about.split(':') else 'its'} Dags begins"
+        )
+        incident(connection, now_ms, Trouble.DAG_FILE, sentence, actor=Actor.OPERATOR, about=about)
+    lines = [found[about] for about in sorted(found.keys() - known)]
+    for about in sorted(known - found.keys()):
+        path = about.partition(":")[2]
+        if path in broken:  # it is one of many now
+            replaced(connection, now_ms, Trouble.DAG_FILE, about)
+            continue
+        over(connection, now_ms, Trouble.DAG_FILE, about)
+        many = SEVERAL in about.split(":")
+        lines.append("most Dag files can be read again" if many else f"{path} can be read again")
+    return lines
 
 
-def _named(path: str) -> str:
-    """What an incident is about: the file's name first, which is that of its Dag, whose silence is then not
-    told as well."""
-    return f"{PurePath(path).stem}:{path}"
+def _causes(broken: Mapping[str, str]) -> dict[str, str]:
+    """By what an incident is about, what cannot be read. A file's name comes first, which is that of its Dag,
+    whose silence is then not told as well; of many, that of the one that publishes."""
+    by_error: defaultdict[str, list[str]] = defaultdict(list)
+    for path in sorted(broken):
+        by_error[broken[path]].append(path)
+    found = {}
+    for error, paths in by_error.items():
+        if len(paths) >= MANY:
+            first = next((path for path in paths if PurePath(path).stem == PUBLISHES), None)
+            about = f"{SEVERAL}:{error}" if first is None else f"{PUBLISHES}:{SEVERAL}:{error}"
+            found[about] = f"{first or paths[0]} and {len(paths) - 1} other files cannot be read ({error})"
+            continue
+        for path in paths:
+            found[f"{PurePath(path).stem}:{path}"] = f"{path} cannot be read ({error})"
+    return found
 
 
 def error_of(stacktrace: str) -> str:

@@ -16,14 +16,12 @@ from schedulo.clock import iso
 from schedulo.clock import now_ms as local_ms
 from schedulo.errors.kinds import Actor
 from schedulo.health.findings import Finding, Status, worst
-from schedulo.health.history import CHECKED, OWN, Change, changes
-from schedulo.health.inside import PUBLISHING, silence, unreachable
+from schedulo.health.history import OWN, Change, changes
+from schedulo.health.inside import CHECKED, PUBLISHING, STALE_S, silence, unreachable
 from schedulo.ledger import marks
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import health, incidents
 
-STALE_S = 600.0
-"""Checks older than this say nothing any more: two runs were missed."""
 CHANGES = 20
 
 

@@ -16,13 +16,11 @@ from schedulo.delivery.watched import is_told_elsewhere
 from schedulo.errors.airtable import AirtableDown
 from schedulo.errors.kinds import Actor
 from schedulo.health.findings import Finding, Status
-from schedulo.health.inside import BEGUN
+from schedulo.health.inside import BACK, BEGUN, CHECKED, paused
 from schedulo.ledger import marks
 from schedulo.ledger.database import Ledger, upsert
 from schedulo.ledger.tables import health, health_checks
 
-CHECKED = "health:checked"
-"""When all checks were made last."""
 OWN = "workflow:check_health"
 """That checks are made at all."""
 DAY_MS = 86_400_000
@@ -41,6 +39,8 @@ def record(ledger: Ledger, findings: Sequence[Finding], keep_days: int) -> list[
         connection.execute(
             sa.delete(health_checks).where(health_checks.c.at_ms < now_ms - keep_days * DAY_MS)
         )
+        if paused(connection, now_ms):
+            marks.mark(connection, now_ms, BACK)
         marks.mark(connection, now_ms, CHECKED)
     close_what_is_over(ledger)
     return lines

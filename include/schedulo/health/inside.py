@@ -209,17 +209,33 @@ WORKFLOWS: tuple[Workflow, ...] = (
     Workflow("maintain", Limits(30 * HOUR, NEVER, "s"), "", "old rows and files are not removed"),
 )
 """Of those that only count or tidy up, none is red: posts go out without them."""
+CHECKED = "health:checked"
+"""When all checks were made last."""
+BACK = "health:back"
+"""When checks were made again after a pause: what stood still together is silent since then."""
+STALE_S = 600.0
+"""Checks older than this say nothing any more: two runs were missed."""
 BEGUN = "health:begun"
 """When the first check was made: what never ran is silent since then."""
 
 
 def workflows(means: Means) -> Iterator[Finding]:
-    """When each Dag ran last."""
+    """When each Dag ran last. After a pause in which nothing was checked either, each has its time anew: that
+    all of them stood still has one cause, which was told."""
     with means.ledger.read() as connection:
         now_ms = means.ledger.now_ms(connection)
         _, begun_ms = marks.read(connection, BEGUN)
+        _, back_ms = marks.read(connection, BACK)
+        if paused(connection, now_ms):
+            back_ms = now_ms
         for workflow in WORKFLOWS:
-            yield silence(connection, now_ms, workflow, begun_ms or now_ms)
+            yield silence(connection, now_ms, workflow, begun_ms or now_ms, back_ms)
+
+
+def paused(connection: sa.Connection, now_ms: int) -> bool:
+    """Whether checks were made before, and not of late."""
+    _, checked_ms = marks.read(connection, CHECKED)
+    return bool(checked_ms) and now_ms - checked_ms > STALE_S * 1000
 
 
 WATCHED = "watch"
@@ -243,11 +259,13 @@ def watch(means: Means) -> Iterator[Finding]:
     yield Finding("watch", Status.RED if at_ms else Status.YELLOW, sentence)
 
 
-def silence(connection: sa.Connection, now_ms: int, workflow: Workflow, begun_ms: int) -> Finding:
-    """How long a Dag has been silent, and what that means."""
+def silence(
+    connection: sa.Connection, now_ms: int, workflow: Workflow, begun_ms: int, back_ms: int = 0
+) -> Finding:
+    """How long a Dag has been silent, and what that means; before `back_ms` it could not run."""
     _, last_ms = marks.read(connection, workflow.mark or f"ran:{workflow.dag_id}")
     age_s = max(0.0, (now_ms - (last_ms or begun_ms)) / 1000)
-    status = workflow.limits.status(age_s)
+    status = workflow.limits.status(min(age_s, (now_ms - back_ms) / 1000))
     sentence = f"It ran {spoken(age_s)} ago." if last_ms else f"It has not run for {spoken(age_s)}."
     if status is not Status.GREEN:
         sentence = (

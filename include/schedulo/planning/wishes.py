@@ -54,7 +54,8 @@ def texts(name: str, value: Any, pattern: re.Pattern[str], rule: str, most: int 
             f"{name} ({len(found)} given): it may name at most {most}. Whoever calls corrects it."
         )
     for item in found:
-        if not isinstance(item, str) or not pattern.fullmatch(item.strip()):
+        # PostgreSQL takes no text with a NUL in it.
+        if not isinstance(item, str) or "\0" in item or not pattern.fullmatch(item.strip()):
             raise WishError(f"{name} ({item!r}): it must be a list of {rule}. Whoever calls corrects it.")
     return tuple(dict.fromkeys(item.strip() for item in found))
 

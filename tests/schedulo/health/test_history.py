@@ -13,8 +13,11 @@ from schedulo.errors.kinds import Actor
 from schedulo.health.document import standing
 from schedulo.health.findings import Finding, Status
 from schedulo.health.history import OWN, late, record
+from schedulo.health.inside import BACK, CHECKED
+from schedulo.ledger import marks
 from schedulo.ledger.database import Ledger
-from schedulo.ledger.tables import health, health_checks, holds, incidents, marks
+from schedulo.ledger.tables import health, health_checks, holds, incidents
+from schedulo.ledger.tables import marks as marks_table
 from tests.schedulo.health.conftest import House
 
 RED, YELLOW, GREEN = Status.RED, Status.YELLOW, Status.GREEN
@@ -39,7 +42,9 @@ def older(ledger: Ledger, name: str, seconds: float) -> None:
     """A mark was left so much earlier."""
     with ledger.begin() as connection:
         connection.execute(
-            sa.update(marks).where(marks.c.name == name).values(at_ms=marks.c.at_ms - int(seconds * 1000))
+            sa.update(marks_table)
+            .where(marks_table.c.name == name)
+            .values(at_ms=marks_table.c.at_ms - int(seconds * 1000))
         )
 
 
@@ -237,3 +242,16 @@ def test_where_airflow_stands_still_no_workflow_is_told_to_be_silent_as_well(
 def test_what_only_sounds_alike_tells_nothing(ledger: Ledger) -> None:
     found(ledger, ("airflow:triggerer", RED), ("media_url", RED))
     assert open_keys(ledger) == ["health:airflow:triggerer", "health:media_url"]
+
+
+def test_after_a_pause_of_all_each_workflow_has_its_time_anew(house: House) -> None:
+    house.check()
+    house.ran(9_000)
+    with house.ledger.begin() as connection:
+        marks.mark(connection, house.ledger.now_ms(connection) - 9_000_000, CHECKED)
+    for _ in range(2):
+        found = house.check()
+        assert [name for name in found if name.startswith("workflow:") and found[name].status is RED] == []
+    with house.ledger.begin() as connection:
+        marks.mark(connection, house.ledger.now_ms(connection) - 121_000, BACK)
+    assert house.check()["workflow:publish_due_posts"].status is RED

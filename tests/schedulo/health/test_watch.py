@@ -131,6 +131,29 @@ def test_a_file_that_cannot_be_read_is_one_incident_until_it_can(house: House) -
     assert house.open() == [f"dag_file:ours:{FILE}"]
 
 
+def test_many_files_that_cannot_be_read_for_one_error_are_one_incident(house: House) -> None:
+    names = ("maintain", "publish_due_posts", "read_numbers", "summarise_week")
+    broken = {f"/opt/dags/{name}.py": "ImportError" for name in names}
+    seen(house, broken_files={"/opt/dags/maintain.py": "ImportError"})
+    assert house.open() == ["dag_file:maintain:/opt/dags/maintain.py"]
+    said = "/opt/dags/publish_due_posts.py and 3 other files cannot be read (ImportError)"
+    assert seen(house, broken_files=broken).lines == [said]
+    key = "dag_file:publish_due_posts:several:ImportError"
+    house.ran(9_000, "publish_due_posts", "prepare_posts")
+    house.check()
+    assert (house.open(), row(house, key).sentence) == ([key], f"{said}: no run of their Dags begins")
+    assert seen(house, broken_files=broken).lines == []
+    del broken["/opt/dags/publish_due_posts.py"]
+    house.ran()
+    seen(house, broken_files=broken)
+    assert house.open() == ["dag_file:several:ImportError"]
+    del broken["/opt/dags/maintain.py"]
+    seen(house, broken_files=broken)
+    assert house.open() == [f"dag_file:{name}:/opt/dags/{name}.py" for name in names[2:]]
+    seen(house)
+    assert house.open() == []
+
+
 def test_a_dag_whose_file_cannot_be_read_is_not_told_to_be_silent_as_well(house: House) -> None:
     file = "/opt/dags/publish_due_posts.py"
     house.ran(121, "publish_due_posts")
