@@ -27,6 +27,9 @@ from schedulo.settings import Settings
 
 UNSTARTED_S = 120.0
 """A claim that no process took up in this time is free again."""
+ROUNDS = 5
+"""So often a claim looks on where much of what it found must wait for a quota: posts of other accounts that
+are due in the same second stand behind it."""
 LOOK_AHEAD_S = 30.0
 """Deliveries that only need another look are claimed this long before it."""
 
@@ -59,10 +62,25 @@ def claimed(connection: sa.Connection, _now_ms: int, run_id: str, map_index: int
 
 def claim_due(connection: sa.Connection, now_ms: int, run_id: str, settings: Settings) -> list[Claim]:
     """Claim for `run_id` all that is due within the horizon, or needs a look, up to `max_claims` in all."""
-    before = claims_of(connection, run_id)
-    room = settings.max_claims - len(before)
-    if room <= 0:
-        return before
+    claimed = claims_of(connection, run_id)
+    for _ in range(ROUNDS):
+        room = settings.max_claims - len(claimed)
+        if room <= 0:
+            break
+        found, taken = _claim(connection, now_ms, run_id, settings, len(claimed), room)
+        claimed += taken
+        if found < room or len(taken) == found:
+            break
+    return claimed
+
+
+def _claim(
+    connection: sa.Connection, now_ms: int, run_id: str, settings: Settings, first: int, room: int
+) -> tuple[int, list[Claim]]:
+    """Look at as many as there is room for; answers how many those were, and what of them is claimed.
+
+    :param first: the map index of the first
+    """
     horizon = now_ms + int(settings.horizon_s * 1000)
     due = sa.or_(
         sa.and_(
@@ -96,7 +114,7 @@ def claim_due(connection: sa.Connection, now_ms: int, run_id: str, settings: Set
         int(settings.account_gap_s * 1000),
     )
     rows = []
-    for index, row in enumerate(candidates, start=len(before)):
+    for index, row in enumerate(candidates, start=first):
         values = {"run_id": run_id, "holder": None, "updated_ms": now_ms}
         if row.state == State.SCHEDULED:
             won = move(connection, [row.id], State.CLAIMED, fire_ms=slots[row.id], **values)
@@ -113,9 +131,7 @@ def claim_due(connection: sa.Connection, now_ms: int, run_id: str, settings: Set
         rows.append({"run_id": run_id, "map_index": index, "delivery_id": row.id, "claimed_ms": now_ms})
     if rows:
         connection.execute(sa.insert(claims), rows)
-    return before + [
-        Claim(index, row.id, row.label) for index, row in enumerate(candidates, start=len(before))
-    ]
+    return len(found), [Claim(index, row.id, row.label) for index, row in enumerate(candidates, start=first)]
 
 
 def _goes_on() -> sa.ColumnElement[bool]:

@@ -344,6 +344,7 @@ def make_room(
     fits: dict[str, int] = {}
     waiting: dict[str, str] = {}
     soon: dict[str, str] = {}
+    later: list[dict[str, Any]] = []
     for row in wanted:
         at_ms, full = found.place(row.account_key, row.content, max(row.fire_ms, now_ms))
         if full is None:
@@ -357,11 +358,14 @@ def make_room(
                 ". That is too late for it: it becomes missed, unless it is planned for then" if late else ""
             )
             waiting[row.id] = f"waits until {spoken(at_ms, now_ms)}: {full.words}{then}"
-            connection.execute(
-                sa.update(deliveries)
-                .where(_D.id == row.id, _D.state == State.SCHEDULED)
-                .values(fire_ms=at_ms, reason=waiting[row.id], updated_ms=now_ms)
-            )
+            later.append({"b_id": row.id, "b_at": at_ms, "b_reason": waiting[row.id]})
+    if later:
+        connection.execute(
+            sa.update(deliveries)
+            .where(_D.id == sa.bindparam("b_id"), _D.state == State.SCHEDULED)
+            .values(fire_ms=sa.bindparam("b_at"), reason=sa.bindparam("b_reason"), updated_ms=now_ms),
+            later,
+        )
     tell_story(connection, now_ms, [*waiting.items(), *soon.items()])
     changed(connection, now_ms, waiting)
     return fits

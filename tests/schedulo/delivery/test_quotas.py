@@ -147,6 +147,15 @@ def test_twenty_five_of_thirty_go_out_today_and_the_others_at_instants_of_their_
     assert waiting == [books.now_ms + (DAY_S + n) * 1000 + quotas.MARGIN_MS for n in range(5)]
 
 
+def test_posts_that_wait_for_a_quota_keep_nobody_elses_from_their_second(books: Books) -> None:
+    books.settings = Settings(account_gap_s=0.0, quotas="instagram.posts=1", max_claims=4)
+    at_ms = books.now_ms + 60_000
+    full = [books.add(account=IG, content=IMAGE, due_ms=at_ms, fire_ms=at_ms) for _ in range(12)]
+    others = [books.add(account=f"x:{n}", due_ms=at_ms, fire_ms=at_ms) for n in range(3)]
+    assert set(books.claim("run-1")) == {full[0], *others}
+    assert [books.row(id_).fire_ms for id_ in others] == [at_ms] * 3
+
+
 def test_containers_parts_reels_and_pictures_are_counted_as_their_platforms_do(books: Books) -> None:
     set_quotas(books, "instagram.containers=8, x.posts=5, facebook.reels=1")
     wide = content(Format.CAROUSEL, files=6)
