@@ -135,17 +135,18 @@ def _chosen(
     for post in posts:
         if post.is_over(closing.day, end_ms):
             for metric in wanted[post.key]:
-                if _was_not_there(post, found.get((post.key, metric))):
+                if _was_not_there(post, end_ms, found.get((post.key, metric))):
                     found[post.key, metric] = _known(post, metric)
     return found
 
 
-def _was_not_there(post: Post, last: Number | None) -> bool:
+def _was_not_there(post: Post, end_ms: int, last: Number | None) -> bool:
     """Of a post that is over: its last answer of the day does not show that it was still there. A platform
     that was yet to tell its numbers showed it; that it was found gone later says nothing of that day."""
     if last is None or last.reading.availability is Availability.FAILED:
         return True
-    return last.reading.availability is Availability.NOT_YET and post.gone_ms is not None
+    taken_down = post.gone_ms is not None and post.gone_ms < end_ms
+    return last.reading.availability is Availability.NOT_YET and taken_down
 
 
 def _known(post: Post, metric: str) -> Number:

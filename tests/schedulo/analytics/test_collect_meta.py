@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from schedulo.delivery.holds import set_hold
 from schedulo.errors import Kind, PlatformError
 from schedulo.ledger.tables import deliveries, writes
-from schedulo.model import Format
+from schedulo.model import Format, State
 from tests.schedulo.analytics.stand import Stand, delivery, instant
 
 PAGE = "facebook:100000000000001"
@@ -189,6 +189,7 @@ def test_a_day_whose_numbers_were_still_to_be_told_stays_so_when_the_post_is_fou
     stand.sandbox.remove("facebook", stand.remote(id_))
     stand.collect(key, "2026-09-03")
     before = stand.facts(id_)
+    stand.change(id_, state=State.TAKEN_DOWN, removed_ms=stand.now_ms)  # a person says so as well
     stand.go("2026-11-01 01:00")
     stand.collect(key, "2026-09-02")
     assert stand.facts(id_) == before
