@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import Asset, BaseOperator, Context
-from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
 from airflow.sdk.exceptions import AirflowSkipException
+
+from operators.again import accounts_options
 
 DAILY_URI = "schedulo://analytics/daily"
 DAILY = Asset(DAILY_URI)
 """Updated once a day is collected; the event's partition is the day."""
-FIRST_PAUSE_S = 60.0
-"""Before the second try; each further pause is four times as long."""
 
 
 def in_the_background() -> dict[str, Any]:
@@ -25,51 +23,9 @@ def in_the_background() -> dict[str, Any]:
     return {"priority_weight": 0, "weight_rule": "absolute"}
 
 
-class CollectRetryPolicy(RetryPolicy):
-    """Again where that may help, when the platform says so; what only people can mend is not tried again.
-
-    :param longest_s: what waits longer is left to a later run.
-    """
-
-    def __init__(self, longest_s: float = 3600.0) -> None:
-        self.longest_s = longest_s
-
-    def evaluate(
-        self,
-        exception: BaseException,
-        try_number: int,
-        max_tries: int,
-        context: Context | None = None,
-    ) -> RetryDecision:
-        from schedulo.analytics.rounds import NotCollected
-
-        if not isinstance(exception, NotCollected):
-            return RetryDecision.default()
-        if not exception.again:
-            return RetryDecision.fail(reason=str(exception))
-        pause_s = FIRST_PAUSE_S * 4 ** (max(try_number, 1) - 1)
-        wait_s = pause_s if exception.wait_s is None else exception.wait_s
-        if wait_s > self.longest_s:
-            return RetryDecision.fail(reason=f"{exception} (again in {wait_s:.0f} s; a later run asks)")
-        return RetryDecision.retry(timedelta(seconds=wait_s), reason=str(exception))
-
-    def serialize(self) -> dict[str, Any]:
-        return {"longest_s": self.longest_s}
-
-    @classmethod
-    def deserialize(cls, data: dict[str, Any]) -> CollectRetryPolicy:
-        return cls(**data)
-
-
 def collect_options(retries: int = 3, longest_s: float = 3600.0) -> dict[str, Any]:
-    """How a collecting task tries again, and what it is called; for `partial`, as `publish_options`."""
-    return {
-        "retries": retries,
-        "retry_delay": timedelta(seconds=FIRST_PAUSE_S),
-        "retry_policy": CollectRetryPolicy(longest_s),
-        "map_index_template": "{{ label }}",
-        **in_the_background(),
-    }
+    """How a collecting task tries again, what it is called and what it weighs; for `partial`."""
+    return accounts_options(retries, longest_s) | in_the_background()
 
 
 class FindAccountsOperator(BaseOperator):

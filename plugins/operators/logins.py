@@ -3,56 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context
-from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
 
-FIRST_PAUSE_S = 60.0
-"""Before the second try; each further pause is four times as long."""
+from operators.again import accounts_options
+
 LONGEST_S = 1200.0
 """What waits longer is left to the next hour's run."""
 MOST_PARTS = 100
 """Beyond so many accounts an instance takes several."""
 
 
-class LoginRetryPolicy(RetryPolicy):
-    """Again where that may help, when the platform says so; what only people can mend is not tried again."""
-
-    def evaluate(
-        self,
-        exception: BaseException,
-        try_number: int,
-        max_tries: int,
-        context: Context | None = None,
-    ) -> RetryDecision:
-        from schedulo.tokens.watch import NotWatched
-
-        if not isinstance(exception, NotWatched):
-            return RetryDecision.default()
-        wait_s = FIRST_PAUSE_S * 4 ** (max(try_number, 1) - 1)
-        wait_s = wait_s if exception.wait_s is None else exception.wait_s
-        if not exception.again or wait_s > LONGEST_S:
-            return RetryDecision.fail(reason=str(exception))
-        return RetryDecision.retry(timedelta(seconds=wait_s), reason=str(exception))
-
-    def serialize(self) -> dict[str, Any]:
-        return {}
-
-    @classmethod
-    def deserialize(cls, data: dict[str, Any]) -> LoginRetryPolicy:
-        return cls()
-
-
 def login_options() -> dict[str, Any]:
     """How a task that looks after logins tries again, and what it is called; for `partial`."""
-    return {
-        "retries": 2,
-        "retry_delay": timedelta(seconds=FIRST_PAUSE_S),
-        "retry_policy": LoginRetryPolicy(),
-        "map_index_template": "{{ label }}",
-    }
+    return accounts_options(2, LONGEST_S)
 
 
 class FindLoginsOperator(BaseOperator):

@@ -20,6 +20,7 @@ from schedulo.analytics.collect import Collected, Means, collect_day, read_young
 from schedulo.clock import now_ms
 from schedulo.delivery.incidents import Trouble, incident, over
 from schedulo.errors import Actor, PlatformError, Strategy
+from schedulo.errors.partly import NotAllDone
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import accounts, incidents
 
@@ -31,15 +32,8 @@ DAY = "day:"
 """What the incident of a day that is not closed in time is about, before its date; else it is an account."""
 
 
-class NotCollected(Exception):
+class NotCollected(NotAllDone):
     """Accounts could not be read; the message names each, and why."""
-
-    def __init__(self, sentence: str, *, again: bool, wait_s: float | None = None) -> None:
-        super().__init__(sentence)
-        self.again = again
-        """Asking again may help, before the next hour's run does."""
-        self.wait_s = wait_s
-        """Seconds until then; None where nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)

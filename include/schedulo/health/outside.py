@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 import sqlalchemy as sa
@@ -22,6 +22,7 @@ from schedulo.ledger.tables import accounts
 from schedulo.media import MediaLinks, MediaStore
 from schedulo.transport.wire import USER_AGENT
 
+Found = TypeVar("Found")
 TIMEOUT_S = 10.0
 META = ("instagram", "facebook")
 """One company's, which fail together."""
@@ -133,11 +134,7 @@ def _used(means: Means) -> set[str] | None:
 
 def knock(url: str, retry_s: float) -> Knock:
     """Ask an address for nothing in particular; once more after `retry_s` where that fails."""
-    found = _knock(url)
-    if found.problem:
-        time.sleep(retry_s)
-        found = _knock(url)
-    return found
+    return _twice(lambda: _knock(url), lambda found: not found.problem, retry_s)
 
 
 def _knock(url: str) -> Knock:
@@ -228,7 +225,7 @@ def media(means: Means) -> Iterator[Finding]:
         sentence = "No public address is set: what needs one is refused when it is planned."
         yield Finding("media_url", Status.GREEN, sentence)
         return
-    problem = _twice(lambda: _fetched(url), means.retry_s)
+    problem = _twice(lambda: _fetched(url), lambda problem: not problem, means.retry_s)
     if problem:
         sentence = (
             f"Platforms cannot fetch media: the address {problem}. The operator looks at "
@@ -239,12 +236,13 @@ def media(means: Means) -> Iterator[Finding]:
         yield Finding("media_url", Status.GREEN, "A file can be fetched in parts, as seen from here.")
 
 
-def _twice(look: Callable[[], str], retry_s: float) -> str:
-    problem = look()
-    if problem:
-        time.sleep(retry_s)
-        problem = look()
-    return problem
+def _twice(look: Callable[[], Found], is_well: Callable[[Found], bool], retry_s: float) -> Found:
+    """What a look finds; the second one's where the first was not well."""
+    found = look()
+    if is_well(found):
+        return found
+    time.sleep(retry_s)
+    return look()
 
 
 def _fetched(url: str) -> str:

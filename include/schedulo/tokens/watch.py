@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from schedulo.delivery.incidents import Trouble, incident, over
 from schedulo.errors import Actor, Diagnosis, Kind, PlatformError, Scope, Strategy
+from schedulo.errors.partly import NotAllDone
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import credentials, incidents
 from schedulo.model import Format
@@ -37,15 +38,8 @@ SECOND_LOOK_S = 10.0
 """Between two looks at a login that was refused."""
 
 
-class NotWatched(Exception):
+class NotWatched(NotAllDone):
     """Accounts could not be looked after; the message names each, and why."""
-
-    def __init__(self, sentence: str, *, again: bool, wait_s: float | None = None) -> None:
-        super().__init__(sentence)
-        self.again = again
-        """Asking again may help, before the next hour's run does."""
-        self.wait_s = wait_s
-        """Seconds until then; None where nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)

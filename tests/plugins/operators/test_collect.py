@@ -1,4 +1,4 @@
-"""When a collecting task is tried again, and what happens to a day that is late."""
+"""What happens to a day that is late."""
 
 from __future__ import annotations
 
@@ -7,43 +7,11 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from airflow.sdk.definitions.retry_policy import RetryAction
 
-from operators.collect import CollectRetryPolicy
 from operators.deadline import SCHEDULED_RUN, day_is_late
-from schedulo.analytics.rounds import NotCollected
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import incidents
 from schedulo.settings import settings
-
-
-@pytest.mark.parametrize(
-    ("error", "tries", "action", "delay_s"),
-    [
-        (NotCollected("x acme: limit", again=True, wait_s=130), 1, RetryAction.RETRY, 130),
-        (NotCollected("x acme: limit", again=True, wait_s=3601), 1, RetryAction.FAIL, None),
-        (NotCollected("x acme: down", again=True), 1, RetryAction.RETRY, 60),
-        (NotCollected("x acme: down", again=True), 3, RetryAction.RETRY, 960),
-        (NotCollected("x acme: reconnect", again=False), 1, RetryAction.FAIL, None),
-        (RuntimeError("a fault"), 1, RetryAction.DEFAULT, None),
-    ],
-)
-def test_what_may_pass_is_tried_again_when_the_platform_says_so(
-    error: Exception, tries: int, action: RetryAction, delay_s: float | None
-) -> None:
-    decision = CollectRetryPolicy().evaluate(error, tries, 3)
-    assert decision.action is action
-    assert decision.retry_delay == (None if delay_s is None else timedelta(seconds=delay_s))
-
-
-def test_what_an_hourly_run_does_itself_is_not_waited_for() -> None:
-    waits = NotCollected("x acme: limit", again=True, wait_s=900)
-    assert CollectRetryPolicy(longest_s=600).evaluate(waits, 1, 1).action is RetryAction.FAIL
-
-
-def test_a_policy_survives_serialization() -> None:
-    policy = CollectRetryPolicy(longest_s=600)
-    assert CollectRetryPolicy.deserialize(policy.serialize()).longest_s == 600
 
 
 def test_only_a_scheduled_run_has_a_deadline_and_it_counts_from_when_it_was_made(tmp_path: Path) -> None:
