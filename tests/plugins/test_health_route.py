@@ -22,25 +22,10 @@ from schedulo.ledger import marks
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import marks as marks_table
 from schedulo_plugin import ScheduloPlugin, WithoutSlash
+from tests.plugins.test_reports_route import token as token
 from web import health as route
 
 GREEN, YELLOW, RED = Status.GREEN, Status.YELLOW, Status.RED
-
-
-@pytest.fixture(scope="module")
-def token() -> Iterator[Callable[[str | None], str]]:
-    """Makes the token of a user with a role, as Airflow's login does."""
-    from airflow import settings as airflow
-    from airflow.api_fastapi.app import init_auth_manager
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-    from airflow.models.revoked_token import RevokedToken
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "a secret of the tests " * 4)
-        airflow.initialize()
-        RevokedToken.__table__.create(airflow.get_engine(), checkfirst=True)
-        manager = init_auth_manager()
-        yield lambda role: manager.generate_jwt(SimpleAuthManagerUser(username="somebody", role=role))
 
 
 @pytest.fixture(scope="module")
