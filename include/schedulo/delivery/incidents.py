@@ -86,8 +86,8 @@ class Trouble(StrEnum):
     MAINTENANCE_MISSES = "maintenance_misses"
     """Posts that a window stops, and that may not go out after it. About: the window."""
     DAG_FILE = "dag_file"
-    """Airflow cannot read a file with Dags. About: its name and its path. Of many with one error: `several` and
-    the error, after the name of the Dag that publishes where that is one of them."""
+    """Airflow cannot read a file with Dags. About: its name and its path. Of many with one error: `several`
+    and the error, after the name of the Dag that publishes where that is one of them."""
     HEALTH = "health"
     """A check of the health is red. About: the check."""
 
