@@ -21,7 +21,7 @@ from schedulo.ledger.database import Ledger
 from tests.receivers import Mailbox, running_mailbox
 from tests.schedulo.analytics.laid_out import Numbers
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(minutes=3)
 
 DAG = "summarise_week"
 

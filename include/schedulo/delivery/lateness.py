@@ -32,6 +32,8 @@ REACH_MS = 2 * 3_600_000
 """What fails is tried again within this time at the latest: so far ahead late posts are looked for."""
 MOST = 1000
 """Posts that one look finds at the most; the next finds the rest."""
+FORETOLD = (Trouble.MAINTENANCE, Trouble.QUOTA)
+"""Incidents that say of posts when they go out instead: one that is not out then is late."""
 WAITING = "waiting"
 """The cause of what no platform refused and nobody sent."""
 
@@ -99,8 +101,8 @@ def _late(connection: sa.Connection, now_ms: int, settings: Settings) -> list[An
 
 
 def _told() -> sa.ColumnElement[bool]:
-    """SQL: an open incident tells of the delivery. That of maintenance says when it goes out instead."""
-    trouble = _I.kind != Trouble.MAINTENANCE
+    """SQL: an open incident tells of the delivery, and not only when it will go out instead."""
+    trouble = _I.kind.not_in(FORETOLD)
     return sa.exists().where(
         _C.delivery_id == _D.id, _I.key == _C.incident_key, _I.closed_ms.is_(None), trouble
     )

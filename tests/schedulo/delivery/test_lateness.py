@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from schedulo.delivery.incidents import Trouble, close_what_is_over
+from schedulo.delivery.incidents import Trouble, close_what_is_over, incident
 from schedulo.delivery.lateness import run_is_late, tell
 from schedulo.delivery.moved import settle
 from schedulo.delivery.windows import Fate, Wanted, plan
+from schedulo.errors.kinds import Actor
 from schedulo.ledger.tables import claims, incident_cases, incidents
 from schedulo.model import State
 from schedulo.settings import Settings
@@ -155,6 +156,16 @@ def test_trouble_that_stops_nothing_explains_nothing(books: Books) -> None:
     key = books.incident(Trouble.HEALTH, about="airflow:dag_processor")
     id_ = late(books, 61)
     assert told(books) == {key: set(), "late:waiting": {id_}}
+
+
+def test_a_post_that_waited_for_a_quota_and_is_not_out_when_there_is_room_is_late(books: Books) -> None:
+    id_ = late(books, 3600, state=State.SCHEDULED, fire_ms=books.now_ms + 60_000)
+    foretold = {"actor": Actor.OWNER, "about": "x:1:x.posts_day:2026-11-27", "cases": [id_]}
+    books.do(incident, Trouble.QUOTA, "@acme has 2 posts planned and room for 1", **foretold)
+    key = "quota:x:1:x.posts_day:2026-11-27"
+    assert told(books) == {key: {id_}}
+    books.pass_s(121)
+    assert told(books) == {key: {id_}, "late:waiting": {id_}}
 
 
 def test_a_post_that_maintenance_moved_is_late_by_the_end_of_that(books: Books) -> None:
