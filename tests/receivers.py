@@ -20,11 +20,16 @@ from sandbox.stack import free_port
 
 @dataclass
 class Web:
-    """Keeps what is posted; answers `status`."""
+    """Keeps what is posted; answers `status`, after the `answers` that are given first."""
 
     port: int
     got: list[dict[str, Any]] = field(default_factory=list)
+    raw: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    """The same as it came: headers in small letters, and the body."""
     status: int = 200
+    answers: list[int] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+    """Of its answers."""
 
     @property
     def address(self) -> str:
@@ -35,8 +40,12 @@ class Web:
 def running_web() -> Iterator[Web]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            web.got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(web.status)
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            web.raw.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            web.got.append(json.loads(body))
+            self.send_response(web.answers.pop(0) if web.answers else web.status)
+            for name, value in web.headers.items():
+                self.send_header(name, value)
             self.end_headers()
 
         def log_message(self, *_: Any) -> None:

@@ -225,6 +225,11 @@ class Settings:
     notify_an_hour: int = 12
     """Messages on one channel an hour at the most; what is beyond is told in digests."""
 
+    # Webhooks
+    webhook_hosts: str = ""
+    """Subscribers that may be in a private network and use plain http, as host:port, separated by commas.
+    All others must have a public https address."""
+
     # Platforms
     facebook_two_phase: bool = True
     """Text and links are drafted first and switched to public at the due second."""
@@ -329,6 +334,7 @@ class Settings:
             )
         _seconds(self.sla_platforms)
         _hours(self.maintenance_told)
+        _hosts(self.webhook_hosts)
         _quotas(self.quotas)
         if self.x_budget_full not in ("hold", "go"):
             raise SettingsError(
@@ -375,6 +381,11 @@ class Settings:
     def maintenance_hours(self) -> tuple[float, ...]:
         """`maintenance_told`."""
         return _hours(self.maintenance_told)
+
+    @property
+    def webhook_hosts_allowed(self) -> frozenset[str]:
+        """`webhook_hosts`."""
+        return _hosts(self.webhook_hosts)
 
     @property
     def measured_platforms(self) -> frozenset[Platform]:
@@ -482,6 +493,19 @@ def _hours(text: str) -> tuple[float, ...]:
             "The operator sets it."
         )
     return found
+
+
+@cache
+def _hosts(text: str) -> frozenset[str]:
+    """What `webhook_hosts` says. Raises `SettingsError`."""
+    hosts = frozenset(part.strip().lower() for part in text.split(",") if part.strip())
+    for host in hosts:
+        if re.fullmatch(r"[^\s/:@]+:\d{1,5}", host) is None:
+            raise SettingsError(
+                f"SCHEDULO_WEBHOOK_HOSTS is {text!r}: {host!r} must be a host and its port, such as "
+                "bridge.local:8080. The operator sets it."
+            )
+    return hosts
 
 
 @cache

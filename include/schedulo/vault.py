@@ -22,6 +22,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from schedulo.errors import Diagnosis, Kind, PlatformError
 from schedulo.ledger.database import Ledger, upsert
+from schedulo.ledger.subscribers import subscribers
 from schedulo.ledger.tables import credentials, vault_audit
 from schedulo.words import storable
 
@@ -80,7 +81,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Rotated:
-    """The answer to `Vault.rotate`: how many logins were encrypted anew, and how many were already."""
+    """The answer to `Vault.rotate`: how many secrets were encrypted anew, and how many were already."""
 
     encrypted: int = 0
     before: int = 0
@@ -159,6 +160,15 @@ class Vault:
                 f"the credentials of {account_key} were kept under another SCHEDULO_VAULT_KEY"
             ) from None
         return secret
+
+    def seal(self, secret: Mapping[str, Any]) -> str:
+        """Encrypt a secret that is no login and is kept elsewhere in the ledger, in a column that `rotate`
+        knows."""
+        return self._seal(secret)
+
+    def open(self, whose: str, sealed: str) -> dict[str, Any]:
+        """The secret that `seal` encrypted. Raises `VaultError` where no key opens it."""
+        return self._open(whose, sealed)
 
     def get(self, account_keys: Sequence[str]) -> dict[str, dict[str, Any]]:
         """The credentials of those accounts that have any. Raises `VaultError` where no key opens one."""
@@ -289,6 +299,21 @@ class Vault:
                 )
                 audit(connection, self._ledger.now_ms(connection), key, author, Act.ENCRYPTED)
             done = replace(done, encrypted=done.encrypted + 1)
+        return self._rotate_subscribers(done)
+
+    def _rotate_subscribers(self, done: Rotated) -> Rotated:
+        """The same for what subscribers' events are signed with."""
+        s = subscribers.c
+        with self._ledger.begin() as connection:
+            rows = connection.execute(sa.select(s.id, s.secret).order_by(s.id).with_for_update()).all()
+            for row in rows:
+                if self._newest_opens(row.secret):
+                    done = replace(done, before=done.before + 1)
+                    continue
+                self._open(row.id, row.secret)
+                sealed = self._fernet.rotate(row.secret.encode()).decode()
+                connection.execute(sa.update(subscribers).where(s.id == row.id).values(secret=sealed))
+                done = replace(done, encrypted=done.encrypted + 1)
         return done
 
     def _newest_opens(self, sealed: str) -> bool:

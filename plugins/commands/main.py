@@ -28,6 +28,7 @@ from commands import (
     quotas,
     roles,
     watch,
+    webhooks,
 )
 from commands.failure import CommandError
 
@@ -47,6 +48,7 @@ SUBJECTS = (
     quotas,
     roles,
     watch,
+    webhooks,
 )
 
 

@@ -348,7 +348,7 @@ def let_go(connection: sa.Connection, now_ms: int, platform: str, settings: Sett
         return 0
     for start in range(0, len(posts), 5000):
         chunk = posts[start : start + 5000]
-        move(connection, chunk, State.SCHEDULED, held_back)
+        move(connection, chunk, State.SCHEDULED, held_back, reason="", updated_ms=now_ms)
         anew = {"reason": "", "attempts": 0, "trouble_since_ms": None, "updated_ms": now_ms}
         connection.execute(sa.update(deliveries).where(_D.id.in_(chunk)).values(**anew))
     connection.execute(

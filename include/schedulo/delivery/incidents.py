@@ -7,6 +7,7 @@ and in which form is `schedulo.telling`'s.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,7 +16,8 @@ import sqlalchemy as sa
 
 from schedulo.delivery.troubles import note
 from schedulo.delivery.watched import is_green
-from schedulo.errors.kinds import Actor
+from schedulo.delivery.webhook_events import account_needs_attention
+from schedulo.errors.kinds import Actor, Kind
 from schedulo.ledger.database import Ledger, upsert
 from schedulo.ledger.maintenance import window_posts
 from schedulo.ledger.outages import breakers
@@ -90,6 +92,10 @@ class Trouble(StrEnum):
     and the error, after the name of the Dag that publishes where that is one of them."""
     HEALTH = "health"
     """A check of the health is red. About: the check."""
+    SUBSCRIBER_PAUSED = "subscriber_paused"
+    """A subscriber takes no events any more and gets none. About: its id."""
+    SUBSCRIBER_REFUSES = "subscriber_refuses"
+    """A subscriber takes events, but not these. About: its id."""
 
 
 Condition = Callable[[int], sa.ColumnElement[bool]]
@@ -463,7 +469,38 @@ RULES: dict[Trouble, Rule] = {
         patience_s=90.0,
         sends=False,
     ),
+    Trouble.SUBSCRIBER_PAUSED: Rule(
+        "A subscriber of webhooks is paused",
+        "Events are kept for it, for 30 days.",
+        "Mend its end, then `schedulo webhooks resume` with its id: it gets all that waits.",
+        "it was resumed, or removed",
+        _when_told,
+        sends=False,
+    ),
+    Trouble.SUBSCRIBER_REFUSES: Rule(
+        "A subscriber of webhooks refuses events",
+        "Others are sent to it. Those that are named are given up.",
+        "Look there why; then `schedulo webhooks replay` with its id sends them again.",
+        "they were sent again, it was removed, or a day has passed without another",
+        lambda now_ms: _I.last_ms < now_ms - int(DAY_S * 1000),
+        sends=False,
+        reminds=False,
+    ),
 }
+
+_HELD_LOGIN = re.compile(rf"account:(.+):(?:{Kind.RECONNECT}|{Kind.TOKEN_EXPIRED}|{Kind.PERMISSION})")
+
+
+def _account_of(trouble: Trouble, about: str) -> str | None:
+    """The account whose login a person must mend; None: it is about something else."""
+    match trouble:
+        case Trouble.LOGIN_ENDS:
+            return about.rpartition(":")[0]
+        case Trouble.LOGIN_LACKS:
+            return about
+        case Trouble.HELD if found := _HELD_LOGIN.fullmatch(about):
+            return found[1]
+    return None
 
 
 def incident(
@@ -490,12 +527,14 @@ def incident(
     if anew:
         connection.execute(sa.delete(incident_cases).where(_C.incident_key == key))
     said = {"sentence": sentence, "actor": actor, "last_ms": now_ms, "closed_ms": None}
-    connection.execute(
-        upsert(connection, incidents).on_conflict_do_update(
-            index_elements=["key"], set_={**said, "times": _I.times + 1}
-        ),
-        [{"key": key, "kind": trouble, "opened_ms": now_ms, **said}],
-    )
+    times = connection.execute(
+        upsert(connection, incidents)
+        .values(key=key, kind=trouble, opened_ms=now_ms, **said)
+        .on_conflict_do_update(index_elements=["key"], set_={**said, "times": _I.times + 1})
+        .returning(_I.times)
+    ).scalar_one()
+    if times == 1 and (account_key := _account_of(trouble, about)):
+        account_needs_attention(connection, now_ms, account_key, trouble, sentence)
     hit = sorted(set(cases))
     _hit(connection, now_ms, key, hit)
     note(connection, now_ms, key, trouble, sentence, actor, hit)

@@ -21,6 +21,7 @@ from schedulo.delivery.incidents import Trouble, incident
 from schedulo.delivery.news import changed
 from schedulo.delivery.rows import NOT_PLANNED, tell_story
 from schedulo.delivery.transitions import ON_AIR, OUT, move
+from schedulo.delivery.webhook_events import happened
 from schedulo.errors.kinds import Actor
 from schedulo.ledger.database import upsert
 from schedulo.ledger.tables import accounts, deliveries, posts, writes
@@ -232,6 +233,7 @@ def _insert(connection: sa.Connection, now_ms: int, post: PostPlan, plan: Plan, 
     )
     tell_story(connection, now_ms, [(id_, f"planned: {state}" + (f", {reason}" if reason else ""))])
     changed(connection, now_ms, [id_])
+    happened(connection, [id_], state)
 
 
 def _same_content(
@@ -432,6 +434,8 @@ def _renew(
     if line:
         tell_story(connection, now_ms, [(row.id, line)])
     changed(connection, now_ms, [row.id])
+    if row.due_ms != values["due_ms"] and row.state != State.HELD:
+        happened(connection, [row.id], State.SCHEDULED)
 
 
 def _too_late(connection: sa.Connection, now_ms: int, row: Any, sentence: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from schedulo.delivery.webhook_events import happened
 from schedulo.ledger.tables import deliveries
 from schedulo.model import State
 
@@ -113,7 +114,7 @@ def move(
     *conditions: sa.ColumnElement[bool],
     **values: Any,
 ) -> set[str]:
-    """Move those of `ids` that may move and meet `conditions`; answers which did.
+    """Move those of `ids` that may move and meet `conditions`; answers which did. Subscribers are told of it.
 
     `values` are further columns to set; they may be SQL expressions.
     """
@@ -126,4 +127,6 @@ def move(
         .values(state=target, **values)
         .returning(deliveries.c.id)
     )
-    return set(connection.execute(statement).scalars())
+    moved = set(connection.execute(statement).scalars())
+    happened(connection, moved, target)
+    return moved

@@ -199,6 +199,7 @@ PUBLISHING = Workflow("publish_due_posts", Limits(90.0, 2 * MINUTE, "s"), TICK, 
 WORKFLOWS: tuple[Workflow, ...] = (
     PUBLISHING,
     Workflow("handle_incidents", Limits(35 * MINUTE, 65 * MINUTE, "s"), "", "nobody is told of trouble"),
+    Workflow("send_webhooks", Limits(35 * MINUTE, NEVER, "s"), "", "subscribers are told nothing"),
     Workflow("prepare_posts", Limits(35 * MINUTE, 2 * HOUR, "s"), "", "media are not made ready"),
     Workflow("plan_tomorrow", Limits(4 * HOUR, NEVER, "s"), "", "nobody is told of days that are too full"),
     Workflow("monitor_tokens", Limits(2.5 * HOUR, 6 * HOUR, "s"), "", "logins are not renewed in time"),

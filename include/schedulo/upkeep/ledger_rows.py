@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.maintenance import window_posts
 from schedulo.ledger.outages import stumbles
+from schedulo.ledger.subscribers import subscriber_events, subscriber_sendings
 from schedulo.ledger.tables import (
     amendments,
     claims,
@@ -45,6 +46,8 @@ READINGS_AT_ONCE = 500
 PAUSE_S = 0.05
 """Between two transactions."""
 DAY_MS = 86_400_000
+WEBHOOKS_DAYS = 30
+"""So long events are kept for subscribers that are paused, and to be sent again."""
 STUMBLES_DAYS = 7
 """What posts met at platforms is asked for minutes, and read by people for days."""
 
@@ -186,6 +189,16 @@ def met_at_platforms(a_round: Round) -> None:
     old = stumbles.c.at_ms < a_round.before_ms(STUMBLES_DAYS)
     for ids in _pages(a_round.ledger, stumbles.c.delivery_id, old):
         a_round.remove((stumbles, sa.and_(stumbles.c.delivery_id.in_(ids), old)))
+
+
+def old_webhooks(a_round: Round) -> None:
+    """Events for subscribers, sent or not, and what came of sending them."""
+    e, t = subscriber_events.c, subscriber_sendings.c
+    old = e.at_ms < a_round.before_ms(WEBHOOKS_DAYS)
+    for ids in _pages(a_round.ledger, e.id, old):
+        gone = sa.and_(e.id.in_(ids), old)
+        numbers = sa.select(e.number).where(gone)
+        a_round.remove((subscriber_sendings, t.number.in_(numbers)), (subscriber_events, gone))
 
 
 def readings(a_round: Round, days: int) -> None:

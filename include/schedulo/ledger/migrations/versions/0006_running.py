@@ -16,6 +16,7 @@ def upgrade() -> None:
     _maintenance()
     _troubles()
     _outages()
+    _subscribers()
 
 
 def _quotas() -> None:
@@ -246,3 +247,83 @@ def _outages() -> None:
         sa.Column("released_ms", sa.BigInteger(), nullable=True, comment="the trial began"),
         sa.PrimaryKeyConstraint("platform", name="pk_breakers"),
     )
+
+
+def _subscribers() -> None:
+    """Who wants to be told of events, and what was sent to whom."""
+    json = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
+    op.create_table(
+        "subscribers",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False, comment="what people call it"),
+        sa.Column("url", sa.Text(), nullable=False, comment="where events are posted"),
+        sa.Column(
+            "secret", sa.Text(), nullable=False, comment="Fernet token of what it is signed with, as JSON"
+        ),
+        sa.Column("types", json, nullable=False, comment="the types of events it wants; empty list: all"),
+        sa.Column("accounts", json, nullable=False, comment="keys of the accounts it wants; empty list: all"),
+        sa.Column("made_ms", sa.BigInteger(), nullable=False),
+        sa.Column("made_by", sa.Text(), nullable=False),
+        sa.Column(
+            "paused_ms",
+            sa.BigInteger(),
+            nullable=True,
+            comment="nothing is sent since; empty: it is not paused",
+        ),
+        sa.Column("paused_why", sa.Text(), server_default="", nullable=False),
+        sa.Column(
+            "failures",
+            sa.Integer(),
+            server_default="0",
+            nullable=False,
+            comment="tries in a row that failed",
+        ),
+        sa.Column(
+            "next_ms",
+            sa.BigInteger(),
+            nullable=True,
+            comment="nothing is sent before then; empty: it may be at once",
+        ),
+        sa.Column("took_ms", sa.BigInteger(), nullable=True, comment="when it last took an event"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_subscribers")),
+    )
+    op.create_table(
+        "subscriber_events",
+        sa.Column("number", sa.Integer(), autoincrement=True, nullable=False, comment="the order of events"),
+        sa.Column("id", sa.Text(), nullable=False, comment="as subscribers know it"),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False, comment="the delivery's id, or the account's key"),
+        sa.Column("account_key", sa.Text(), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("data", json, nullable=False, comment="what was so then"),
+        sa.Column(
+            "body", sa.Text(), nullable=True, comment="what is sent, to the byte; empty: nothing was sent yet"
+        ),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_subscriber_events")),
+        sa.UniqueConstraint("id", name=op.f("uq_subscriber_events_id")),
+    )
+    op.create_index("ix_subscriber_events_subject", "subscriber_events", ["subject", "number"])
+    op.create_index("ix_subscriber_events_at", "subscriber_events", ["at_ms"])
+    op.create_table(
+        "subscriber_sendings",
+        sa.Column("subscriber_id", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False, comment="of the event"),
+        sa.Column("subject", sa.Text(), nullable=False, comment="the event's"),
+        sa.Column("state", sa.Text(), nullable=False, comment="waiting, sent or given_up"),
+        sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("next_ms", sa.BigInteger(), nullable=False, comment="not before then"),
+        sa.Column("tried_ms", sa.BigInteger(), nullable=True, comment="when it was last sent"),
+        sa.Column(
+            "status", sa.Integer(), nullable=True, comment="what was answered last; empty: nothing was"
+        ),
+        sa.Column("problem", sa.Text(), server_default="", nullable=False, comment="why it was not taken"),
+        sa.PrimaryKeyConstraint("subscriber_id", "number", name=op.f("pk_subscriber_sendings")),
+    )
+    op.create_index(
+        "ix_subscriber_sendings_waiting",
+        "subscriber_sendings",
+        ["subscriber_id", "number"],
+        sqlite_where=sa.text("state = 'waiting'"),
+        postgresql_where=sa.text("state = 'waiting'"),
+    )
+    op.create_index("ix_subscriber_sendings_number", "subscriber_sendings", ["number"])

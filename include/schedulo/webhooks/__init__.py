@@ -1,0 +1,1 @@
+"""Webhooks: subscribers get what happens to deliveries and logins, signed, at least once."""
