@@ -8,8 +8,7 @@ from operators.notify import wake_if_needed
 from triggers.webhooks import WebhooksTrigger
 
 WEBHOOKS = Asset(
-    name="schedulo_webhooks",
-    uri="schedulo://webhooks",
+    "schedulo://webhooks",
     watchers=[AssetWatcher(name="schedulo_webhooks", trigger=WebhooksTrigger())],
 )
 """Updated when subscribers are to be told something."""

@@ -41,6 +41,8 @@ class WebhooksTrigger(BaseEventTrigger):
                     ledger = await LedgerHook().aget_conn()
                 ids = await asyncio.to_thread(_due, ledger)
             except Exception:  # the health tells of a ledger that is not there
+                if ledger is not None:
+                    ledger.close()
                 ledger = None
                 await asyncio.sleep(TROUBLE_S)
                 continue

@@ -49,6 +49,8 @@ class Day:
     """Where Apprise posts to."""
     mailbox: Mailbox
     seen: dict[str, Any] = field(default_factory=dict)
+    subscriber: Web = field(default_factory=lambda: Web(0))
+    """Who is told of events."""
     late: dict[str, str] = field(default_factory=dict)
     """Posts that nobody sends by itself: record ids by title."""
     rows: dict[str, str] = field(default_factory=dict)
@@ -215,7 +217,12 @@ CALM = len(TITLES + LATE) + 1
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
     home: Path = tmp_path_factory.mktemp("operator")
-    with running_sandbox() as sandbox, running_web() as web, running_mailbox() as mailbox:
+    with (
+        running_sandbox() as sandbox,
+        running_web() as web,
+        running_web() as subscriber,
+        running_mailbox() as mailbox,
+    ):
         accounts = {str(number): f"token-{number}" for number in range(1, CALM + 1)}
         sandbox.seed(
             {
@@ -251,6 +258,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
             environment={
                 "SCHEDULO_NOTIFY_OPERATOR": "team, nobody@example.com",
                 "SCHEDULO_NOTIFY_AUTHOR": "team, author@example.com",
+                "SCHEDULO_WEBHOOK_HOSTS": subscriber.address,
                 "AIRFLOW_CONN_TEAM": json.dumps(team),
                 "AIRFLOW_CONN_SMTP_DEFAULT": json.dumps(mailbox.connection),
             },
@@ -263,7 +271,8 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
             secrets[f"instagram:{INSTAGRAM}"] = {"access_token": "token-roaster"}
             tokens.write_text(json.dumps(secrets))
             stack.run("schedulo", "accounts", "connect", "--unchecked", "--file", str(tokens))
-            day = Day(stack, sandbox, web, mailbox)
+            stack.run("schedulo", "webhooks", "add", f"http://{subscriber.address}/hook", "--name", "app")
+            day = Day(stack, sandbox, web, mailbox, subscriber=subscriber)
             _play(day)
             yield day
         finally:
@@ -538,6 +547,21 @@ def test_people_are_told_when_it_is_over(day: Day) -> None:
     page = day.mailbox.got[1][1].get_body(("html",))
     assert page is not None
     assert "All 2 posts went out, the last at" in page.get_content()
+
+
+def test_a_subscriber_hears_what_becomes_of_posts(day: Day) -> None:
+    """The watcher in the triggerer wakes who tells it: no run of the quarter of an hour is waited for."""
+
+    def told(title: str) -> dict[str, Any]:
+        key = f"x:{TITLES.index(title) + 1}"
+        return {body["type"]: body["data"] for body in day.subscriber.got if body["data"]["account"] == key}
+
+    wait_for(lambda: list(told("goes well")) == ["delivery.scheduled", "delivery.published"], 60)
+    wait_for(lambda: "delivery.failed" in told("is refused"), 60)
+    assert told("goes well")["delivery.published"]["permalink"].startswith("https://x.com/")
+    assert told("is refused")["delivery.failed"]["reason"]
+    runs = day.stack.api("GET", "/dags/send_webhooks/dagRuns")["dag_runs"]
+    assert "asset_triggered" in {run["run_type"] for run in runs}
 
 
 def test_a_channel_that_fails_fails_no_run(day: Day) -> None:

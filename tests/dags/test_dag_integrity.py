@@ -144,7 +144,7 @@ def test_no_file_imports_anything_heavy(tmp_path: Path) -> None:
     assert asked.returncode == 0, asked.stderr[-2000:]
     answers = [line.partition("ANSWER") for line in asked.stdout.splitlines()]
     new = dict(json.loads(answer) for _, mark, answer in answers if mark)
-    light = {"operators", *sys.stdlib_module_names}
+    light = {"operators", "triggers", *sys.stdlib_module_names}
     heavy = {
         file: [name for name in names if name.partition(".")[0] not in light and name not in SETTINGS]
         for file, names in new.items()
@@ -233,6 +233,20 @@ def test_incidents_are_handled_when_they_come_up_and_now_and_then(bag: DagBag) -
     assert isinstance(schedule, AssetOrTimeSchedule)
     assert isinstance(schedule.timetable, CronTriggerTimetable)
     assert [asset.name for asset in schedule.asset_condition.objects] == ["schedulo://incidents"]
+
+
+def test_subscribers_are_told_when_a_watcher_sees_something_and_now_and_then(bag: DagBag) -> None:
+    """What is published is published in the triggerer, from which a task's outlet is not updated."""
+    from airflow.sdk import AssetOrTimeSchedule, module_loading
+
+    dag = bag.dags["send_webhooks"]
+    assert isinstance(dag.schedule, AssetOrTimeSchedule)
+    assert dag.max_active_runs == 1
+    [asset] = dag.schedule.asset_condition.objects
+    [watcher] = asset.watchers
+    path, arguments = watcher.trigger.serialize()
+    assert module_loading.import_string(path)(**arguments).serialize() == (path, arguments)
+    assert [outlet.name for outlet in dag.get_task("send").outlets] == ["schedulo_incidents"]
 
 
 def test_a_sync_may_wake_the_others(bag: DagBag) -> None:

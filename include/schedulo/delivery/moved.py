@@ -212,8 +212,6 @@ def _write(connection: sa.Connection, now_ms: int, items: Sequence[Decision]) ->
     done = [item for item in items if (item.row.id, item.row.state, item.row.version) in stands]
     held = [item for item in done if item.fate == Fate.HOLD]
     freed = [item for item in done if item.fate != Fate.HOLD and _held(item.row)]
-    move(connection, [item.row.id for item in held], State.HELD)
-    move(connection, [item.row.id for item in freed], State.SCHEDULED)
     said = [(item.row.id, words(item, now_ms), HELD_BY_MAINTENANCE) for item in held]
     said += [(item.row.id, "", "") for item in freed]
     one = sa.update(deliveries).where(_D.id == sa.bindparam("b_id"))
@@ -228,6 +226,9 @@ def _write(connection: sa.Connection, now_ms: int, items: Sequence[Decision]) ->
             {"b_id": item.row.id, "b_fire": item.fire_ms, "b_not_after": item.not_after_ms} for item in done
         ]
         connection.execute(when, times)
+    # The moves come last: subscribers are told why.
+    move(connection, [item.row.id for item in held], State.HELD)
+    move(connection, [item.row.id for item in freed], State.SCHEDULED)
     forget(connection, *(item.row.id for item in done if item.window is None))
     _keep(connection, now_ms, done)
     return done

@@ -6,6 +6,7 @@ replaced, the old one counts for a day more, so that the receiver can be changed
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from schedulo.delivery.webhook_events import GIVEN_UP, SENT, TYPES, WAITING
 from schedulo.ledger.subscribers import subscriber_events, subscriber_sendings, subscribers
 from schedulo.ledger.tables import accounts
 from schedulo.outward import OutwardError, check
-from schedulo.vault import Vault
+from schedulo.vault import Vault, VaultError
 from schedulo.webhooks.signing import new_secret
 
 OLD_SECRET_MS = 86_400_000
@@ -124,12 +125,13 @@ def secrets_of(vault: Vault, row: Any, now_ms: int) -> list[str]:
 
 
 def rotate(connection: sa.Connection, now_ms: int, vault: Vault, id_: str) -> str:
-    """Give it a new secret, which is answered; the old ones count for a day more."""
+    """Give it a new secret, which is answered; the old one counts for a day more, unless no key opens it."""
     row = find(connection, id_, lock=True)
     secret = new_secret()
     kept: list[dict[str, Any]] = [{"secret": secret, "until_ms": None}]
-    for old in secrets_of(vault, row, now_ms):
-        kept.append({"secret": old, "until_ms": now_ms + OLD_SECRET_MS})
+    with contextlib.suppress(VaultError):
+        newest, *_ = secrets_of(vault, row, now_ms)
+        kept.append({"secret": newest, "until_ms": now_ms + OLD_SECRET_MS})
     _set(connection, id_, secret=vault.seal({"secrets": kept}))
     return secret
 

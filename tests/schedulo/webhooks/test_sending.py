@@ -156,6 +156,20 @@ def test_an_old_secret_ends_after_a_day(exchange: Exchange) -> None:
         verified(old, sent, body)
 
 
+def test_one_whose_secret_no_key_opens_is_paused_until_it_has_another(exchange: Exchange) -> None:
+    id_, _ = exchange.subscribe()
+    missed(exchange)
+    exchange.vault = Vault(exchange.ledger, Fernet.generate_key().decode())
+    exchange.flush()
+    assert "another SCHEDULO_VAULT_KEY" in exchange.standing().paused
+    assert list(incidents_of(exchange)) == [f"subscriber_paused:{id_}"]
+    secret = exchange.do(rotate, exchange.vault, id_)
+    exchange.do(resume, id_)
+    exchange.flush()
+    ((sent, body),) = exchange.web.raw
+    assert verified(secret, sent, body)
+
+
 def test_secrets_are_encrypted_and_get_the_newest_key_with_the_logins(exchange: Exchange) -> None:
     _, secret = exchange.subscribe()
     kept = exchange.run(sa.select(subscribers))[0]
