@@ -142,7 +142,7 @@ class _Post:
                 pass
         except VaultError as error:
             lines.append(f"{self.id_}: {error}")
-            self._pause(str(error), Actor.OPERATOR)
+            self._pause(str(error))
         finally:
             with self.ledger.begin() as connection:
                 marks.release(connection, self.ledger.now_ms(connection), lease, self.me)
@@ -227,10 +227,10 @@ class _Post:
             if given_up:
                 self._tell_given_up(connection, now_ms, row, answer)
         if answer.status == GONE:
-            self._pause("it answered 410: it wants no more events", Actor.OPERATOR)
+            self._pause("it answered 410: it wants no more events")
             return True
         if tries >= TRIES and not given_up:
-            self._pause(f"it took nothing in {TRIES} tries; the last time: {answer.problem}", Actor.OPERATOR)
+            self._pause(f"it took nothing in {TRIES} tries; the last time: {answer.problem}")
             return True
         return rests
 
@@ -241,7 +241,7 @@ class _Post:
         )
         incident(connection, now_ms, Trouble.SUBSCRIBER_REFUSES, sentence, actor=Actor.OPERATOR, about=row.id)
 
-    def _pause(self, why: str, actor: Actor) -> None:
+    def _pause(self, why: str) -> None:
         with self.ledger.begin() as connection:
             now_ms = self.ledger.now_ms(connection)
             row = connection.execute(sa.select(subscribers).where(_S.id == self.id_)).first()
@@ -249,7 +249,9 @@ class _Post:
                 return
             _of(connection, self.id_, paused_ms=now_ms, paused_why=why)
             sentence = f"{row.name} ({host_of(row.url)}, {row.id}) gets no more events: {why}"
-            incident(connection, now_ms, Trouble.SUBSCRIBER_PAUSED, sentence, actor=actor, about=row.id)
+            incident(
+                connection, now_ms, Trouble.SUBSCRIBER_PAUSED, sentence, actor=Actor.OPERATOR, about=row.id
+            )
 
 
 def try_now(ledger: Ledger, vault: Vault, id_: str, allowed_hosts: frozenset[str]) -> Answer:
