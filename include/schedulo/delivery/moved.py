@@ -308,6 +308,20 @@ def sentences(connection: sa.Connection, now_ms: int, ids: Iterable[str]) -> dic
 # --- for others -------------------------------------------------------------------------------------------
 
 
+def waits_for_a_person(connection: sa.Connection, now_ms: int, delivery_id: str) -> bool:
+    """Whether a window that stops the delivery now is to hold it, by its own wish or by the window's."""
+    row = connection.execute(sa.select(*_READ).where(_D.id == delivery_id)).one()
+    at_ms = max(row.fire_ms, now_ms)
+    stopping = [
+        window
+        for window in live(connection, now_ms)
+        if window.about(row.platform, row.account_key) and window.stops(at_ms)
+    ]
+    if row.in_maintenance:
+        return bool(stopping) and row.in_maintenance == Fate.HOLD
+    return any(window.posts is Fate.HOLD for window in stopping)
+
+
 def stays(connection: sa.Connection, row: Any, due_ms: int, not_after_ms: int) -> bool:
     """Whether what was decided of a delivery still counts, now that its post is planned again: its row says
     the same times as then. Where it says others, they win, and what was decided is forgotten."""

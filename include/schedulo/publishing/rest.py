@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 
-from schedulo.delivery import endings, holds, quotas
+from schedulo.delivery import endings, holds, moved, quotas
 from schedulo.delivery.holds import Hold
 from schedulo.delivery.rows import Delivery
 from schedulo.errors import Kind, KindInfo, PlatformError, Strategy
@@ -47,13 +47,16 @@ class Rest:
         """Wait for a hold's end: here where it is near, else in the ledger, where it keeps nobody up."""
         if hold.end_ms <= delivery.fire_ms and delivery.state is not State.REFUSED:
             return None
-        if (left_s := hold.left_s(now_ms)) <= HERE_S:
+        kept = bool(hold.window_id) and await self._desk.do(moved.waits_for_a_person, delivery.id)
+        if (left_s := hold.left_s(now_ms)) <= HERE_S and not kept:
             gap_ms = int(self._settings.account_gap_s * 1000)
             if await self._desk.do(endings.stand_by, delivery, hold, gap_ms):
                 await asyncio.sleep(max(0.0, left_s - 0.5))
             return None
         if not await self._desk.do(endings.set_aside, delivery, hold):
             return None
+        if kept:  # at once: the window may be over when the next tick decides of what it stopped
+            await self._desk.do(moved.settle, int(self._settings.missed_after_s * 1000))
         return Ending(End.SKIPPED, hold.sentence(), delivery.id, delivery.label, hold.error_kind)
 
     async def wait(
