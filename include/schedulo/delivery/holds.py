@@ -366,15 +366,20 @@ def apply_holds(connection: sa.Connection, now_ms: int, horizon_ms: int) -> set[
     last_end = sa.select(sa.func.max(_H.until_ms)).where(*_now(now_ms), _about()).scalar_subquery()
     earliest = sa.func.coalesce(last_end, now_ms)
     fire_ms = sa.case((_D.fire_ms > earliest, _D.fire_ms), else_=earliest)
-    reason = sa.case((earliest > now_ms, _D.reason), else_="")
-    ends = {
-        row.id: row.ends for row in connection.execute(sa.select(_D.id, earliest.label("ends")).where(*free))
-    }
+    columns = (_D.id, _D.platform, _D.account_key, _D.post_id, earliest.label("ends"))
+    found = connection.execute(sa.select(*columns).where(*free)).all()
+    ends = {row.id: row.ends for row in found}
+    lasting = InForce(holds_now)
+    by_reason: dict[str, list[str]] = {}
+    for row in found:
+        hold = lasting.on(row.platform, row.account_key, now_ms, row.post_id)
+        by_reason.setdefault(hold.sentence() if hold else "", []).append(row.id)
     released: set[str] = set()
-    for chunk in _chunks(list(ends)):
-        released |= move(
-            connection, chunk, State.SCHEDULED, *free, reason=reason, fire_ms=fire_ms, updated_ms=now_ms
-        )
+    for reason, ids in by_reason.items():
+        for chunk in _chunks(ids):
+            released |= move(
+                connection, chunk, State.SCHEDULED, *free, reason=reason, fire_ms=fire_ms, updated_ms=now_ms
+            )
     over, soon_over = "nothing holds it any more", "its hold ends soon; it goes out then"
     tell_story(connection, now_ms, ((id_, soon_over if ends[id_] > now_ms else over) for id_ in released))
     changed(connection, now_ms, stopped | released)

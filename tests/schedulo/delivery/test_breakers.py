@@ -15,6 +15,7 @@ from schedulo.delivery.commits import Outcome
 from schedulo.delivery.endings import Armed
 from schedulo.delivery.holds import in_force, resume
 from schedulo.delivery.incidents import close_what_is_over
+from schedulo.delivery.windows import Fate, Wanted, plan
 from schedulo.errors import Kind
 from schedulo.ledger.outages import breakers as breakers_table
 from schedulo.ledger.tables import deliveries, holds, incident_cases, incidents
@@ -303,6 +304,23 @@ def test_what_a_person_holds_stays_held_when_its_platform_is_back(books: Books, 
     tick(books, there)
     states = {row.account_key: row.state for row in books.run(sa.select(deliveries))}
     assert states == {"x:0": S.HELD, "x:1": S.CLAIMED, "x:2": S.CLAIMED}
+
+
+def test_what_maintenance_stops_when_its_platform_is_back_says_so_and_waits_for_the_end_of_that(
+    books: Books, there: Platforms
+) -> None:
+    [first, *_] = down(books, there)
+    until_ms = books.now_ms + 600_000
+    wanted = Wanted(("platform:x",), books.now_ms + 1, until_ms, Fate.MOVE, "new database")
+    books.do(plan, wanted, "ann")
+    there.answers["x"] = Answer.WELL
+    for number in range(3):
+        books.pass_s(30)
+        assert tick(books, there, f"run-{number}") == []
+    assert names(books) == ["platform:x "]
+    row = books.row(first)
+    assert (row.state, row.fire_ms) == (S.SCHEDULED, until_ms)
+    assert row.reason.startswith("maintenance of platform:x until ")
 
 
 def test_what_is_too_late_when_it_is_back_becomes_missed(books: Books, there: Platforms) -> None:
