@@ -11,12 +11,20 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _lock()
     _quotas()
     _lateness()
     _maintenance()
     _troubles()
     _outages()
     _subscribers()
+
+
+def _lock() -> None:
+    """All that is changed, at once and in the order of the fence: where posts are sent meanwhile, it and they
+    would else wait for each other."""
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("LOCK TABLE deliveries, holds, writes IN ACCESS EXCLUSIVE MODE")
 
 
 def _quotas() -> None:
