@@ -75,7 +75,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Who reads, such as `head`, has read enough. Python itself must find a place for what is left.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except Exception as error:
+        if (said := _away(error)) is None:
+            raise
+        print(said, file=sys.stderr)
+        return 1
     return code
+
+
+def _away(error: Exception) -> str | None:
+    """What to say of a database that does not answer, without its words: they name where it is."""
+    from sqlalchemy.exc import OperationalError
+
+    if not isinstance(error, OperationalError):
+        return None
+    return (
+        f"The ledger or Airflow's database does not answer ({type(error.orig).__name__}): it was not done, "
+        "or not all of it. The operator starts it, or corrects SCHEDULO_LEDGER_URL, and runs this again."
+    )
 
 
 def _reader_is_gone() -> bool:

@@ -181,7 +181,6 @@ def _open(connection: sa.Connection, now_ms: int, met: Any, settings: Settings) 
     for about in (met.platform, f"unknown:{met.platform}"):  # that posts were late has this cause
         cases |= set(connection.execute(_cases(Trouble.LATE, about)).scalars())
         replaced(connection, now_ms, Trouble.LATE, about)
-    replaced(connection, now_ms, Trouble.HEALTH, f"platform:{met.platform}")
     _tell(connection, now_ms, met.platform, sorted(cases))
 
 
@@ -300,7 +299,6 @@ def _is_because(connection: sa.Connection, now_ms: int, row: Any, cause: Cause) 
     if cause is Cause.NETWORK:
         replaced(connection, now_ms, *before)
         replaced(connection, now_ms, Trouble.AIRTABLE_READ, AirtableDown.__name__)
-        replaced(connection, now_ms, Trouble.HEALTH, "network")
         reason = "Nothing can be reached from here: our network is away"
     else:
         reason = f"{PLATFORM_WORDS[row.platform]} fails for everyone"

@@ -569,11 +569,17 @@ def over(connection: sa.Connection, now_ms: int, trouble: Trouble, about: str = 
     )
 
 
-def replaced(connection: sa.Connection, now_ms: int, trouble: Trouble, about: str) -> None:
-    """Close an incident without a word: another one, which says more, is opened in its place."""
+def replaced(
+    connection: sa.Connection, now_ms: int, trouble: Trouble, about: str, *, untold: bool = False
+) -> None:
+    """Close an incident without a word: another one, which says more, is opened in its place.
+
+    :param untold: only where nobody was told of it; who was, is told when it is over
+    """
     connection.execute(
         sa.update(incidents)
         .where(_I.key == f"{trouble}:{about}", _I.end_told_ms.is_(None))
+        .where(*([_I.told_times == 0] if untold else []))
         .values(closed_ms=sa.func.coalesce(_I.closed_ms, now_ms), end_told_ms=now_ms)
     )
 

@@ -88,7 +88,7 @@ def files(connection: sa.Connection, now_ms: int, broken: Mapping[str, str]) -> 
     for about in sorted(known - found.keys()):
         path = about.partition(":")[2]
         if path in broken:  # it is one of many now
-            replaced(connection, now_ms, Trouble.DAG_FILE, about)
+            replaced(connection, now_ms, Trouble.DAG_FILE, about, untold=True)
             continue
         over(connection, now_ms, Trouble.DAG_FILE, about)
         many = SEVERAL in about.split(":")

@@ -67,7 +67,7 @@ def _take_in(connection: sa.Connection, now_ms: int, findings: Sequence[Finding]
         if item.status is Status.RED and not item.told and not is_told_elsewhere(connection, item.name):
             incident(connection, now_ms, Trouble.HEALTH, item.sentence, actor=item.actor, about=item.name)
             if item.name == "network":
-                replaced(connection, now_ms, Trouble.AIRTABLE_READ, AirtableDown.__name__)
+                replaced(connection, now_ms, Trouble.AIRTABLE_READ, AirtableDown.__name__, untold=True)
     return [
         f"{item.name}: {known[item.name].status if item.name in known else 'new'} -> {item.status}. "
         f"{item.sentence}"

@@ -154,6 +154,19 @@ def test_many_files_that_cannot_be_read_for_one_error_are_one_incident(house: Ho
     assert house.open() == []
 
 
+def test_a_file_that_was_told_is_told_to_be_well_also_where_it_became_one_of_many(house: House) -> None:
+    broken = {f"/opt/dags/{name}.py": "ImportError" for name in ("maintain", "read_numbers", "sums")}
+    alone = "dag_file:maintain:/opt/dags/maintain.py"
+    seen(house, broken_files={"/opt/dags/maintain.py": "ImportError"})
+    with house.ledger.begin() as connection:
+        connection.execute(sa.update(incidents).values(told_times=1, told_ms=incidents.c.opened_ms))
+    seen(house, broken_files=broken)
+    assert house.open() == [alone, "dag_file:several:ImportError"]
+    seen(house)
+    assert house.open() == []
+    assert row(house, alone).end_told_ms is None
+
+
 def test_a_dag_whose_file_cannot_be_read_is_not_told_to_be_silent_as_well(house: House) -> None:
     file = "/opt/dags/publish_due_posts.py"
     house.ran(121, "publish_due_posts")
