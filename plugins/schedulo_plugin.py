@@ -13,6 +13,7 @@ from airflow.plugins_manager import AirflowPlugin
 
 from operators import ran
 from operators.deadline import MadeRun, ScheduledRun
+from web.guard import LoginAttempts, SafeHeaders, SameOrigin
 
 Message = MutableMapping[str, Any]
 
@@ -123,6 +124,10 @@ class ScheduloPlugin(AirflowPlugin):
     fastapi_root_middlewares: ClassVar[list[dict[str, Any]]] = [
         {"middleware": WithoutSlash, "name": "Schedulo addresses without a slash"},
         {"middleware": Starts, "name": "Schedulo starts"},
+        {"middleware": LoginAttempts, "name": "Schedulo login attempts"},
+        {"middleware": SameOrigin, "name": "Schedulo same origin"},
+        # The last one is the outermost: refusals of the others have these headers too.
+        {"middleware": SafeHeaders, "name": "Schedulo headers"},
     ]
     listeners: ClassVar[list[Any]] = [ran]
     deadline_references: ClassVar[list[Any]] = [MadeRun, ScheduledRun]

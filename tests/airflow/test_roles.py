@@ -4,6 +4,7 @@ manager, and roles made by the command."""
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 import sys
 import time
@@ -16,8 +17,9 @@ import pytest
 import requests
 
 from sandbox.stack import Stack
-from web.calls import CALLS, NOBODY, Call
-from web.roles import ADMIN, BUBBLE, EVERY
+from web.calls import CALLS, NOBODY, SENSELESS, Call
+from web.guard import ATTEMPTS
+from web.roles import ADMIN, BUBBLE, EVERY, OPERATOR
 
 pytestmark = pytest.mark.slow(minutes=3)
 
@@ -133,3 +135,42 @@ def test_airflows_start_leaves_the_roles_as_they_are(house: House) -> None:
     assert house.command("roles", "--dry-run").count("as it should be") == 3
     row = next(call for call in CALLS if call.path.endswith("/tokens"))
     assert house.make(row, ADMIN).status_code == row.status
+
+
+# --- what stands before every page ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/", "/auth/login/", "/api/v2/version", "/static/nothing"])
+def test_airflows_pages_stand_in_no_frame_of_others(house: House, path: str) -> None:
+    headers = requests.get(house.stack.url + path, timeout=120).headers
+    assert headers["X-Frame-Options"] == "SAMEORIGIN"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_page_of_another_site_starts_nothing_with_an_operators_cookie(house: House) -> None:
+    url = f"{house.stack.url}/api/v2/dags/publish_now/dagRuns"
+
+    def status(site: str) -> int:
+        named = {"Cookie": f"_token={house.tokens[OPERATOR]}", "Sec-Fetch-Site": site}
+        return requests.post(url, json=SENSELESS, headers=named, timeout=120).status_code
+
+    assert status("same-site") == 403
+    assert status("same-origin") == 422  # as who is logged in
+
+
+def test_passwords_are_not_guessed_quickly_by_the_form_nor_by_the_call_for_tokens(house: House) -> None:
+    """The last of all: this address gets no token for a minute."""
+    form = f"{house.stack.url}/auth/login/"
+    session = requests.Session()
+    found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', session.get(form, timeout=120).text)
+    assert found is not None
+    fields = {"username": USERS[ADMIN], "password": "wrong", "csrf_token": found[1]}
+    said = [session.post(form, data=fields, allow_redirects=False, timeout=120) for _ in range(12)]
+    assert 429 in [answer.status_code for answer in said]
+
+    login = {"username": USERS[ADMIN], "password": "wrong"}
+    tried = [
+        requests.post(f"{house.stack.url}/auth/token", json=login, timeout=120).status_code
+        for _ in range(ATTEMPTS + 1)
+    ]
+    assert tried == [401] * ATTEMPTS + [429]

@@ -33,7 +33,11 @@ print("ANSWER" + json.dumps({
     "modules": ours,
     "errors": plugins_manager.get_import_errors(),
     "apps": [app["url_prefix"] for app in apps],
-    "heavy": [name for name in ("PIL", "av", "web") if name in sys.modules],
+    "heavy": [
+        name
+        for name in sys.modules
+        if name in ("PIL", "av") or name.startswith("web.") and name != "web.guard"
+    ],
 }))
 """
 
