@@ -18,6 +18,6 @@ def send_events(ledger: Ledger, me: str) -> Iterator[str]:
     """
     with ledger.read() as connection:
         ids = due(connection, ledger.now_ms(connection))
-    yield f"{len(ids)} subscribers are to be told something"
+    yield f"Subscribers to tell: {len(ids)}"
     if ids:
         yield from flush(ledger, Vault(ledger, settings().vault_key), me, settings().webhook_hosts_allowed)

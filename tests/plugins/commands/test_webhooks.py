@@ -64,7 +64,7 @@ def test_the_life_of_a_subscriber(books: Books, web: Web, capsys: pytest.Capture
     assert "1 wait" in listed
     assert "hush" not in listed
     assert secret not in listed
-    assert list(send_events(books.ledger, "me")) == ["1 subscribers are to be told something", "app: took 1"]
+    assert list(send_events(books.ledger, "me")) == ["Subscribers to tell: 1", "app: took 1"]
     sent, body = web.raw[-1]
     assert verified(secret, sent, body)["data"]["delivery"] == missed
 
