@@ -271,7 +271,7 @@ def _conclude(
     connection: sa.Connection, now_ms: int, row: Any, heard: Mapping[str, Answer], settings: Settings
 ) -> str:
     answer = heard.get(row.platform, Answer.FAULT)
-    nobody = len(heard) > 1 and set(heard.values()) == {Answer.SILENCE}
+    nobody = companies(heard) > 1 and set(heard.values()) == {Answer.SILENCE}
     _is_because(connection, now_ms, row, Cause.NETWORK if nobody else Cause.PLATFORM)
     name = PLATFORM_WORDS[row.platform]
     first_ms = row.opened_ms + int(settings.breaker_probe_s * 1000)
@@ -286,6 +286,12 @@ def _conclude(
     connection.execute(sa.update(breakers).where(_B.platform == row.platform).values(**values))
     said = {Answer.WELL: "answers, and takes no post", Answer.SILENCE: "cannot be reached"}
     return f"{name} {said.get(answer, 'answers with a fault')}; it is asked again at {iso(asked_ms)}"
+
+
+def companies(platforms: Iterable[str]) -> int:
+    """Whose they are, counted: Instagram and Facebook are one company's and fail together, so that both
+    silent say nothing of our network."""
+    return len({"meta" if name in ("instagram", "facebook") else name for name in platforms})
 
 
 def _is_because(connection: sa.Connection, now_ms: int, row: Any, cause: Cause) -> None:

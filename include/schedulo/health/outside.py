@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from schedulo.airtable.base import check_base
 from schedulo.airtable.schema import PLATFORM_WORDS
+from schedulo.delivery.breakers import companies
 from schedulo.errors.airtable import AirtableBusy, AirtableError
 from schedulo.health.findings import Finding, Means, Status
 from schedulo.health.inside import skewed
@@ -24,8 +25,6 @@ from schedulo.transport.wire import USER_AGENT
 
 Found = TypeVar("Found")
 TIMEOUT_S = 10.0
-META = ("instagram", "facebook")
-"""One company's, which fail together."""
 AIRTABLE_S = 20.0
 """How long Airtable may take for the base's schema, repeats included."""
 PARTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
@@ -113,7 +112,7 @@ def _network(knocks: Mapping[str, Knock]) -> Finding:
     """Whether it is we who reach nobody."""
     if not all(found.silent for found in knocks.values()):
         return Finding("network", Status.GREEN, "Platforms can be reached.")
-    if len({"meta" if name in META else name for name in knocks}) < 2:
+    if companies(knocks) < 2:
         return Finding("network", Status.UNKNOWN, "Platforms of no two companies are in use: nothing tells.")
     sentence = (
         "No platform can be reached from here: nothing goes out. The operator looks at the network, its name "

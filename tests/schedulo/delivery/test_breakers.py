@@ -158,6 +158,17 @@ def test_where_nothing_answers_it_is_our_network_and_one_incident(books: Books, 
     assert len(names(books)) == 2, "what has no trouble yet is not held"
 
 
+def test_both_platforms_of_one_company_that_are_silent_are_not_our_network(
+    books: Books, there: Platforms
+) -> None:
+    for platform in ("instagram", "facebook"):
+        there.answers[platform] = Answer.SILENCE
+        books.account(f"{platform}:0")
+        stumble(books, *(books.add(account=f"{platform}:{n}") for n in range(3)), kind=Kind.NETWORK)
+    tick(books, there)
+    assert list(opened(books)) == ["outage:facebook", "outage:instagram"]
+
+
 def test_when_the_network_is_back_and_one_platform_is_not_it_is_told_by_name(
     books: Books, there: Platforms
 ) -> None:
