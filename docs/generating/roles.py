@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from generating.markdown import page, table
-from web.calls import CALLS, NOBODY
-from web.roles import EVERY, ROLES
-
-ANYBODY = (*EVERY, NOBODY)
+from web.calls import ANYBODY, CALLS
+from web.roles import ROLES
 
 
 def roles_page() -> str:
