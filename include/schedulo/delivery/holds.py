@@ -265,10 +265,14 @@ def lift(
     key: str,
     author: str,
     error_kind: str | None = None,
+    *,
+    maintenance: bool = True,
 ) -> list[Hold]:
     """End the holds in force of this scope and key (of one kind of error alone, where one is given); answers
-    which they were."""
+    which they were. `maintenance`: those of windows, too."""
     which = [_H.scope == scope, _H.key == key, *_now(now_ms)]
+    if not maintenance:
+        which.append(_H.window_id == "")
     if error_kind is not None:
         which.append(_H.error_kind == error_kind)
     ended = [_hold(row) for row in connection.execute(sa.select(holds).where(*which))]
@@ -478,12 +482,14 @@ def stop(connection: sa.Connection, now_ms: int, what: str, reason: str, author:
 
 
 def resume(connection: sa.Connection, now_ms: int, what: str, author: str) -> Answer:
-    """Release what was held, by people or by errors, and say what becomes of what waited.
+    """Release what was held, by people or by errors, and say what becomes of what waited. Maintenance of the
+    same name goes on beside it; where there is nothing else, that is what is ended.
 
     :raises HoldError: where nothing of this name is held
     """
     scope, key = parse(connection, what)
-    if not lift(connection, now_ms, scope, key, author):
+    ended = lift(connection, now_ms, scope, key, author, maintenance=False)
+    if not ended and not lift(connection, now_ms, scope, key, author):
         there = ", ".join(hold.name for hold in in_force(connection, now_ms)) or "nothing"
         raise HoldError(f"Nothing holds {what}. On hold is: {there}.")
     names = ", ".join(hold.name for hold in in_force(connection, now_ms))
@@ -506,6 +512,8 @@ def resume(connection: sa.Connection, now_ms: int, what: str, author: str) -> An
     )
     sentence = f"Released: {what}. {count} posts waited"
     sentence += f"; {late} of them are too late and become missed." if late else "."
+    if any((hold.scope, hold.key) == (scope, key) for hold in in_force(connection, now_ms)):
+        sentence += " Its maintenance goes on; release it once more to end that."
     return Answer(sentence, count, listed)
 
 

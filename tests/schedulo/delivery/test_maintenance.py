@@ -376,6 +376,20 @@ def test_a_longer_window_moves_its_posts_once_more(books: Books) -> None:
     assert (books.row(id_).fire_ms, longer.version) == (longer.until_ms, 2)
 
 
+def test_who_releases_a_stop_inside_a_window_ends_the_stop_and_not_the_maintenance(books: Books) -> None:
+    id_ = due(books, HOUR)
+    window = planned(books, 0, 2 * HOUR)
+    books.do(stop, "everything", "wrong prices", "bob")
+    in_hours(books, 1.5)
+    assert "Its maintenance goes on" in books.do(resume, "everything", "bob").sentence
+    books.sweep()
+    assert not look(books, window).called_off
+    assert books.claim("run") == []
+    in_hours(books, 0.5)
+    books.sweep()
+    assert books.claim("run") == [id_]
+
+
 def test_who_releases_the_hold_of_a_window_ends_it(books: Books) -> None:
     id_ = due(books, 2.5 * HOUR)
     window = planned(books)
