@@ -333,7 +333,8 @@ def let_go(connection: sa.Connection, now_ms: int, platform: str, settings: Sett
     trial = {"state": Stands.TRIAL, "released_ms": now_ms}
     connection.execute(sa.update(breakers).where(_B.platform == platform).values(**trial))
     held_back = sa.and_(_D.state == State.HELD, _D.error_kind == "")
-    unsent = sa.and_(sa.or_(held_back, _D.state == State.SCHEDULED), _D.not_after_ms > now_ms)
+    may_go = (_D.not_after_ms > now_ms, _D.ready, _D.approval == "")  # the others would waste a turn
+    unsent = sa.and_(sa.or_(held_back, _D.state == State.SCHEDULED), *may_go)
     in_doubt = sa.and_(_D.state.in_((State.UNKNOWN, State.PROCESSING)), _D.holder.is_(None))
     past_due = (_D.platform == platform, _D.due_ms <= now_ms, ~covered(now_ms))
     gap_ms = int(settings.breaker_gap_s * 1000)
