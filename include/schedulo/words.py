@@ -1,4 +1,5 @@
-"""What may be kept of what a service says: texts that every database takes, words where they are promised."""
+"""What may be kept of what a service says: texts that every database takes, words where they are promised.
+And posts, counted."""
 
 from __future__ import annotations
 
@@ -29,3 +30,8 @@ def shortened(text: str, most: int) -> str:
 def word(value: Any) -> str:
     """An id, a code or a text of an answer; "" for what is none (null, objects, lists, true)."""
     return storable(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def counted(count: int) -> str:
+    """So many posts, in words for people."""
+    return "1 post" if count == 1 else f"{count} posts"

@@ -618,7 +618,7 @@ def test_a_run_that_skips_says_what_keeps_posts_back(hands: Day) -> None:
     label, sentences, publish = hands.seen["kept back"]
     assert publish == "skipped"
     assert re.fullmatch(r"account:x:\d+ is held by admin: wrong prices", sentences[0])
-    assert sentences[1:] == ["1 posts that are due wait"]
+    assert sentences[1:] == ["1 post that is due waits"]
     assert label == "; ".join(sentences)
 
 

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from schedulo.analytics.asked import labels
 from schedulo.ledger.warehouse import Warehouse, warehouse_of
 from schedulo.measures import Availability
+from schedulo.words import counted
 
 WORDS = {
     Availability.NOT_YET: "the platform tells it later; it is asked for again",
@@ -136,6 +137,6 @@ def _listed(metrics: Sequence[tuple[str, int]]) -> str:
     for posts, names in sorted(by_posts.items()):
         shown = ", ".join(names[:NAMES_SHOWN])
         more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-        of = "the account" if not posts else f"{posts} {'post' if posts == 1 else 'posts'}"
+        of = "the account" if not posts else counted(posts)
         said.append(f"{shown}{more} (of {of})")
     return "; ".join(said)

@@ -24,6 +24,7 @@ from schedulo.model import State
 from schedulo.telling.message import LABEL_CHARS, REASON_CHARS, TITLE_CHARS, Message, plain
 from schedulo.telling.once import tell_once
 from schedulo.telling.recipients import Recipients
+from schedulo.words import counted
 
 NAMED = 3
 """Best posts."""
@@ -117,12 +118,8 @@ Line = tuple[str, str]
 
 
 def _headline(posts: Sequence[Post], failed: Mapping[State, int]) -> str:
-    out = f"{_posts(len(posts))} out"
+    out = f"{counted(len(posts))} out"
     return f"{out}, {sum(failed.values())} not" if failed else out
-
-
-def _posts(count: int) -> str:
-    return f"{count} post{'s' if count != 1 else ''}"
 
 
 def _out(posts: Sequence[Post], failed: Mapping[State, int]) -> Iterator[Line]:
@@ -130,12 +127,12 @@ def _out(posts: Sequence[Post], failed: Mapping[State, int]) -> Iterator[Line]:
         on_time = sum(post.lateness_s <= ON_TIME_S for post in posts)
         latest = max(posts, key=lambda post: post.lateness_s)
         within = f"{'all' if on_time == len(posts) else on_time} within a second of their time"
-        sentence = f"{_posts(len(posts))} went out, {within}"
+        sentence = f"{counted(len(posts))} went out, {within}"
         yield f"{sentence}; the latest was {seconds(max(0.0, latest.lateness_s))} late.", ""
     else:
         yield "No post went out.", ""
     for state, count in failed.items():
-        yield f"{STATE_WORDS[state]}: {_posts(count)} of the week; a person must act.", ""
+        yield f"{STATE_WORDS[state]}: {counted(count)} of the week; a person must act.", ""
 
 
 def _growth(accounts: Sequence[Account], sunday: date) -> Iterator[Line]:

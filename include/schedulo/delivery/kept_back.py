@@ -17,6 +17,7 @@ from schedulo.ledger import marks
 from schedulo.ledger.tables import deliveries
 from schedulo.model import State
 from schedulo.settings import Settings
+from schedulo.words import counted
 
 _D = deliveries.c
 LISTED = 5
@@ -45,7 +46,8 @@ class KeptBack:
         if len(narrow) > LISTED:
             said.append(f"{len(narrow) - LISTED} more accounts are held")
         if self.waiting:
-            said.append(f"{self.waiting} posts that are due wait")
+            wait = "is due waits" if self.waiting == 1 else "are due wait"
+            said.append(f"{counted(self.waiting)} that {wait}")
         return said
 
 

@@ -15,6 +15,7 @@ from schedulo.errors.kinds import Actor
 from schedulo.telling.message import LABEL_CHARS, REASON_CHARS, TITLE_CHARS, Message, plain
 from schedulo.telling.once import tell_once
 from schedulo.telling.recipients import Recipients
+from schedulo.words import counted
 
 CAUSES = 5
 """Causes that a message names; all are in the report."""
@@ -60,8 +61,7 @@ def headline(report: ErrorReport) -> str:
     counts = report.day.counts or {}
     said = [f"{counts[group]} {group}" for group in Group if counts.get(group)]
     if said:
-        posts = "post" if report.day.hit == 1 else "posts"
-        return f"{report.day.hit} {posts} ({report.day.due} were due): " + ", ".join(said)
+        return f"{counted(report.day.hit or 0)} ({report.day.due} were due): " + ", ".join(said)
     causes = len(report.around)
     return f"no post, {causes} {'cause' if causes == 1 else 'causes'} around them" if causes else "none"
 
@@ -108,9 +108,7 @@ def _posts(report: ErrorReport) -> Iterator[str]:
 
 def _causes(causes: Sequence[Cause]) -> Iterator[str]:
     for cause in causes[:CAUSES]:
-        count = (
-            f"{cause.posts} post{'s' if cause.posts != 1 else ''}" if cause.posts else f"{cause.times} times"
-        )
+        count = counted(cause.posts) if cause.posts else f"{cause.times} times"
         if cause.times == 1 and not cause.posts:
             count = "once"
         new = ", not in the week before" if cause.before == 0 else ""

@@ -23,6 +23,7 @@ from schedulo.ledger.outages import breakers
 from schedulo.ledger.tables import IS_OUT, accounts, credentials, deliveries, outbox, writes
 from schedulo.model import State, WriteState
 from schedulo.vault import Vault, VaultError
+from schedulo.words import counted
 
 _D = deliveries.c
 SKEW = Limits(2.0, 5.0, "s")
@@ -110,8 +111,9 @@ def _queue(overdue: Sequence[Any], now_ms: int) -> Finding:
         return Finding("queue", Status.GREEN, "Nothing is due and not out.", 0.0, "s", {"posts": 0})
     age_s = (now_ms - overdue[0].fire_ms) / 1000
     status = QUEUE.status(age_s)
+    are = "is" if len(overdue) == 1 else "are"
     sentence = (
-        f"{len(overdue)} posts are due and not out, the oldest ({overdue[0].label}) for {spoken(age_s)}."
+        f"{counted(len(overdue))} {are} due and not out, the oldest ({overdue[0].label}) for {spoken(age_s)}."
     )
     if status is not Status.GREEN:
         sentence += " The operator looks whether publish_due_posts runs and a triggerer lives."

@@ -23,7 +23,7 @@ from schedulo.ledger.tables import accounts, deliveries, incident_cases, inciden
 from schedulo.limits import NAMES
 from schedulo.model import Platform, State
 from schedulo.settings import Settings
-from schedulo.words import shown
+from schedulo.words import counted, shown
 
 _D, _I = deliveries.c, incidents.c
 PLANNED = (State.SCHEDULED, State.CLAIMED, State.ARMED, State.REFUSED, State.HELD)
@@ -197,10 +197,6 @@ def sentence_of(day: Day, limit: str, today: date) -> str:
         f"fit: {named}{more}. The first could go out on {first:%d %b at %H:%M} ({day.zone}){becomes}. "
         f"{advice}"
     )
-
-
-def counted(posts: int) -> str:
-    return "1 post" if posts == 1 else f"{posts} posts"
 
 
 def _plainly(words: str) -> str:

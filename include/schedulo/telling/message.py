@@ -18,6 +18,7 @@ from schedulo.delivery.self_tests import is_self_test
 from schedulo.errors.kinds import Actor
 from schedulo.model import State
 from schedulo.telling.news import Case, News, Occasion
+from schedulo.words import counted
 
 TITLE_CHARS = 150
 LABEL_CHARS = 120
@@ -110,14 +111,10 @@ _TITLES = {
 
 
 def _title(news: News) -> str:
-    posts = f" ({_posts(news.posts)})" if news.posts else ""
+    posts = f" ({counted(news.posts)})" if news.posts else ""
     words = _TITLES[news.occasion].format(title=news.rule.title, posts=posts, fresh=news.fresh)
     first = f": {news.cases[0].label}" if news.posts == 1 else ""
     return words + first
-
-
-def _posts(count: int) -> str:
-    return f"{count} post{'s' if count != 1 else ''}"
 
 
 def _facts(news: News) -> list[tuple[str, str]]:
@@ -149,9 +146,9 @@ def _end(news: News) -> str:
     if out and news.rule.says_how_late:
         last += f", {'the latest ' if out > 1 else ''}{_late(news.latest_ms / 1000)} late"
     if out == news.posts:
-        return f". {'All ' if out > 1 else ''}{_posts(out)} went out{last}"
+        return f". {'All ' if out > 1 else ''}{counted(out)} went out{last}"
     parts = [
-        f"{out} of {_posts(news.posts)} went out{last}" if out else f"none of {_posts(news.posts)} went out"
+        f"{out} of {counted(news.posts)} went out{last}" if out else f"none of {counted(news.posts)} went out"
     ]
     others = _counted({state: n for state, n in news.states.items() if state is not State.PUBLISHED})
     return ". " + "; ".join(filter(None, (*parts, others)))

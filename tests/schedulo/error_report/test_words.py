@@ -100,7 +100,7 @@ def test_the_page_shows_trends_causes_and_posts_and_escapes_what_strangers_wrote
 def test_a_day_without_errors_is_a_page_that_says_so(days: Days) -> None:
     with days.at(0):
         days.add(State.PUBLISHED)
-    assert "Nothing went wrong. 1 posts were due." in page(days.report())
+    assert "Nothing went wrong. 1 post was due." in page(days.report())
 
 
 @pytest.mark.parametrize("count", [1, 30])
