@@ -56,6 +56,7 @@ from schedulo.settings import Settings
 from schedulo.transport import window
 from schedulo.transport.commits import NoAnswer, NotSent, Prepared
 from schedulo.transport.window import Window, WindowSpent
+from schedulo.transport.wire import Wire
 
 TIGHT = Settings(
     window_s=5.0,
@@ -75,6 +76,8 @@ MINUTE_MS = 60_000
 SLICE_MS = 2000
 """The world goes on in steps of this length at the most, or timers are met too late to matter."""
 REQUEST_S = 10.0
+NOWHERE = Wire({}, lambda _account: "", lambda _slice: None)
+"""No bytes are sent: this world answers in the wire's place."""
 FIRST = "post"
 """The name of a post's first commit."""
 
@@ -404,7 +407,7 @@ class Process:
         with self._on_stage():
             self.publisher = publisher.Publisher(
                 world.ledger,
-                None,  # type: ignore[arg-type]
+                NOWHERE,
                 world.settings,
                 TALKS,
                 lambda _media: None,
@@ -532,7 +535,7 @@ class _Committer:
         self._process = Process.running
 
     async def prepare(self, request: Request, account_key: str) -> Prepared:
-        return Prepared(request, URL("http://model"), {}, None)
+        return Prepared(request, account_key, URL("http://model"), {}, None)
 
     async def commit(self, prepared: Prepared, window: Window) -> Response:
         world = self._process.world

@@ -55,6 +55,8 @@ def test_a_story_that_did_not_arrive_is_sent_again_although_another_of_the_accou
 
 
 def test_an_account_without_quota_waits_until_its_oldest_post_is_a_day_old(stage: Stage) -> None:
+    """Where it is not seen before the post is claimed: the flow asks once more."""
+    stage.settings = replace(stage.settings, quotas="instagram.posts=0")
     seed(stage, quota_total=1)
     image = Content(Format.IMAGE, "one", (stage.file(jpeg(540, 540)),))
     plan(stage, image)
