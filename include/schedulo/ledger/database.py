@@ -18,8 +18,12 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.dialects import postgresql, sqlite
 
-from schedulo.ledger import maintenance as _maintenance  # noqa: F401  its tables belong to the schema
-from schedulo.ledger import quotas as _quotas  # noqa: F401  these too
+# Who asks for all tables of the schema, to look at rights or to tidy up, must see those of every module.
+from schedulo.ledger import maintenance as _maintenance  # noqa: F401
+from schedulo.ledger import outages as _outages  # noqa: F401
+from schedulo.ledger import quotas as _quotas  # noqa: F401
+from schedulo.ledger import subscribers as _subscribers  # noqa: F401
+from schedulo.ledger import troubles as _troubles  # noqa: F401
 
 _NOW = {
     "postgresql": sa.literal_column(

@@ -18,6 +18,15 @@ from schedulo.ledger.tables import metadata, writes
 from schedulo.ledger.warehouse import warehouse_of
 
 
+def test_who_opens_the_ledger_knows_all_its_tables(ledger: Ledger) -> None:
+    ask = "import schedulo.ledger.database, schedulo.ledger.tables as t; print(*t.metadata.tables)"
+    said = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True).stdout
+    with ledger.read() as connection:
+        others = {*warehouse_of(connection).metadata.tables, "alembic_version"}
+        there = set(sa.inspect(connection).get_table_names()) - others
+    assert set(said.split()) == there
+
+
 def test_sqlite_never_loses_an_intent_to_a_power_cut_and_waits_for_its_turn(tmp_path: Path) -> None:
     ledger = Ledger(f"sqlite:///{tmp_path / 'new' / 'ledger.db'}")
     with ledger.begin() as connection:
