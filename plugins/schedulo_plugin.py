@@ -92,6 +92,25 @@ class Starts:
         await self.app(scope, receive, send)
 
 
+class Pauses:
+    """Pausing a Dag that programs start: not for the programs (`web.pauses`)."""
+
+    PATH = re.compile(r"/api/v2/dags(?:/([^/]+))?/?")
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and scope["method"] == "PATCH":
+            path = str(scope.get("path", "")).removeprefix(scope.get("root_path", ""))
+            if match := self.PATH.fullmatch(path):
+                from web.pauses import pause
+
+                await pause(self.app, match[1], scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
 class WithoutSlash:
     """Lets `/schedulo/health` and `/schedulo/deliveries` be asked for as they are written.
 
@@ -124,6 +143,7 @@ class ScheduloPlugin(AirflowPlugin):
     fastapi_root_middlewares: ClassVar[list[dict[str, Any]]] = [
         {"middleware": WithoutSlash, "name": "Schedulo addresses without a slash"},
         {"middleware": Starts, "name": "Schedulo starts"},
+        {"middleware": Pauses, "name": "Schedulo pauses"},
         {"middleware": LoginAttempts, "name": "Schedulo login attempts"},
         {"middleware": SameOrigin, "name": "Schedulo same origin"},
         # The last one is the outermost: refusals of the others have these headers too.

@@ -112,7 +112,18 @@ CALLS: tuple[Call, ...] = (
         422,
         {"is_paused": "perhaps"},
     ),
-    Call("pause publish_now", "PATCH", "/api/v2/dags/publish_now", PROGRAMS, 422, {"is_paused": "perhaps"}),
+    *(
+        Call(f"pause {name}", "PATCH", f"/api/v2/dags/{name}", PEOPLE, 422, {"is_paused": "perhaps"})
+        for name in PROGRAMS_START
+    ),
+    Call(
+        "pause many workflows",
+        "PATCH",
+        "/api/v2/dags?dag_id=publish_now&dag_id_pattern=%25",
+        PEOPLE,
+        422,
+        {"is_paused": "perhaps"},
+    ),
     Call("who did what (audit log)", "GET", "/api/v2/eventLogs?limit=1", PEOPLE),
     Call("Connections", "GET", "/api/v2/connections", (ADMIN,)),
     Call(

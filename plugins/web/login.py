@@ -23,6 +23,7 @@ __all__ = [
     "NotLoggedIn",
     "User",
     "check_may_connect",
+    "check_may_pause",
     "check_may_see",
     "check_may_see_deliveries",
     "check_may_start",
@@ -122,6 +123,19 @@ def check_may_start(user: User, dag_id: str) -> None:
     ):
         raise HTTPException(
             403, f"You may not start the Dag {dag_id}. An administrator of Airflow can change that."
+        )
+
+
+def check_may_pause(user: User) -> None:
+    """Who may edit every Dag. It asks Airflow's database: not for an event loop.
+
+    :raises HTTPException: 403
+    """
+    if not get_auth_manager().is_authorized_dag(method="PUT", user=user):
+        raise HTTPException(
+            403,
+            "You may neither pause what programs start nor let it go on: that takes the permission to edit "
+            "all Dags. An operator does it.",
         )
 
 
