@@ -82,6 +82,7 @@ def _claim(
     :param first: the map index of the first
     """
     horizon = now_ms + int(settings.horizon_s * 1000)
+    asked = sa.exists().where(claims.c.delivery_id == _D.id, claims.c.run_id == run_id)
     due = sa.or_(
         sa.and_(
             _D.state == State.SCHEDULED,
@@ -95,6 +96,7 @@ def _claim(
             _D.fire_ms <= now_ms + int(LOOK_AHEAD_S * 1000),
             _D.holder.is_(None),
             ~away(now_ms),
+            ~asked,  # its state does not change by a claim: the run's next look would find it again
         ),
     )
     columns = (_D.id, _D.state, _D.fire_ms, _D.account_key, _D.label, _D.content, _D.not_after_ms)

@@ -68,6 +68,20 @@ def test_what_needs_a_look_is_claimed_when_its_time_comes_and_stays_what_it_is(
     assert books.row(soon).state == state
 
 
+@pytest.mark.parametrize("state", [S.PROCESSING, S.UNKNOWN, S.PUBLISHED_INCOMPLETE])
+def test_a_run_that_looks_again_after_reading_claims_what_needs_a_look_once(
+    books: Books, state: State
+) -> None:
+    looked_up = books.add(state)
+    assert books.claim("run") == [looked_up]
+    fresh = books.add(account="x:2")
+    assert books.claim("run") == [looked_up, fresh]
+    books.acquire("run")
+    books.do(release, ME)
+    assert books.claim("run") == [looked_up, fresh], "cleared, the run has the same list"
+    assert books.claim("run-2") == [looked_up], "the next run looks again"
+
+
 def test_what_is_held_is_not_claimed(books: Books) -> None:
     books.add()
     free = books.add(account="tiktok:1")
