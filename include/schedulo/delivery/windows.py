@@ -191,6 +191,12 @@ def live(connection: sa.Connection, now_ms: int) -> list[Window]:
     return [window for window in unclosed(connection) if not window.over(now_ms)]
 
 
+def past(connection: sa.Connection, now_ms: int, within_ms: int) -> list[Window]:
+    """Those that came to their own end not longer ago than that."""
+    ended = _W.until_ms.between(now_ms - within_ms, now_ms)
+    return _windows(connection, _W.ended_ms.is_(None), ended)
+
+
 def from_airtable(connection: sa.Connection) -> list[Window]:
     """All that came from rows of Airtable."""
     return _windows(connection, _W.record_id.is_not(None))

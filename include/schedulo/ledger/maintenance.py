@@ -47,5 +47,12 @@ window_posts = sa.Table(
     sa.Column("fire_ms", sa.BigInteger, nullable=False),
     sa.Column("not_after_ms", sa.BigInteger, nullable=False),
     sa.Column("at_ms", sa.BigInteger, nullable=False, comment="when that was decided"),
+    sa.Column(
+        "under",
+        sa.Text,
+        nullable=False,
+        server_default="",
+        comment="the windows and the row's wish by which it was decided; others: it is decided again",
+    ),
     sa.Index("ix_maintenance_posts_window", "window_id"),
 )

@@ -12,8 +12,18 @@ import sqlalchemy as sa
 
 from schedulo.delivery import again, hurry
 from schedulo.delivery.holds import in_force, resume, stop
-from schedulo.delivery.moved import sentences, settle
-from schedulo.delivery.windows import Fate, Wanted, Window, WindowError, call_off, change, plan, window_of
+from schedulo.delivery.moved import AT_ONCE, Decision, _new, _under, decide, sentences, settle
+from schedulo.delivery.windows import (
+    Fate,
+    Wanted,
+    Window,
+    WindowError,
+    call_off,
+    change,
+    live,
+    plan,
+    window_of,
+)
 from schedulo.ledger.maintenance import window_posts
 from schedulo.ledger.tables import incident_cases, incidents
 from schedulo.model import Position, State
@@ -40,8 +50,19 @@ def planned(books: Books, *args: int, **more: Any) -> Window:
 
 
 def settled(books: Books) -> set[str]:
+    """What a tick changes. It leaves out what has not changed since it was decided; here all is decided, and
+    nothing of what was left out may come out otherwise."""
     found: set[str] = books.do(settle, HOUR)
+    if len(found) < AT_ONCE:
+        assert [item for item in all_decided(books) if _new(item)] == []
     return found
+
+
+def all_decided(books: Books, since: str = "") -> list[Decision]:
+    decisions: list[Decision] = books.do(
+        lambda connection, now_ms: decide(connection, now_ms, HOUR, live(connection, now_ms), since)
+    )
+    return decisions
 
 
 def due(books: Books, in_ms: int, **more: Any) -> str:
@@ -87,6 +108,34 @@ def test_deciding_of_many_posts_takes_no_more_statements_than_of_few(books: Book
         due(books, 3 * HOUR, **wishes[number % 3])
     assert statements(books, lambda: settled(books)) <= few
     assert len(books.run(sa.select(window_posts))) == 66
+
+
+def test_a_tick_inside_a_window_decides_only_of_what_has_changed(books: Books) -> None:
+    moved, held, missed = (
+        due(books, 3 * HOUR, in_maintenance="move"),
+        due(books, 3 * HOUR, in_maintenance="hold"),
+        due(books, 3 * HOUR, not_after_ms=books.now_ms + 4 * HOUR),
+    )
+    window = planned(books)
+
+    def looked_at() -> set[str]:
+        found = books.do(lambda connection, now_ms: live(connection, now_ms))
+        return {item.row.id for item in all_decided(books, _under(found, HOUR))}
+
+    in_hours(books, 2.5)
+    settled(books)
+    assert looked_at() == set()
+    fresh = due(books, HOUR)
+    books.change(moved, in_maintenance="hold")
+    assert looked_at() == {fresh, moved}
+    assert settled(books) == {fresh, moved}
+    retried(books, held)
+    assert looked_at() == {held}
+    assert settled(books) == {held}
+    books.do(change, window, replace(window.wanted, until_ms=window.until_ms + HOUR), "bob")
+    assert looked_at() == {moved, held, missed, fresh}
+    settled(books)
+    assert looked_at() == set()
 
 
 # --- the fence --------------------------------------------------------------------------------------------
@@ -314,8 +363,26 @@ def test_a_held_post_stays_held_when_another_window_would_move_it(books: Books) 
     id_ = due(books, 3 * HOUR)
     planned(books, posts=Fate.HOLD)
     in_hours(books, 5)
-    planned(books, 0, HOUR)
+    other = planned(books, 0, HOUR)
     assert books.row(id_).error_kind == "maintenance"
+    books.do(call_off, other, "bob")
+    settled(books)
+    assert books.row(id_).error_kind == "maintenance"
+
+
+def test_a_post_that_the_first_of_two_windows_holds_waits_through_both(books: Books) -> None:
+    id_ = due(books, 3 * HOUR)
+    books.do(plan, wanted(books, 4 * HOUR, 6 * HOUR), "ann")
+    first = planned(books, posts=Fate.HOLD)
+    in_hours(books, 5)
+    settled(books)
+    assert (look(books, first).until_ms, books.row(id_).state) == (books.now_ms - HOUR, S.HELD)
+    in_hours(books, 5)
+    settled(books)
+    assert books.row(id_).state == S.HELD
+    retried(books, id_)
+    settled(books)
+    assert books.row(id_).state == S.SCHEDULED
 
 
 def test_what_another_rule_holds_is_left_to_it(books: Books) -> None:
