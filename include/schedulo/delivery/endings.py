@@ -22,6 +22,7 @@ from schedulo.delivery.news import changed
 from schedulo.delivery.rows import LEFT_OUT, Delivery, tell_story
 from schedulo.delivery.transitions import move
 from schedulo.delivery.troubles import RETRIED, note
+from schedulo.delivery.webhook_events import linked
 from schedulo.errors import PlatformError
 from schedulo.errors.kinds import Actor
 from schedulo.ledger.tables import deliveries, instances, steps, writes
@@ -297,6 +298,7 @@ def finish(connection: sa.Connection, now_ms: int, delivery_id: str, published: 
     if move(connection, [delivery_id], published.state, **values) or stay(
         connection, delivery_id, published.state, values
     ):
+        linked(connection, delivery_id)
         link = published.permalink or "no link yet"
         tell_story(connection, now_ms, [(delivery_id, published.note or f"it is out: {link}")])
         changed(connection, now_ms, [delivery_id])
@@ -320,6 +322,7 @@ def is_out(connection: sa.Connection, now_ms: int, delivery: Delivery, out: Publ
         connection, delivery.id, State.PUBLISHED_INCOMPLETE, values, mine
     )
     if done:
+        linked(connection, delivery.id)
         changed(connection, now_ms, [delivery.id])
     return done
 

@@ -6,6 +6,7 @@ While nobody subscribes, that is one look into an empty table. What is sent, whe
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -36,13 +37,17 @@ STATES: dict[State, str] = {
     )
 }
 """The event of each state that is worth one; the others are steps on the way."""
+LINKED = "delivery.linked"
+"""The link of what is out, where it is known only after subscribers were told that it is out."""
 ATTENTION = "account.needs_attention"
 """A login ends soon, lacks permissions, or is no longer accepted: only a person can mend it."""
 TEST = "webhook.test"
 """A person tries a subscriber; it is sent whatever the subscriber wants, and kept nowhere."""
-TYPES = (*STATES.values(), ATTENTION)
+TYPES = (*STATES.values(), LINKED, ATTENTION)
 
 WITH_LINK = (State.PUBLISHED, State.PUBLISHED_INCOMPLETE)
+SAY_LINK = frozenset({*(STATES[state] for state in WITH_LINK), LINKED})
+"""Types whose bodies say where it is to be seen, as far as that is known when they are first sent."""
 LINK_MS = 3000
 """What went out is told so long after: mostly its link is known by then."""
 
@@ -91,6 +96,26 @@ def happened(connection: sa.Connection, ids: Iterable[str], state: State) -> Non
         if not is_self_test(row.post_id) and known.get(row.id) != (STATES[state], iso(row.due_ms))
     ]
     write(connection, found, to, wait_ms=LINK_MS if state in WITH_LINK else 0)
+
+
+def linked(connection: sa.Connection, delivery_id: str) -> None:
+    """What is out may have got its link; call it where that is written. Who was told of it before without one
+    is told the link."""
+    if not (to := _listening(connection, LINKED)):
+        return
+    told = (
+        sa.select(_E.type, _E.body)
+        .where(_E.subject == delivery_id, _E.type.in_(SAY_LINK))
+        .order_by(_E.number)
+        .with_for_update()  # whoever is making the body looks for the link under this lock
+    )
+    last = connection.execute(told).all()[-1:]
+    if not last or last[0].body is None or json.loads(last[0].body)["data"]["permalink"] is not None:
+        return
+    query = sa.select(deliveries).where(_D.id == delivery_id, _D.permalink.is_not(None))
+    for row in connection.execute(query).all():
+        event = Event(LINKED, row.id, row.account_key, row.updated_ms, _data(row, row.state))
+        write(connection, [event], to)
 
 
 def _data(row: Any, state: State) -> dict[str, Any]:

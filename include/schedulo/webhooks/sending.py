@@ -20,7 +20,7 @@ import sqlalchemy as sa
 
 from schedulo.clock import iso
 from schedulo.delivery.incidents import Trouble, incident
-from schedulo.delivery.webhook_events import GIVEN_UP, SENT, STATES, TEST, WAITING, WITH_LINK, new_id
+from schedulo.delivery.webhook_events import GIVEN_UP, SAY_LINK, SENT, TEST, WAITING, new_id
 from schedulo.errors.kinds import Actor
 from schedulo.ledger import marks
 from schedulo.ledger.database import Ledger
@@ -51,7 +51,6 @@ PAGE = 50
 AT_ONCE = 8
 """Subscribers that are sent to at the same time: a slow one holds up no other."""
 GONE = 410
-OUT = frozenset(STATES[state] for state in WITH_LINK)
 
 _S, _E, _T, _D = subscribers.c, subscriber_events.c, subscriber_sendings.c, deliveries.c
 
@@ -295,8 +294,13 @@ def _of(connection: sa.Connection, id_: str, **values: Any) -> None:
 
 def _compose(connection: sa.Connection, row: Any) -> str:
     """The body of an event, made when it is first sent and kept: each try sends the same bytes."""
+    mine = sa.select(_E.body).where(_E.number == row.number)
+    # A link that is written meanwhile is either seen here, or sees this body without it (`linked`).
+    body: str | None = connection.execute(mine.with_for_update()).scalar_one()
+    if body is not None:
+        return body
     data = dict(row.data)
-    if row.type in OUT:
+    if row.type in SAY_LINK:
         known = connection.execute(
             sa.select(_D.permalink, _D.remote_id, _D.published_ms).where(_D.id == row.subject)
         ).first()
@@ -304,10 +308,8 @@ def _compose(connection: sa.Connection, row: Any) -> str:
             published_at = None if known.published_ms is None else iso(known.published_ms)
             data |= {"permalink": known.permalink, "remote_id": known.remote_id, "published_at": published_at}
     body = _whole(row.event_id, row.type, row.at_ms, data)
-    unmade = (_E.number == row.number, _E.body.is_(None))
-    connection.execute(sa.update(subscriber_events).where(*unmade).values(body=body))
-    kept: str = connection.execute(sa.select(_E.body).where(_E.number == row.number)).scalar_one()
-    return kept
+    connection.execute(sa.update(subscriber_events).where(_E.number == row.number).values(body=body))
+    return body
 
 
 def _whole(id_: str, type_: str, at_ms: int, data: Mapping[str, Any]) -> str:

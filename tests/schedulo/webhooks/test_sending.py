@@ -4,6 +4,7 @@ they take nothing."""
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,14 @@ import sqlalchemy as sa
 from cryptography.fernet import Fernet
 from standardwebhooks.webhooks import WebhookVerificationError
 
+from schedulo.delivery.endings import finish
 from schedulo.ledger import marks
-from schedulo.ledger.subscribers import subscriber_sendings, subscribers
+from schedulo.ledger.subscribers import subscriber_events, subscriber_sendings, subscribers
 from schedulo.ledger.tables import incidents
-from schedulo.model import State
+from schedulo.model import Published, State
 from schedulo.vault import Vault
 from schedulo.webhooks import sending
-from schedulo.webhooks.sending import TRIES, WAITS_S, due, flush, try_now
+from schedulo.webhooks.sending import TRIES, WAITS_S, _compose, due, flush, try_now
 from schedulo.webhooks.signing import headers
 from schedulo.webhooks.subscribers import SubscriberError, add, pause, remove, replay, resume, rotate
 from tests.schedulo.webhooks.conftest import KEY, Exchange, now_s, verified
@@ -68,6 +70,70 @@ def test_what_went_out_waits_a_moment_for_its_link(exchange: Exchange) -> None:
     exchange.pass_s(3)
     exchange.flush()
     assert exchange.types == ["delivery.published"]
+
+
+LINK = "https://x.com/i/status/1"
+
+
+def gets_its_link(exchange: Exchange, id_: str) -> None:
+    exchange.do(finish, id_, Published(post_id="1", permalink=LINK))
+
+
+def test_a_link_that_is_known_only_after_it_was_told_is_told_then_and_once(exchange: Exchange) -> None:
+    exchange.subscribe()
+    id_ = exchange.add(State.SENDING)
+    exchange.goes(id_, State.PUBLISHED)
+    exchange.flush()
+    exchange.do(finish, id_, Published(post_id="1"))
+    exchange.flush()
+    assert exchange.types == ["delivery.published"]
+    for _ in range(2):
+        gets_its_link(exchange, id_)
+        exchange.flush()
+    assert exchange.types == ["delivery.published", "delivery.linked"]
+    without, told = (body["data"] for body in exchange.web.got)
+    assert (without["permalink"], told["permalink"], told["state"]) == (None, LINK, "published")
+    assert told["remote_id"] == "1"
+
+
+def test_a_link_that_comes_before_the_first_try_is_in_the_event_itself(exchange: Exchange) -> None:
+    exchange.subscribe()
+    id_ = exchange.add(State.SENDING)
+    exchange.goes(id_, State.PUBLISHED)
+    gets_its_link(exchange, id_)
+    exchange.flush()
+    assert [(body["type"], body["data"]["permalink"]) for body in exchange.web.got] == [
+        ("delivery.published", LINK)
+    ]
+
+
+@pytest.mark.parametrize("first", ["event", "link"])
+def test_a_link_that_comes_in_the_moment_in_which_its_event_is_made_is_told_once(
+    exchange: Exchange, first: str
+) -> None:
+    exchange.subscribe()
+    id_ = exchange.add(State.SENDING)
+    exchange.goes(id_, State.PUBLISHED)
+    work = {
+        "event": lambda: exchange.flush(),
+        "link": lambda: gets_its_link(exchange, id_),
+    }
+    other = threading.Thread(target=work["link" if first == "event" else "event"])
+    with exchange.ledger.begin() as connection:
+        if first == "event":
+            (row,) = connection.execute(
+                sa.select(subscriber_events, subscriber_events.c.id.label("event_id"))
+            )
+            assert '"permalink":null' in _compose(connection, row)
+        else:
+            finish(connection, exchange.now_ms, id_, Published(post_id="1", permalink=LINK))
+        other.start()
+        other.join(0.3)
+        assert other.is_alive(), "it waits for the first one"
+    other.join(30)
+    exchange.flush()
+    links = [body["data"]["permalink"] for body in exchange.web.got]
+    assert links == ([None, LINK] if first == "event" else [LINK])
 
 
 def test_events_of_one_delivery_come_in_their_order_though_one_is_refused_at_first(
