@@ -1,4 +1,4 @@
-"""When a task that works on several accounts is tried again."""
+"""When a task is tried again: one that works on several accounts, and one that does what was asked."""
 
 from __future__ import annotations
 
@@ -46,6 +46,31 @@ class AccountsRetryPolicy(RetryPolicy):
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> AccountsRetryPolicy:
         return cls(**data)
+
+
+class AskedRetryPolicy(RetryPolicy):
+    """What was refused is refused again: whoever asked hears it at once. All else is tried again."""
+
+    def evaluate(
+        self,
+        exception: BaseException,
+        try_number: int,
+        max_tries: int,
+        context: Context | None = None,
+    ) -> RetryDecision:
+        from schedulo.delivery.holds import HoldError
+        from schedulo.planning.wishes import RefusedError
+
+        if isinstance(exception, RefusedError | HoldError):
+            return RetryDecision.fail(reason=str(exception))
+        return RetryDecision.default()
+
+    def serialize(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> AskedRetryPolicy:
+        return cls()
 
 
 def accounts_options(retries: int, longest_s: float) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 
+from operators.again import AskedRetryPolicy
+
 
 @contextmanager
 def refusals(context: Context) -> Iterator[None]:
@@ -24,6 +26,9 @@ def refusals(context: Context) -> Iterator[None]:
 
 class ByHandOperator(BaseOperator):
     """Reads the run's configuration, does it on the ledger, and leaves the XCom `answers`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(retry_policy=AskedRetryPolicy(), **kwargs)
 
     def execute(self, context: Context) -> None:
         from hooks.ledger import LedgerHook

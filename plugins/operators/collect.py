@@ -8,7 +8,7 @@ from typing import Any
 from airflow.sdk import Asset, BaseOperator, Context
 from airflow.sdk.exceptions import AirflowSkipException
 
-from operators.again import accounts_options
+from operators.again import AskedRetryPolicy, accounts_options
 
 DAILY_URI = "schedulo://analytics/daily"
 DAILY = Asset(DAILY_URI)
@@ -38,6 +38,9 @@ class FindAccountsOperator(BaseOperator):
 
     :raises WishError: for a day that cannot be understood or is not over anywhere.
     """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(retry_policy=AskedRetryPolicy(), **kwargs)
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         from hooks.ledger import LedgerHook

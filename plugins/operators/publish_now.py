@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 
+from operators.again import AskedRetryPolicy
 from operators.by_hand import refusals
 
 
@@ -22,6 +23,9 @@ class ClaimNowOperator(BaseOperator):
     :raises WishError: for a configuration that cannot be understood.
     :raises RefusedError: where no named post has a delivery.
     """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(retry_policy=AskedRetryPolicy(), **kwargs)
 
     def execute(self, context: Context) -> list[str]:
         with refusals(context):

@@ -428,6 +428,16 @@ def test_every_field_of_a_form_says_what_it_is(dag: DAG) -> None:
         param.resolve()  # a task's defaults are checked, too: one that fails would end the triggerer
 
 
+def test_what_people_ask_for_wrongly_is_refused_once(bag: DagBag) -> None:
+    """Another try would say the same, seconds later."""
+    from operators.again import AskedRetryPolicy
+    from schedulo.planning.requests import WORKFLOWS
+
+    for name, workflow in WORKFLOWS.items():
+        task = bag.dags[name].get_task(workflow.task)
+        assert isinstance(task.retry_policy, AskedRetryPolicy), name
+
+
 def test_what_changes_something_can_be_tried_without_doing_it(bag: DagBag) -> None:
     by_hand = [dag for dag in bag.dags.values() if dag.schedule is None]
     assert len(by_hand) == 7

@@ -1,4 +1,4 @@
-"""When a task that works on several accounts is tried again."""
+"""When a task is tried again: one that works on several accounts, and one that does what was asked."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from datetime import timedelta
 import pytest
 from airflow.sdk.definitions.retry_policy import RetryAction
 
-from operators.again import AccountsRetryPolicy
+from operators.again import AccountsRetryPolicy, AskedRetryPolicy
 from operators.collect import collect_options
 from operators.logins import login_options
 from schedulo.analytics.rounds import NotCollected
+from schedulo.delivery.holds import HoldError
+from schedulo.planning.wishes import RefusedError, WishError
 from schedulo.tokens.watch import NotWatched
 
 
@@ -42,3 +44,16 @@ def test_what_a_later_run_does_itself_is_not_waited_for(policy: AccountsRetryPol
     kept = AccountsRetryPolicy.deserialize(policy.serialize())
     for wait_s, action in ((longest_s, RetryAction.RETRY), (longest_s + 1, RetryAction.FAIL)):
         assert kept.evaluate(NotWatched("x:1: limit", again=True, wait_s=wait_s), 1, 2).action is action
+
+
+@pytest.mark.parametrize(
+    ("error", "action"),
+    [
+        (WishError("posts ('abc'): it must be a list of record ids"), RetryAction.FAIL),
+        (RefusedError("posts (rec1): none has a delivery"), RetryAction.FAIL),
+        (HoldError("account:x:9: there is none"), RetryAction.FAIL),
+        (OSError("the database is away"), RetryAction.DEFAULT),
+    ],
+)
+def test_what_was_refused_is_not_asked_again(error: Exception, action: RetryAction) -> None:
+    assert AskedRetryPolicy.deserialize(AskedRetryPolicy().serialize()).evaluate(error, 1, 1).action is action
