@@ -10,7 +10,26 @@ from sandbox.airtable.errors import body, forbidden, refused
 from sandbox.airtable.model import new_id
 from sandbox.core import Refused, Reply, World
 
-SCOPES = ("data.records:read", "data.records:write", "schema.bases:read", "schema.bases:write")
+SCOPES = (
+    "data.records:read",
+    "data.records:write",
+    "schema.bases:read",
+    "schema.bases:write",
+    "webhook:manage",
+)
+SOURCES = (
+    "client",
+    "publicApi",
+    "formSubmission",
+    "formPageSubmission",
+    "automation",
+    "system",
+    "sync",
+    "anonymousUser",
+    "unknown",
+)
+"""Where a change came from, as webhooks tell it. Source: Airtable Web API, "Webhooks specification"."""
+PROGRAM = "publicApi"
 REQUESTS_PER_S = 5
 TOKEN_REQUESTS_PER_S = 50
 LOCK_OUT_S = 30.0
@@ -28,8 +47,12 @@ class Token:
     bases: list[str] | str = "*"
     """Base ids, or `*` for all."""
     user_id: str = field(default_factory=lambda: new_id("usr"))
+    source: str = PROGRAM
+    """Anything else stands for Airtable's own pages (`client`: a person there), which no limit slows down."""
 
     def __post_init__(self) -> None:
+        if self.source not in SOURCES:
+            raise ValueError(f"source {self.source!r} is not one of {', '.join(SOURCES)}")
         if unknown := set(self.scopes) - set(SCOPES):
             raise ValueError(f"scopes that this stand-in does not have: {', '.join(sorted(unknown))}")
 
@@ -63,11 +86,13 @@ class Gate:
     def enter(self, bearer: str | None, scope: str | None, base_id: str | None, *, metered: bool) -> Token:
         """The caller's token, after all that may refuse it. `metered` calls use up the monthly budget."""
         token = self.token(bearer)
-        if per_s := int(self._world.switch("airtable_requests_per_s", str(REQUESTS_PER_S))):
+        program = token.source == PROGRAM
+        per_s = int(self._world.switch("airtable_requests_per_s", str(REQUESTS_PER_S)))
+        if program and per_s:
             self._count(token.token, TOKEN_REQUESTS_PER_S)
             if base_id is not None:
                 self._count(base_id, per_s)
-        if metered:
+        if metered and program:
             self._spend()
         if (scope and scope not in token.scopes) or (base_id is not None and not token.sees(base_id)):
             raise forbidden()

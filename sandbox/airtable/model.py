@@ -129,6 +129,8 @@ class Base:
     name: str
     id: str = field(default_factory=lambda: new_id("app"))
     tables: dict[str, Table] = field(default_factory=dict)
+    transactions: int = 0
+    """How many changes webhooks were asked about, which is the number of the last one."""
 
     def table(self, name_or_id: str) -> Table | None:
         found = self.tables.get(name_or_id)

@@ -1,7 +1,7 @@
 """The Airtable stand-in's routes and its part of the seed.
 
-Limits are `limits`' part, what a write may do `records`', reading `listing`'s, tables and fields `schema`'s.
-Webhooks, comments and collaborators are left out. Source: Airtable Web API reference.
+Limits are `limits`' part, what a write may do `records`', reading `listing`'s, tables and fields `schema`'s,
+webhooks `webhooks`'. Comments and collaborators are left out. Source: Airtable Web API reference.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from sandbox.airtable.listing import ListOptions, Pages, flag, list_options, ren
 from sandbox.airtable.model import ATTACHMENTS, COMPUTED, LINKS, Attachment, Base, Record, Table
 from sandbox.airtable.records import Writer, delete, set_cell
 from sandbox.airtable.schema import create_computed, create_field, create_table, rename_field, rename_table
-from sandbox.core import Call, Refused, Reply, Service, World, route
+from sandbox.airtable.webhooks import Webhooks
+from sandbox.core import Call, Handler, Refused, Reply, Service, World, route
 
 HOST = "https://api.airtable.com"
 MAX_URL_CHARS = 16_000
@@ -51,30 +52,39 @@ class Airtable(Service):
         self.files = Files(world)
         self.pages = Pages()
         self.bases: dict[str, Base] = {}
+        self.webhooks = Webhooks(world, self._enter_base)
         record, meta = "/v0/{base}/{table}/{record}", "/v0/meta/bases/{base}/tables"
         attachment = "/attachments/{until}/{sign}/{attachment}/{name}"
         self.routes = [
+            *self.webhooks.routes,
             route("GET", attachment, "attachment", self.files.serve),
             route("HEAD", attachment, "attachment", self.files.serve),
             route("GET", "/v0/meta/whoami", "whoami", self._whoami),
             route("GET", "/v0/meta/bases", "list_bases", self._list_bases),
             route("POST", "/v0/meta/bases", "create_base", self._create_base),
             route("GET", meta, "list_tables", self._list_tables),
-            route("POST", meta, "create_table", self._create_table),
-            route("PATCH", f"{meta}/{{table}}", "update_table", self._update_table),
-            route("POST", f"{meta}/{{table}}/fields", "create_field", self._create_field),
-            route("PATCH", f"{meta}/{{table}}/fields/{{field}}", "update_field", self._update_field),
+            route("POST", meta, "create_table", self._told(self._create_table)),
+            route("PATCH", f"{meta}/{{table}}", "update_table", self._told(self._update_table)),
+            route("POST", f"{meta}/{{table}}/fields", "create_field", self._told(self._create_field)),
+            route(
+                "PATCH", f"{meta}/{{table}}/fields/{{field}}", "update_field", self._told(self._update_field)
+            ),
             route("POST", "/v0/{base}/{table}/listRecords", "list_records", self._list),
-            route("POST", "/v0/{base}/{record}/{field}/uploadAttachment", "upload_attachment", self._upload),
+            route(
+                "POST",
+                "/v0/{base}/{record}/{field}/uploadAttachment",
+                "upload_attachment",
+                self._told(self._upload),
+            ),
             route("GET", "/v0/{base}/{table}", "list_records", self._list),
-            route("POST", "/v0/{base}/{table}", "create_records", self._create),
-            route("PATCH", "/v0/{base}/{table}", "update_records", self._update_many),
-            route("PUT", "/v0/{base}/{table}", "update_records", self._update_many),
-            route("DELETE", "/v0/{base}/{table}", "delete_records", self._delete_many),
+            route("POST", "/v0/{base}/{table}", "create_records", self._told(self._create)),
+            route("PATCH", "/v0/{base}/{table}", "update_records", self._told(self._update_many)),
+            route("PUT", "/v0/{base}/{table}", "update_records", self._told(self._update_many)),
+            route("DELETE", "/v0/{base}/{table}", "delete_records", self._told(self._delete_many)),
             route("GET", record, "get_record", self._get),
-            route("PATCH", record, "update_record", self._update_one),
-            route("PUT", record, "update_record", self._update_one),
-            route("DELETE", record, "delete_record", self._delete_one),
+            route("PATCH", record, "update_record", self._told(self._update_one)),
+            route("PUT", record, "update_record", self._told(self._update_one)),
+            route("DELETE", record, "delete_record", self._told(self._delete_one)),
         ]
 
     # -------------------------------------------------------------- what the frame asks
@@ -84,6 +94,7 @@ class Airtable(Service):
         self.files.clear()
         self.pages.clear()
         self.bases.clear()
+        self.webhooks.clear()
 
     def account_of(self, call: Call) -> str | None:
         """The base: Airtable has no accounts, and limits count by base."""
@@ -126,11 +137,26 @@ class Airtable(Service):
         metered = not call.path.startswith("/v0/meta/")
         return self.gate.enter(call.bearer(), scope, call.args.get("base"), metered=metered)
 
-    def _base(self, call: Call, scope: str) -> Base:
-        self._enter(call, scope)
+    def _enter_base(self, call: Call, scope: str) -> tuple[Token, Base]:
+        token = self._enter(call, scope)
         if call.args["base"] not in self.bases:
             raise forbidden()
-        return self.bases[call.args["base"]]
+        return token, self.bases[call.args["base"]]
+
+    def _base(self, call: Call, scope: str) -> Base:
+        return self._enter_base(call, scope)[1]
+
+    def _told(self, handler: Handler) -> Handler:
+        """A route that changes a base: its webhooks hear of it. Such a route waits for nothing."""
+
+        async def run(call: Call) -> Reply:
+            token, base = self.gate.tokens.get(call.bearer() or ""), self.bases.get(call.args["base"])
+            if token is None or base is None:
+                return await handler(call)
+            with self.webhooks.recording(token, base):
+                return await handler(call)
+
+        return run
 
     def _table(self, call: Call, scope: str) -> tuple[Base, Table]:
         base = self._base(call, scope)

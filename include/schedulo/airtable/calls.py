@@ -97,12 +97,14 @@ class Calls:
         fallback: tuple[str, str] | None = None,
         repeatable: bool = True,
         fits: Callable[[dict[str, Any]], bool] = lambda answer: True,
+        silent: bool = False,
     ) -> dict[str, Any]:
         """The answer of one request.
 
         :param fallback: method and URL of the same request with its options in the body, for long URLs
         :param repeatable: False where doing it twice would do harm; then only refusals are repeated
         :param fits: whether an answer has the shape that it should; one that has not is no answer
+        :param silent: the answer may have no body, and then is empty
         :raises AirtableBusy: locked out for longer than the time left
         :raises AirtableQuota: the month's calls are used up
         :raises AirtableDown: no usable answer in the time left
@@ -124,7 +126,7 @@ class Calls:
                 sleep=self._sleep,
                 reraise=True,
             )
-            return retrying(self._once, method, url, options, json, fallback, fits)
+            return retrying(self._once, method, url, options, json, fallback, fits, silent)
 
     def _once(
         self,
@@ -134,6 +136,7 @@ class Calls:
         json: dict[str, Any] | None,
         fallback: tuple[str, str] | None,
         fits: Callable[[dict[str, Any]], bool],
+        silent: bool,
     ) -> dict[str, Any]:
         self._admit()
         if self._pace is not None:
@@ -149,6 +152,8 @@ class Calls:
             raise AirtableDown(Kind.NOT_UNDERSTOOD, message="the answer is not JSON") from None
         except (requests.RequestException, TransportError) as error:
             raise AirtableDown(Kind.NETWORK, message=type(error).__name__) from None
+        if answer is None and silent:
+            return {}
         if not isinstance(answer, dict) or not fits(answer):
             raise AirtableDown(Kind.NOT_UNDERSTOOD, message="the answer has another shape than it should")
         return answer

@@ -19,6 +19,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.dialects import postgresql, sqlite
 
 # Who asks for all tables of the schema, to look at rights or to tidy up, must see those of every module.
+from schedulo.ledger import listening as _listening  # noqa: F401
 from schedulo.ledger import maintenance as _maintenance  # noqa: F401
 from schedulo.ledger import outages as _outages  # noqa: F401
 from schedulo.ledger import quotas as _quotas  # noqa: F401
