@@ -343,7 +343,7 @@ class Airtable(Service):
     # -------------------------------------------------------------- seed
 
     def seed(self, data: dict[str, Any]) -> None:
-        """`{tokens: [{token, scopes?, bases?}], bases: [{id?, name, tables}], monthly_calls_left?}`.
+        """`{tokens: [{token, scopes?, bases?, source?}], bases: [{id?, name, tables}], monthly_calls_left?}`.
 
         A table is `{id?, name, fields, records?: [{id?, fields, createdTime?}]}`. Its fields are as in a
         create request, createdTime and lastModifiedTime included; `linkedTableId` may be a table's name; a
