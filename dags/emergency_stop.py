@@ -34,8 +34,9 @@ with DAG(
             "hold",
             type="string",
             enum=["hold", "release"],
+            values_display={"hold": "Hold: stop it now", "release": "Release: end the hold"},
             title="Action",
-            description="Hold it, or end the hold.",
+            description="What is released goes out at once where its second is over.",
         ),
         "what": Param(
             "everything",

@@ -39,8 +39,13 @@ with DAG(
             "plan",
             type="string",
             enum=["plan", "change", "call_off"],
+            values_display={
+                "plan": "Plan a window",
+                "change": "Change one; what is left empty stays",
+                "call_off": "Call one off, also while it goes on",
+            },
             title="Action",
-            description="See above.",
+            description="To plan, fill From, Until and Reason. Where it is empty, it is everything.",
         ),
         "window": Param(
             "",
@@ -56,6 +61,7 @@ with DAG(
             "",
             type=["string", "null"],
             enum=["", "move", "hold", None],
+            values_display={"": "As it is, or move", "move": "Move to the end", "hold": "Wait for a person"},
             title="Posts inside",
             description="move: they go out after the end. hold: they wait for a person. Empty: move.",
         ),

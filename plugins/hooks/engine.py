@@ -41,6 +41,7 @@ from schedulo.publishing.publisher import Publisher
 from schedulo.publishing.rehearsal import Rehearsed, rehearse
 from schedulo.publishing.renewal import Logins
 from schedulo.publishing.session import platform_options
+from schedulo.rehearsals.play import Means as RehearsalMeans
 from schedulo.settings import settings
 from schedulo.transport.endpoint import Endpoint
 from schedulo.transport.wire import Wire
@@ -189,6 +190,21 @@ def make_preparer(say: Callable[[str], None]) -> Preparer:
     """What prepares posts on a worker; `say` takes what it does, as sentences."""
     hook = AirtableHook()
     return Preparer(make_planner(), lambda: hook.client(BESIDE_PER_S), _hosts(hook), say)
+
+
+def rehearsal_means(say: Callable[[str], None]) -> RehearsalMeans:
+    """What a worker needs to try posts; of platforms, tokens and Connections to them it has nothing."""
+    hook = AirtableHook()
+    store = MediaStore(settings().media, look_apart)
+    return RehearsalMeans(
+        LedgerHook().get_conn(),
+        store,
+        settings(),
+        lambda: hook.client(BESIDE_PER_S),
+        _hosts(hook),
+        CONVERSATIONS,
+        say,
+    )
 
 
 def upkeep(*, dry: bool) -> Removed:

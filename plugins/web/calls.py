@@ -43,6 +43,7 @@ CALLS: tuple[Call, ...] = (
     Call("the list of reports", "GET", "/schedulo/reports/", READERS),
     Call("the report of a week", "GET", "/schedulo/reports/week-2026-w01.html", READERS, 404),
     Call("the report of a day's errors", "GET", "/schedulo/reports/errors-2026-01-01.html", PEOPLE, 404),
+    Call("what came of a rehearsal", "GET", "/schedulo/reports/rehearsal-none.html", PROGRAMS, 404),
     Call("bring tokens of accounts", "POST", "/schedulo/accounts/tokens", PROGRAMS, 422, body={"x": 1}),
     Call("how deliveries stand", "GET", "/schedulo/deliveries?account=x:1", EVERY),
     Call("how one delivery stands", "GET", "/schedulo/deliveries/none", EVERY, 404),

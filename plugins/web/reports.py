@@ -18,8 +18,8 @@ from web.login import User, check_may_see, may_see, send_to_login, whoever_asks
 
 PREFIX = "/schedulo/reports"
 DAG_ID = "summarise_week"
-ERRORS, ERRORS_DAG_ID = "errors", "maintain"
-"""Reports of a day's errors are for those who may see the Dag that makes them."""
+MADE_BY = {"errors": "maintain", "rehearsal": "rehearse_posts"}
+"""The Dag that makes a kind of report, where it is not `DAG_ID`. Who may see the Dag may see its reports."""
 HEAD = (
     '<!doctype html><html lang=en><meta charset="utf-8"><title>Reports</title>'
     '<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">'
@@ -56,7 +56,7 @@ def build(shelf: Shelf) -> FastAPI:
 
     @app.get("/")
     def every(user: Annotated[User, Depends(whoever_asks)]) -> Response:
-        seen = {dag_id for dag_id in (DAG_ID, ERRORS_DAG_ID) if may_see(user, dag_id)}
+        seen = {dag_id for dag_id in (DAG_ID, *MADE_BY.values()) if may_see(user, dag_id)}
         if not seen:
             check_may_see(user, DAG_ID)
         rows = "".join(
@@ -74,4 +74,4 @@ def build(shelf: Shelf) -> FastAPI:
 
 def _dag_of(name: str) -> str:
     """The Dag that made a report."""
-    return ERRORS_DAG_ID if kind_of(name) == ERRORS else DAG_ID
+    return MADE_BY.get(kind_of(name), DAG_ID)

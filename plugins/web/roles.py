@@ -25,6 +25,7 @@ Permission = tuple[str, str]
 
 PROGRAMS_START = (
     "publish_now",
+    "rehearse_posts",
     "retry_deliveries",
     "cancel_posts",
     "emergency_stop",

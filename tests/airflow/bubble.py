@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CONTRACT = ROOT / "docs" / "reference" / "bubble.openapi.yaml"
 STARTS = {
     "publishNow": "publish_now",
+    "rehearse": "rehearse_posts",
     "retry": "retry_deliveries",
     "cancel": "cancel_posts",
     "hold": "emergency_stop",

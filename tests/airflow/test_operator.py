@@ -418,6 +418,7 @@ def app(hands: Day) -> App:
     )
     wished, reason = {"posts": [post]}, {"what": f"post:{other}", "reason": "wrong picture"}
     seen["app: rehearsed"] = app.ask("publishNow", "app-1", {"posts": [post, other], "dry_run": True})
+    seen["app: rehearsed elsewhere"] = app.ask("rehearse", "app-0", {"posts": [post, other]})
     seen["app: begun"] = app.start("publishNow", "app-2", wished)
     seen["app: begun again"] = app.start("publishNow", "app-2", {**wished, "dry_run": False})
     seen["app: another of that id"] = app.start("publishNow", "app-2", {"posts": [other]})
@@ -699,6 +700,9 @@ def test_the_app_learns_how_its_request_and_its_post_stand(app: App, hands: Day)
 
 def test_what_the_app_tries_does_nothing(app: App, hands: Day) -> None:
     assert {item["what"] for item in hands.seen["app: rehearsed"]["answers"]} == {"rehearsed"}
+    elsewhere = hands.seen["app: rehearsed elsewhere"]
+    assert elsewhere["summary"] == "2 of 2 deliveries went out to the sandbox; nothing was published."
+    assert [item["received"][0]["text"] for item in elsewhere["answers"]] == ["by the app.", "kept back."]
     tried = hands.seen["app: tried"]
     assert tried["hold"]["summary"].startswith("Dry run, nothing was done. Held:")
     assert [tried[name]["answers"][0]["what"] for name in ("cancel", "takeDown")] == [

@@ -136,7 +136,7 @@ def test_each_sees_the_reports_of_the_dags_that_they_may_see(
     shelf.keep("errors-2026-11-30.html", PAGE)
     assert "errors-2026-11-30" in viewer.get(f"{route.PREFIX}/").text
     manager = get_auth_manager()
-    theirs = (route.DAG_ID, route.ERRORS_DAG_ID)
+    theirs = (route.DAG_ID, route.MADE_BY["errors"])
     monkeypatch.setattr(manager, "is_authorized_dag", lambda *, details, **_: details.id == theirs[0])
     assert "errors-2026-11-30" not in viewer.get(f"{route.PREFIX}/").text
     assert viewer.get(f"{route.PREFIX}/errors-2026-11-30.html").status_code == 403

@@ -182,6 +182,7 @@ def test_names_that_are_known_pass(ledger: Ledger) -> None:
     id_ = Books(ledger).add(post_id=RECORD)
     for workflow, conf in {
         "publish_now": {"posts": [RECORD]},
+        "rehearse_posts": {"posts": [RECORD], "where": "nothing"},
         "retry_deliveries": {"deliveries": [id_], "accounts": ["x:1"]},
         "cancel_posts": {"posts": [RECORD], "dry_run": True},
         "resolve_delivery": {"delivery": id_, "answer": "it is not out, send it"},

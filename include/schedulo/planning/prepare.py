@@ -90,6 +90,8 @@ class Preparer:
     say: Callable[[str], None]
     """Takes what is done, as sentences for the log."""
     gap_s: float = GAP_S
+    as_read: Callable[[PostRow], PostRow] = lambda row: row
+    """What counts of a row that was read; a rehearsal takes one that is not Ready yet as if it were."""
 
     def prepare(self, record_id: str, run_id: str) -> Prepared:
         """Prepare one post for `run_id`. What is wrong with it is written into its rows.
@@ -194,7 +196,7 @@ class Preparer:
         self._turn()
         client = self.client()
         with client.within(AIRTABLE_S):
-            rows = client.posts_by_id(record_ids)
+            rows = [self.as_read(row) for row in client.posts_by_id(record_ids)]
             self.planner.plan(client, rows)
         return {row.record_id: row for row in rows}
 

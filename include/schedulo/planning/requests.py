@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from schedulo.delivery import holds
 from schedulo.ledger.database import Ledger
-from schedulo.planning import maintenance, now, take_down, wishes
+from schedulo.planning import maintenance, now, rehearse, take_down, wishes
 from schedulo.planning.by_hand import Cancel, Resolve, Retry, Stop, Switch
 
 
@@ -42,6 +42,7 @@ def _stopped(connection: sa.Connection, wished: Stop) -> None:
 
 WORKFLOWS: Mapping[str, Workflow] = {
     "publish_now": Workflow("claim", now.Wished.read),
+    "rehearse_posts": Workflow("rehearse", rehearse.Wished.read),
     "retry_deliveries": Workflow("retry", Retry.read, _named),
     "cancel_posts": Workflow("cancel", Cancel.read, _named),
     "resolve_delivery": Workflow(

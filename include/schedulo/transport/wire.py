@@ -17,6 +17,7 @@ from urllib.parse import quote, urlencode
 import aiohttp
 from yarl import URL
 
+from schedulo.errors import Diagnosis, Kind, PlatformError
 from schedulo.flow import Auth, FilePart, Pairs, Request, Response, Slice
 
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
@@ -48,11 +49,21 @@ class Wire:
     open_slice: OpenSlice
     heard: Heard | None = None
     """Takes each answer, with its request and the account's key; must be quick."""
+    only: frozenset[str] | None = None
+    """The origins that requests may go to (`http://127.0.0.1:8090`), whoever named the address; None: all."""
 
     def url(self, request: Request) -> URL:
+        """Where it goes. Raises `PlatformError` where it must not: nothing is sent."""
         base = self.bases[request.service] if request.service else ""
         query = f"?{urlencode(request.query, quote_via=quote)}" if request.query else ""
-        return URL(f"{base}{request.path}{query}", encoded=True)
+        url = URL(f"{base}{request.path}{query}", encoded=True)
+        if self.only is not None and str(url.origin()) not in self.only:
+            raise PlatformError(
+                request.service or "the upload server",
+                Diagnosis(Kind.CONFIGURATION, refusal=True),
+                message=f"nothing may be sent to {url.host}: requests go to the sandbox alone",
+            )
+        return url
 
     def headers(self, request: Request, account_key: str) -> dict[str, str]:
         headers = {"User-Agent": USER_AGENT, **dict(request.headers)}

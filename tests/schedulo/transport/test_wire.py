@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import replace
 from urllib.parse import parse_qsl
 
 import pytest
@@ -102,6 +103,30 @@ def test_an_address_is_the_services_own_with_its_query_quoted() -> None:
 def test_a_whole_address_is_left_as_the_platform_gave_it() -> None:
     given = "https://upload.example/u?id=a%2Fb&sig=x%3D%3D"
     assert str(wire().url(Request("", "PUT", given, Auth.NONE))) == given
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://upload.example/part",
+        "https://api.example.org/2/tweets",
+        "http://api.example/2/tweets",
+        "https://api.example:8443/2/tweets",
+        "https://api.example@upload.example/part",
+    ],
+)
+async def test_a_wire_that_knows_where_requests_may_go_sends_nothing_elsewhere(address: str) -> None:
+    """Whoever named the address: an answer of the platform, or a Connection."""
+    kept = replace(wire(), only=frozenset({"https://api.example"}))
+    request = Request("", "PUT", address, Auth.NONE)
+    caller, committer = Caller(kept, 1), Committer(kept, 1, 1.0)
+    for send in (caller.call, committer.prepare):
+        with pytest.raises(PlatformError, match="requests go to the sandbox alone") as refused:
+            await send(request, "x:1")
+        assert refused.value.kind is Kind.CONFIGURATION
+    await caller.close()
+    await committer.close()
+    assert str(kept.url(Request("x", "GET", "/2/users/me"))) == "https://api.example/2/users/me"
 
 
 def test_the_parts_of_a_body_know_their_length_before_they_are_read() -> None:
