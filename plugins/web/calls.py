@@ -40,7 +40,7 @@ CALLS: tuple[Call, ...] = (
     Call("the health, as a colour", "GET", "/schedulo/health", ANYBODY, 503),
     Call("the health, whole", "GET", "/schedulo/health", READERS, 503, shows="checks"),
     Call("stored media, by signed address", "GET", "/schedulo/media/signature/name", ANYBODY, 404),
-    Call("the list of reports", "GET", "/schedulo/reports/", READERS),
+    Call("the list of reports, of each those that the role may read", "GET", "/schedulo/reports/", EVERY),
     Call("the report of a week", "GET", "/schedulo/reports/week-2026-w01.html", READERS, 404),
     Call("the report of a day's errors", "GET", "/schedulo/reports/errors-2026-01-01.html", PEOPLE, 404),
     Call("what came of a rehearsal", "GET", "/schedulo/reports/rehearsal-none.html", PROGRAMS, 404),
