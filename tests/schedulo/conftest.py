@@ -79,8 +79,8 @@ def migrated_postgres(postgres_url: str) -> Iterator[str]:
 def _empty(url: str) -> None:
     """Nothing of the test before is left: no process of it, no row, no index missing.
 
-    By DELETE: the rows are few, and TRUNCATE makes the files of all tables and indexes anew, which takes longer
-    than most tests.
+    By DELETE: the rows are few, and TRUNCATE makes the files of all tables and indexes anew, which takes
+    longer than most tests.
     """
     others = (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = "
