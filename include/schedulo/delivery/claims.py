@@ -60,14 +60,20 @@ def claimed(connection: sa.Connection, _now_ms: int, run_id: str, map_index: int
     return connection.execute(query).scalar_one_or_none()
 
 
-def claim_due(connection: sa.Connection, now_ms: int, run_id: str, settings: Settings) -> list[Claim]:
+def claim_due(
+    connection: sa.Connection,
+    now_ms: int,
+    run_id: str,
+    settings: Settings,
+    dag_id: str = "publish_due_posts",
+) -> list[Claim]:
     """Claim for `run_id` all that is due within the horizon, or needs a look, up to `max_claims` in all."""
     claimed = claims_of(connection, run_id)
     for _ in range(ROUNDS):
         room = settings.max_claims - len(claimed)
         if room <= 0:
             break
-        found, taken = _claim(connection, now_ms, run_id, settings, len(claimed), room)
+        found, taken = _claim(connection, now_ms, run_id, settings, dag_id, len(claimed), room)
         claimed += taken
         if found < room or len(taken) == found:
             break
@@ -75,7 +81,13 @@ def claim_due(connection: sa.Connection, now_ms: int, run_id: str, settings: Set
 
 
 def _claim(
-    connection: sa.Connection, now_ms: int, run_id: str, settings: Settings, first: int, room: int
+    connection: sa.Connection,
+    now_ms: int,
+    run_id: str,
+    settings: Settings,
+    dag_id: str,
+    first: int,
+    room: int,
 ) -> tuple[int, list[Claim]]:
     """Look at as many as there is room for; answers how many those were, and what of them is claimed.
 
@@ -130,7 +142,15 @@ def _claim(
                 ).scalars()
             )
         assert won == {row.id}, "the row is locked by this transaction"
-        rows.append({"run_id": run_id, "map_index": index, "delivery_id": row.id, "claimed_ms": now_ms})
+        rows.append(
+            {
+                "run_id": run_id,
+                "map_index": index,
+                "delivery_id": row.id,
+                "dag_id": dag_id,
+                "claimed_ms": now_ms,
+            }
+        )
     if rows:
         connection.execute(sa.insert(claims), rows)
     return len(found), [Claim(index, row.id, row.label) for index, row in enumerate(candidates, start=first)]

@@ -86,6 +86,8 @@ class PostPlan:
     """Some of its media are not here, or not made to fit."""
     wanted: bool
     """False: the row is a draft, or gone."""
+    read_ms: int | None = None
+    """The database's time before the row was read; None: just now."""
 
 
 def identity(post_id: str, account_key: str, occurrence: int = 1) -> str:
@@ -138,14 +140,16 @@ def plan_anew(connection: sa.Connection, account_keys: Sequence[str]) -> None:
 
 
 def plan_post(connection: sa.Connection, now_ms: int, post: PostPlan, guard_ms: int) -> None:
-    """Bring the post's deliveries in line with its row."""
+    """Bring the post's deliveries in line with its row. A row that was read before the one that counts now
+    says nothing: several read at once, and the last to plan need not have read last."""
+    if not _keep_post(connection, now_ms, post):
+        return
     known = {
         row.account_key: row
         for row in connection.execute(
             sa.select(deliveries).where(_D.post_id == post.record_id, _D.occurrence == 1)
         )
     }
-    _keep_post(connection, now_ms, post, bool(known))
     for plan in post.plans:
         row = known.pop(plan.account.key, None)
         if row is None:
@@ -162,27 +166,37 @@ def plan_post(connection: sa.Connection, now_ms: int, post: PostPlan, guard_ms: 
         approvals.keep_waiting(connection, now_ms, ids)
 
 
-def _keep_post(connection: sa.Connection, now_ms: int, post: PostPlan, known: bool) -> None:
+def _keep_post(connection: sa.Connection, now_ms: int, post: PostPlan) -> bool:
+    """False where a row that was read later is known."""
     before = connection.execute(
         sa.select(posts.c.problem).where(posts.c.record_id == post.record_id)
     ).scalar_one_or_none()
     values: dict[str, Any] = {
         "title": post.title,
         "seen_ms": now_ms,
+        "read_ms": now_ms if post.read_ms is None else post.read_ms,
         "problem": post.problem,
         "unfinished": False,
         "unprepared": post.unprepared,
     }
     # What was whole and lacks something again is new to whoever prepares it.
     tried = sa.case((posts.c.unprepared, posts.c.prepared_ms), else_=None)
-    connection.execute(
-        upsert(connection, posts).on_conflict_do_update(
-            index_elements=["record_id"], set_={**values, "prepared_ms": tried}
-        ),
-        [{"record_id": post.record_id, **values}],
+    kept = connection.execute(
+        upsert(connection, posts)
+        .values(record_id=post.record_id, **values)
+        .on_conflict_do_update(
+            index_elements=["record_id"],
+            set_={**values, "prepared_ms": tried},
+            # What claims to have been read later than now was: by a clock that was set back since.
+            where=sa.or_(posts.c.read_ms <= values["read_ms"], posts.c.read_ms > now_ms),
+        )
+        .returning(posts.c.record_id)
     )
+    if kept.first() is None:
+        return False
     if post.problem != (before or ""):
         changed(connection, now_ms, [f"post:{post.record_id}"])
+    return True
 
 
 def _values(now_ms: int, post: PostPlan, plan: Plan) -> dict[str, Any]:

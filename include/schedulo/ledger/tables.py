@@ -116,6 +116,13 @@ posts = sa.Table(
     _text("record_id", primary_key=True),
     _text("title", ""),
     _instant("seen_ms", nullable=False),
+    sa.Column(
+        "read_ms",
+        sa.BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="when the row that it was last planned by was read",
+    ),
     _text("problem", "", comment="why it is not planned, for people; empty when it is"),
     sa.Column(
         "unfinished",

@@ -53,7 +53,8 @@ def plan_now(tick: Tick, record_ids: Sequence[str]) -> None:
     try:
         client = tick.client()
         with client.within(2 * tick.settings.airtable_budget_s):
-            tick.planner.plan(client, client.posts_by_id(record_ids))
+            read_ms = tick.planner.moment()
+            tick.planner.plan(client, client.posts_by_id(record_ids), read_ms)
     except AirtableError as error:
         tick.lines.append(f"Airtable could not be read, the posts go out as they were last seen: {error}")
 

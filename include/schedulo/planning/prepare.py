@@ -196,8 +196,9 @@ class Preparer:
         self._turn()
         client = self.client()
         with client.within(AIRTABLE_S):
+            read_ms = self.planner.moment()
             rows = [self.as_read(row) for row in client.posts_by_id(record_ids)]
-            self.planner.plan(client, rows)
+            self.planner.plan(client, rows, read_ms)
         return {row.record_id: row for row in rows}
 
     def _turn(self) -> None:

@@ -13,12 +13,13 @@ import sqlalchemy as sa
 
 from schedulo.airtable.client import AirtableClient
 from schedulo.airtable.rows import AccountRow, PostRow
+from schedulo.airtable.schema import ACCOUNTS, POSTS
 from schedulo.clock import ClockError
 from schedulo.delivery import allowances
 from schedulo.delivery.incidents import Trouble, incident
 from schedulo.delivery.planning import Plan, PostPlan, plan_anew, plan_post, register
 from schedulo.errors.kinds import Actor
-from schedulo.ledger import marks
+from schedulo.ledger import changes, marks
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import accounts
 from schedulo.media.store import MediaStore
@@ -51,32 +52,35 @@ class Planner:
     _aliases: dict[str, str] = field(default_factory=dict, init=False)
     """The account's key for each of its rows: people have made two rows of one account."""
 
-    def plan(self, client: AirtableClient, rows: Sequence[PostRow]) -> None:
+    def moment(self) -> int:
+        """The database's time, in milliseconds: taken before rows are read, it tells how old they are."""
+        with self.ledger.read() as connection:
+            return self.ledger.now_ms(connection)
+
+    def plan(self, client: AirtableClient, rows: Sequence[PostRow], read_ms: int) -> None:
         """Bring the ledger in line with these rows, and with the accounts they name.
 
+        :param read_ms: `moment` before they were read; what was read later of a post counts for more
         :raises AirtableError: where an account is not known and cannot be read
         """
         self._know_accounts(client, rows)
-        self.plan_known(rows)
-
-    def plan_known(self, rows: Sequence[PostRow]) -> None:
-        """The same with the accounts as they are known."""
         try:
-            self._plan_together(rows)
+            self._plan_together(rows, read_ms)
         except (sa.exc.OperationalError, sa.exc.InterfaceError):
             raise
         except Exception:
             # One row must not spoil the others: each gets a transaction of its own.
             for row in rows:
-                self._plan_alone(row)
+                self._plan_alone(row, read_ms)
 
     def _know_accounts(self, client: AirtableClient, rows: Iterable[PostRow]) -> None:
         with self.ledger.begin() as connection:
             now_ms = self.ledger.now_ms(connection)
             _, at_ms = marks.read(connection, "airtable:accounts")
             known = set(connection.execute(sa.select(accounts.c.record_id)).scalars())
+            fresh = not changes.heard_of(connection, ACCOUNTS) and now_ms - at_ms < ACCOUNTS_EVERY_S * 1000
         named = {id_ for row in rows for id_ in row.account_record_ids}
-        if named <= known and now_ms - at_ms < ACCOUNTS_EVERY_S * 1000:
+        if named <= known and fresh:
             return
         found, people = client.accounts(), client.mentions()
         usable: dict[str, tuple[Account, str, bool]] = {}
@@ -94,9 +98,10 @@ class Planner:
                 changed = list(usable)
             plan_anew(connection, changed)
             marks.mark(connection, now_ms, "airtable:accounts")
+            changes.read(connection, ACCOUNTS, None, now_ms)
         self._account_rows = found
 
-    def _plan_together(self, rows: Sequence[PostRow]) -> None:
+    def _plan_together(self, rows: Sequence[PostRow], read_ms: int) -> None:
         with self.ledger.begin() as connection:
             now_ms = self.ledger.now_ms(connection)
             known = self.known_accounts(connection)
@@ -104,11 +109,13 @@ class Planner:
             people = mentions.known(connection)
             guard_ms = int(self.settings.content_guard_s * 1000)
             for row in sorted(rows, key=lambda row: row.record_id):  # who plans too locks in the same order
-                plan_post(connection, now_ms, self._post_plan(now_ms, row, files, people, known), guard_ms)
+                plan = replace(self._post_plan(now_ms, row, files, people, known), read_ms=read_ms)
+                plan_post(connection, now_ms, plan, guard_ms)
+            changes.read(connection, POSTS, {row.record_id for row in rows}, read_ms)
 
-    def _plan_alone(self, row: PostRow) -> None:
+    def _plan_alone(self, row: PostRow, read_ms: int) -> None:
         try:
-            self._plan_together([row])
+            self._plan_together([row], read_ms)
         except (sa.exc.OperationalError, sa.exc.InterfaceError):
             raise
         except Exception as error:
@@ -118,7 +125,8 @@ class Planner:
             with self.ledger.begin() as connection:
                 now_ms = self.ledger.now_ms(connection)
                 spoilt = PostPlan(row.record_id, shown(row.title), (), problem, False, row.status_ready)
-                plan_post(connection, now_ms, spoilt, 0)
+                plan_post(connection, now_ms, replace(spoilt, read_ms=read_ms), 0)
+                changes.read(connection, POSTS, [row.record_id], read_ms)
                 incident(
                     connection, now_ms, Trouble.SETUP, problem, actor=Actor.OPERATOR, about=f"planning:{what}"
                 )

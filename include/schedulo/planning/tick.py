@@ -3,16 +3,20 @@
 What keeps posts back is asked before anything is claimed (`kept_back`). The ledger comes first: while
 Airtable is slow or away, everything that is known goes out on time. The Airtable half has a time budget, and
 one tick at a time does it.
+
+Between two ticks `follow` does the same for rows of which was heard that somebody changed them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
 
 from schedulo.airtable.client import AirtableClient
+from schedulo.airtable.schema import ACCOUNTS, DELIVERIES, MAINTENANCE, POSTS
 from schedulo.delivery import breakers, lateness, readiness, restored
 from schedulo.delivery.claims import Claim, claim_due, claims_of, sweep
 from schedulo.delivery.commands import command
@@ -23,7 +27,7 @@ from schedulo.delivery.planning import gone
 from schedulo.delivery.self_tests import of_people
 from schedulo.errors.airtable import AirtableError
 from schedulo.errors.kinds import Actor, Kind
-from schedulo.ledger import marks
+from schedulo.ledger import changes, marks
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import deliveries, outbox, posts
 from schedulo.model import State
@@ -37,6 +41,8 @@ MONTH_S = 30 * 86400
 READING_SHARE = 0.6
 CALLS_A_READING = 2
 OLD_LEDGER_TIMES = 12
+FOLLOW_S = 75.0
+"""What is due so soon goes out with the run that was woken by a change; the rest is the next minute's."""
 
 
 @dataclass(slots=True)
@@ -94,12 +100,42 @@ class Tick:
             finally:
                 with self.ledger.begin() as connection:
                     self.lines += restored.conclude(connection, self.ledger.now_ms(connection))
-                    marks.release(connection, self.ledger.now_ms(connection), "airtable", run_id)
+                self._release(run_id)
         self.lines += self.kept_back.sentences()
         self.lines.append(f"{len(claims)} deliveries are this run's")
         return claims
 
-    def _claim(self, run_id: str) -> list[Claim]:
+    def follow(self, run_id: str) -> list[Claim]:
+        """Read what is heard to be changed, and nothing else; answers the run's claims: what is due at once.
+
+        What cannot be read now waits on. Airtable is told here only where no post waits for the answer.
+        """
+        patience = time.monotonic() + self.settings.airtable_budget_s
+        try:
+            client = self.client()
+            with client.within(self.settings.airtable_budget_s):
+                count = 0
+                while (rows := self._heard()) and time.monotonic() < patience:
+                    count += len(rows)
+                    if not self._read_heard(client, run_id, rows):
+                        break
+            self.lines.append(f"{count} changed rows were read")
+        except AirtableError as error:
+            self._trouble(Trouble.AIRTABLE_READ, error)
+        claims = self._claim(run_id, FOLLOW_S, "follow_changes")
+        if not claims and self._lease(run_id):
+            try:
+                self._guarded(Trouble.AIRTABLE_TOLD, lambda: self._tell(self.client()))
+            finally:
+                self._release(run_id)
+        self.lines += self.kept_back.sentences()
+        self.lines.append(f"{len(claims)} deliveries are this run's")
+        return claims
+
+    def _claim(
+        self, run_id: str, horizon_s: float | None = None, dag_id: str = "publish_due_posts"
+    ) -> list[Claim]:
+        settings = self.settings if horizon_s is None else replace(self.settings, horizon_s=horizon_s)
         with self.ledger.begin() as connection:
             now_ms = self.ledger.now_ms(connection)
             self.kept_back = kept_back(connection, now_ms, self.settings)
@@ -109,12 +145,16 @@ class Tick:
             if self.kept_back.restored:
                 return claims_of(connection, run_id)
             restored.doubt(connection, now_ms)
-            return claim_due(connection, now_ms, run_id, self.settings)
+            return claim_due(connection, now_ms, run_id, settings, dag_id)
 
     def _lease(self, run_id: str) -> bool:
         seconds = 2 * self._budget_s() + 30
         with self.ledger.begin() as connection:
             return marks.lease(connection, self.ledger.now_ms(connection), "airtable", run_id, seconds)
+
+    def _release(self, run_id: str) -> None:
+        with self.ledger.begin() as connection:
+            marks.release(connection, self.ledger.now_ms(connection), "airtable", run_id)
 
     def _guarded(self, trouble: Trouble, work: Callable[[], None]) -> None:
         try:
@@ -133,32 +173,79 @@ class Tick:
     # --- reading --------------------------------------------------------------------------------------
 
     def _read(self, client: AirtableClient) -> None:
-        if not self._reading_is_due():
-            return
+        if self._reading_is_due():
+            self._read_changed(client)
+
+    def _read_changed(self, client: AirtableClient) -> None:
+        """Everything that changed since it was last read."""
+        read_ms = self.planner.moment()
         with client.within(self._budget_s()):
-            changes = client.posts_changed_since(self._mark("airtable:posts"))
-            self.planner.plan(client, changes.rows)
-            self._marked("airtable:posts", changes.cursor)  # what was read stays read if the rest fails
-            again = self._read_again(client, {row.record_id for row in changes.rows})
-            asked = self._obey(client, changes.complete)
+            found = client.posts_changed_since(self._mark("airtable:posts"))
+            self.planner.plan(client, found.rows, read_ms)
+            self._marked("airtable:posts", found.cursor)  # what was read stays read if the rest fails
+            again = self._read_again(client, {row.record_id for row in found.rows})
+            asked = self._obey(client, found.complete)
             self._read_maintenance(client)
         self._marked("airtable:read")
-        self.lines.append(f"{len(changes.rows) + again} posts were read, {asked} requests")
+        if found.complete:
+            self._taken_off(changes.UNKNOWN, None, read_ms)
+        self.lines.append(f"{len(found.rows) + again} posts were read, {asked} requests")
 
     def _read_again(self, client: AirtableClient, fresh: set[str]) -> int:
         """Look once more at posts in which something may have changed that no list of changes shows."""
-        wanted = self._to_read_again() - fresh
+        return self._read_posts(client, self._to_read_again() - fresh)
+
+    def _read_posts(self, client: AirtableClient, wanted: set[str]) -> int:
+        """Plan these posts as their rows are now; answers how many of them exist."""
         if not wanted:
             return 0
+        read_ms = self.planner.moment()
         rows = client.posts_by_id(sorted(wanted))
-        self.planner.plan(client, rows)
+        self.planner.plan(client, rows, read_ms)
         missing = [id_ for id_ in wanted - {row.record_id for row in rows} if not client.exists(id_)]
         with self.ledger.begin() as connection:
             gone(connection, self.ledger.now_ms(connection), missing, len(wanted))
+        self._taken_off(POSTS, missing, read_ms)
         return len(rows)
+
+    def _taken_off(self, table: str, record_ids: Collection[str] | None, read_ms: int) -> None:
+        with self.ledger.begin() as connection:
+            changes.read(connection, table, record_ids, read_ms)
+
+    def _heard(self) -> dict[str, set[str]]:
+        """What somebody changed, by our names of the tables."""
+        with self.ledger.read() as connection:
+            if restored.why_not(connection):
+                return {}  # the minute's runs find out first what an old ledger does not know
+            rows = changes.heard(connection)
+        return {table: {id_ for name, id_ in rows if name == table} for table, _ in rows}
+
+    def _read_heard(self, client: AirtableClient, run_id: str, rows: dict[str, set[str]]) -> bool:
+        """False where something must wait: a tick is at it just now."""
+        if ACCOUNTS in rows:
+            self.planner.plan(client, [], self.planner.moment())
+            self._read_again(client, set())
+        self._read_posts(client, rows.get(POSTS, set()))
+        if not rows.keys() & {DELIVERIES, MAINTENANCE, changes.UNKNOWN}:
+            return True
+        if not self._lease(run_id):
+            return False
+        try:
+            if changes.UNKNOWN in rows:
+                self._read_changed(client)
+            if DELIVERIES in rows:
+                self._obey(client, complete=False)
+            if MAINTENANCE in rows:
+                read_ms = self.planner.moment()
+                self.lines += maintenance_rows.read(self.ledger, client, self.settings)
+                self._taken_off(MAINTENANCE, None, read_ms)
+        finally:
+            self._release(run_id)
+        return True
 
     def _obey(self, client: AirtableClient, complete: bool) -> int:
         """Take in what Deliveries know more than the ledger, and do what people asked for there."""
+        read_ms = self.planner.moment()
         with self.ledger.read() as connection:
             told_ms = restored.told_until(connection)
         asked, told, cursor = client.deliveries_since(self._mark("airtable:commands"), told_ms)
@@ -187,6 +274,7 @@ class Tick:
                     why_not=lambda *about: why_not(self.planner.after, *about),
                 )
             marks.mark(connection, now_ms, "airtable:commands", cursor)
+            changes.read(connection, DELIVERIES, None, read_ms)
         return len(asked)
 
     def _read_maintenance(self, client: AirtableClient) -> None:

@@ -14,6 +14,7 @@ def upgrade() -> None:
     """Each subject has a function of its own."""
     _decided_under()
     _airtable_webhooks()
+    _changed_rows()
 
 
 def _decided_under() -> None:
@@ -108,4 +109,24 @@ def _airtable_webhooks() -> None:
             comment="why there is none, as told",
         ),
         sa.PrimaryKeyConstraint("base_id", name=op.f("pk_airtable_webhooks")),
+    )
+
+
+def _changed_rows() -> None:
+    """Rows of the base that somebody changed, until they were read."""
+    op.create_table(
+        "changed_rows",
+        sa.Column("table_name", sa.Text(), nullable=False, comment="our name of it; empty: nobody knows"),
+        sa.Column("record_id", sa.Text(), nullable=False, comment="empty: nobody knows"),
+        sa.Column(
+            "heard_ms",
+            sa.BigInteger(),
+            nullable=False,
+            comment="when a change of it was last heard of",
+        ),
+        sa.PrimaryKeyConstraint("table_name", "record_id", name=op.f("pk_changed_rows")),
+    )
+    comment = "when the row that it was last planned by was read"
+    op.add_column(
+        "posts", sa.Column("read_ms", sa.BigInteger(), server_default="0", nullable=False, comment=comment)
     )
