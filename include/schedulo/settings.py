@@ -73,6 +73,8 @@ class Settings:
     """A process silent this long has lost its claims."""
     beat_s: float = 5.0
     """How often a process says that it lives."""
+    look_s: float = 1.0
+    """How often a process looks whether deliveries that wait there for their second were changed."""
     known_copy_max_s: float = 86400.0
     """How old the ledger's copy of a post may be and still go out while Airtable cannot be reached."""
     account_gap_s: float = 1.0

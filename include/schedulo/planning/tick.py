@@ -10,7 +10,7 @@ Between two ticks `follow` does the same for rows of which was heard that somebo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
@@ -110,20 +110,9 @@ class Tick:
 
         What cannot be read now waits on. Airtable is told here only where no post waits for the answer.
         """
-        patience = time.monotonic() + self.settings.airtable_budget_s
-        try:
-            client = self.client()
-            with client.within(self.settings.airtable_budget_s):
-                count = 0
-                while (rows := self._heard()) and time.monotonic() < patience:
-                    count += len(rows)
-                    if not self._read_heard(client, run_id, rows):
-                        break
-            self.lines.append(f"{count} changed rows were read")
-        except AirtableError as error:
-            self._trouble(Trouble.AIRTABLE_READ, error)
+        read = self._follow(run_id)
         claims = self._claim(run_id, FOLLOW_S, "follow_changes")
-        if not claims and self._lease(run_id):
+        if read and not claims and self._lease(run_id):
             try:
                 self._guarded(Trouble.AIRTABLE_TOLD, lambda: self._tell(self.client()))
             finally:
@@ -211,6 +200,21 @@ class Tick:
     def _taken_off(self, table: str, record_ids: Collection[str] | None, read_ms: int) -> None:
         with self.ledger.begin() as connection:
             changes.read(connection, table, record_ids, read_ms)
+
+    def _follow(self, run_id: str) -> bool:
+        """Read what is heard to be changed, as far as there is time; False where Airtable did not answer."""
+        until_s = time.monotonic() + self.settings.airtable_budget_s
+        try:
+            client = self.client()
+            with client.within(self.settings.airtable_budget_s):
+                while (rows := self._heard()) and time.monotonic() < until_s:
+                    self.lines.append(f"changed: {', '.join(sorted(_counted(rows)))}")
+                    if not self._read_heard(client, run_id, rows):
+                        break
+        except AirtableError as error:
+            self._trouble(Trouble.AIRTABLE_READ, error)
+            return False
+        return True
 
     def _heard(self) -> dict[str, set[str]]:
         """What somebody changed, by our names of the tables."""
@@ -333,3 +337,7 @@ class Tick:
             told = flush(self.ledger, client)
         self._marked("airtable:told")
         self.lines.append(f"{told} rows were told")
+
+
+def _counted(rows: Mapping[str, Collection[str]]) -> list[str]:
+    return [f"{len(ids)} in {table}" if table else "nobody knows what" for table, ids in rows.items()]

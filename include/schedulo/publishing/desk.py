@@ -40,16 +40,6 @@ class Case:
     """The database's time when it was read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Glance:
-    """What may have changed while a delivery waits for its second."""
-
-    version: int
-    state: str
-    fire_ms: int
-    holder: str | None
-
-
 class Desk:
     """Ledger operations as coroutines; usable from any event loop."""
 
@@ -147,12 +137,19 @@ class Desk:
         return list(commits.settle(connection, self._ledger.now_ms(connection), found))
 
 
-def glances(connection: sa.Connection, _now_ms: int, ids: Sequence[str]) -> dict[str, Glance]:
-    """What stands in the ledger now for deliveries that wait."""
-    columns = deliveries.c
-    query = sa.select(columns.id, columns.version, columns.state, columns.fire_ms, columns.holder).where(
-        columns.id.in_(ids)
+def sums(connection: sa.Connection, holder: str) -> tuple[Any, ...]:
+    """Of what a process holds and has not begun to send: changes whenever one of them does."""
+    d = deliveries.c
+    query = sa.select(
+        sa.func.count(), sa.func.sum(d.updated_ms), sa.func.sum(d.version), sa.func.sum(d.fire_ms)
+    ).where(d.state.in_((State.CLAIMED, State.ARMED)), d.holder == holder)
+    return tuple(connection.execute(query).one())
+
+
+def glances(connection: sa.Connection, holder: str) -> dict[str, tuple[int, int]]:
+    """Version and instant of all that a process holds and that is not out."""
+    d = deliveries.c
+    query = sa.select(d.id, d.version, d.fire_ms).where(
+        d.state.in_((State.CLAIMED, State.ARMED, State.SENDING)), d.holder == holder
     )
-    return {
-        row.id: Glance(row.version, row.state, row.fire_ms, row.holder) for row in connection.execute(query)
-    }
+    return {row.id: (row.version, row.fire_ms) for row in connection.execute(query)}

@@ -116,7 +116,9 @@ def test_maintenance_that_is_planned_in_the_base_counts_at_once(known: Office) -
     known.add(
         "Maintenance",
         Reason="New prices",
-        **{"From": now.isoformat(), "Until": (now + timedelta(hours=1)).isoformat(), "Where": "Everything"},
+        From=now.isoformat(),
+        Until=(now + timedelta(hours=1)).isoformat(),
+        Where="Everything",
     )
     hear(known, "Maintenance", "")
     follow(known)

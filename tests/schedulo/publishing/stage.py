@@ -39,6 +39,7 @@ QUICK = Settings(
     quiet_s=2.0,
     holder_silent_s=3.0,
     beat_s=0.3,
+    look_s=0.3,
     account_gap_s=0.05,
 )
 """The law Q > W + K + S + L, scaled down as a whole."""

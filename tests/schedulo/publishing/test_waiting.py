@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from schedulo.delivery import endings
-from schedulo.ledger.tables import holds
+from schedulo.ledger.tables import deliveries, holds
 from schedulo.model import Content, Format
 from schedulo.publishing.ending import End
 from tests.sandbox.meta.conftest import jpeg
@@ -217,9 +217,46 @@ def test_an_edit_while_it_waits_is_what_goes_out(stage: Stage) -> None:
     assert stage.writes(id_)[0].snapshot["text"] == "second text"
 
 
+def test_two_posts_that_change_places_go_out_in_their_new_order(stage: Stage) -> None:
+    """Together their instants are as before."""
+    stage.seed_x("1", "2")
+    ids = [stage.plan(f"post {n}", str(n), due_in_s=due_in_s) for n, due_in_s in ((1, 4.0), (2, 60.0))]
+    stage.tick("run-1")
+    publisher = stage.publisher()
+    futures = [publisher.work_on("run-1", n, f"ti-{n}") for n in range(2)]
+    for id_ in ids:
+        stage.wait_for(id_, "armed")
+    soon_ms, later_ms = (stage.row(id_).fire_ms for id_ in ids)
+    with stage.ledger.begin() as connection:
+        for id_, at_ms in zip(ids, (later_ms, soon_ms), strict=True):
+            values = {"fire_ms": at_ms, "updated_ms": stage.ledger.now_ms(connection)}
+            connection.execute(sa.update(deliveries).where(deliveries.c.id == id_).values(**values))
+    assert futures[1].result(30).end is End.SUCCESS
+    assert [post["text"] for post in stage.sandbox.posts()] == ["post 2"]
+
+
+def test_one_look_is_for_all_that_wait(stage: Stage) -> None:
+    stage.settings = replace(stage.settings, beat_s=60.0, holder_silent_s=120.0, look_s=0.1)
+    stage.seed_x(*map(str, range(20)))
+    ids = [stage.plan(f"post {n}", str(n), due_in_s=60.0) for n in range(20)]
+    stage.tick("run-1")
+    publisher = stage.publisher()
+    for n in range(20):
+        publisher.work_on("run-1", n, f"ti-{n}")
+    for id_ in ids:
+        stage.wait_for(id_, "armed")
+    time.sleep(1.0)
+    asked: list[str] = []
+    sa.event.listen(stage.ledger.engine, "before_cursor_execute", lambda *said: asked.append(said[2]))
+    time.sleep(1.0)
+    looks = [statement for statement in asked if "deliveries" in statement]
+    assert 1 <= len(looks) <= 11
+    assert all("sum(" in statement for statement in looks), "nothing changed: no row is read"
+
+
 def test_an_edit_in_the_last_moment_is_seen_by_the_fence(stage: Stage) -> None:
-    """No heartbeat looks in between: the fence alone compares the versions."""
-    stage.settings = replace(stage.settings, beat_s=60.0, holder_silent_s=120.0)
+    """Nobody looks in between: the fence alone compares the versions."""
+    stage.settings = replace(stage.settings, look_s=60.0)
     id_, _, future = waiting(stage, due_in_s=3.0)
     stage.change(id_, content=Content(Format.TEXT, "second text").to_json(), version=2)
     assert future.result(15).end is End.SUCCESS
