@@ -263,8 +263,9 @@ class _Stage:
         """Plan a post as its row is now, and prepare it where its files are not here or do not fit."""
         client = self.means.client()
         with client.within(READ_S):
+            read_ms = self.preparer.planner.moment()
             rows = [self._as_if_ready(row) for row in client.posts_by_id([record_id])]
-            self.preparer.planner.plan(client, rows)
+            self.preparer.planner.plan(client, rows, read_ms)
         lacks = sa.select(_P.record_id).where(_P.record_id == record_id, _P.unprepared)
         with self.ledger.read() as connection:
             if connection.execute(lacks).first() is None:
