@@ -11,6 +11,9 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 FROM ${PYTHON}
 ENV PYTHONUNBUFFERED=1
+# The first process: it passes signals on, and buries processes that nobody waits for.
+RUN apt-get update && apt-get install --yes --no-install-recommends tini && rm -rf /var/lib/apt/lists/*
+ENTRYPOINT ["tini", "-s", "--"]
 # New volumes take the owner of the folders they cover.
 RUN useradd --uid 50000 --gid 0 --create-home schedulo \
     && install -d -o schedulo -g 0 /opt/airflow /opt/airflow/logs /var/lib/schedulo /var/lib/schedulo/media /var/lib/schedulo/reports

@@ -56,12 +56,12 @@ test-all: test chaos ## all there is, chaos included; about an hour and a half
 	$(BIN)/python -m pytest -m whole
 	set -e; for guard in fence intent window reconcile; do $(BIN)/python -m chaos --break $$guard; done
 
-lint: $(READY) ## style, types, which part may import which, the compose file
+lint: $(READY) ## style, types, which part may import which, the files of deployment
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/yamllint --strict docker-compose.yaml
+	$(BIN)/yamllint --strict docker-compose.yaml deploy
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml
 
 bench: $(READY) ## lateness and cost of a thousand posts in one second; needs PostgreSQL

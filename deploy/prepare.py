@@ -12,7 +12,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-SCHEMAS = (("airflow", "db", "migrate"), ("schedulo", "db", "upgrade"))
+SCHEMAS = (("schedulo", "db", "upgrade"), ("airflow", "db", "migrate"))
+"""The ledger's first: who waits for Airflow's finds both."""
 ROLES = ("schedulo", "roles")
 IMPORT = ("airflow", "connections", "import")
 CREATE_ADMIN = (

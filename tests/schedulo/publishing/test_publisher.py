@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 
+from schedulo.model import Content, Format
 from schedulo.publishing.ending import End
+from tests.sandbox.meta.conftest import jpeg
 from tests.schedulo.publishing.stage import Stage
 
 
@@ -58,3 +61,19 @@ def test_a_post_that_never_arrived_is_sent_once_more_after_the_quiet_time(stage:
     row = stage.row(id_)
     assert (row.state, row.resends) == ("published", 1)
     assert len(stage.live("second try")) == 1
+
+
+def test_a_file_that_the_media_store_has_lost_stops_its_post_alone_before_anything_is_sent(
+    stage: Stage,
+) -> None:
+    stage.seed_x("1", "2")
+    picture = Content(Format.IMAGE, "with a picture", (stage.file(jpeg(540, 540)),))
+    lost = stage.plan("with a picture", "1", content=picture)
+    whole = stage.plan("whole", "2")
+    shutil.rmtree(stage.store.root)
+    stage.store.root.mkdir()
+    publisher = stage.publisher()
+    for number, _ in enumerate(stage.tick("run-1")):
+        publisher.work_on("run-1", number, f"ti-{number}")
+    stage.wait_for(whole, "published")
+    assert (stage.live("with a picture"), stage.writes(lost)) == ([], [])
