@@ -2,7 +2,8 @@
 
 Used is counted from what was sent; reserved is what is claimed, or waits for an instant that was found here.
 So nothing is booked that could be forgotten: a post that is given up no longer counts. A claim locks the
-accounts that it is about, so two ticks never give away the same place. The fence asks none of this: it lets
+accounts that it is about, and our app where it has limits as a whole, so two ticks never give away the same
+place. The fence asks none of this: it lets
 go a thousand posts in one statement, and each of them was claimed.
 
 What others post on an account shows in what its platform says was used. A claim waits for that only where all
@@ -12,7 +13,7 @@ is used until an instant that was told; else the conversation asks before it sen
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,9 +25,9 @@ from schedulo.delivery.rows import tell_story
 from schedulo.delivery.spending import Budget
 from schedulo.ledger.database import upsert
 from schedulo.ledger.quotas import quotas
-from schedulo.ledger.tables import accounts, deliveries
+from schedulo.ledger.tables import accounts, deliveries, marks
 from schedulo.limits import LIMITS, NAMES, Limit, span
-from schedulo.model import State
+from schedulo.model import Platform, State
 from schedulo.platforms.told import USAGE
 from schedulo.settings import Settings
 
@@ -49,6 +50,8 @@ SENT = (
     State.REMOVED,
 )
 RESERVED = (State.CLAIMED, State.ARMED, State.REFUSED)
+OF_APPS = frozenset({Platform.X.value, *(limit.platform.value for limit in LIMITS if limit.by_app)})
+"""Platforms on which something counts for all accounts together: our app's limits, the budget for X."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +292,8 @@ def usage(
     budget = Budget.load(connection, now_ms, settings) if "x" in platforms else None
     found = Usage(windows, told, budget, names)
     apps = {key for key in windows if key in platforms}
+    if budget is not None:
+        apps.add(Platform.X.value)
     whose = sa.or_(_D.account_key.in_(list(keys)), _D.platform.in_(list(apps)))
     longest_ms = max((w.limit.window_s for every in windows.values() for w in every), default=0) * 1000
     # What went out has its instant in `fire_ms` too, which an index knows; a look may have moved it on.
@@ -308,7 +313,7 @@ def usage(
             continue
         # An account that is not asked for has windows of its own that nobody looks at: its app's count.
         found.add(row.account_key, row.content, at_ms)
-        if not was_sent and budget is not None:
+        if not was_sent and budget is not None and at_ms < budget.ends_ms:
             budget.reserve(row.account_key, row.content)
     return found
 
@@ -324,8 +329,15 @@ def _far_from(connection: sa.Connection, now_ms: int, limit: Limit, most: int, c
     return (int(connection.execute(query).scalar_one()) + coming) * HEAVIEST < most
 
 
-def lock(connection: sa.Connection, keys: Iterable[str]) -> None:
-    """Nobody else claims for these accounts until the transaction is over."""
+def lock(connection: sa.Connection, keys: Collection[str]) -> None:
+    """Nobody else claims for these accounts until the transaction is over, nor for others of the same app
+    where it has limits as a whole."""
+    apps = sorted({key.partition(":")[0] for key in keys} & OF_APPS)
+    if apps:
+        rows = [{"name": f"app:{app}", "value": "", "at_ms": 0} for app in apps]
+        connection.execute(upsert(connection, marks).on_conflict_do_nothing(), rows)
+        names = sa.select(marks.c.name).where(marks.c.name.in_([row["name"] for row in rows]))
+        connection.execute(names.order_by(marks.c.name).with_for_update())
     query = sa.select(accounts.c.key).where(accounts.c.key.in_(sorted(set(keys))))
     connection.execute(query.order_by(accounts.c.key).with_for_update())
 

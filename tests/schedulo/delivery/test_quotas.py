@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from typing import Any
 
 import pytest
@@ -258,6 +259,47 @@ def test_beyond_the_budget_posts_on_x_wait_for_the_next_month(books: Books) -> N
     assert row.fire_ms == month_ends_ms(books.now_ms)
     assert "the budget of 0.04 USD for X in January is used up (0.03 spent" in row.reason
     assert books.row(id_).state == State.SENDING
+
+
+def test_what_other_accounts_have_claimed_counts_for_the_budget_and_what_waits_for_next_month_does_not(
+    books: Books,
+) -> None:
+    set_quotas(books, "", x_budget_usd=0.04)
+    first = books.add(account="x:1")
+    assert books.claim("run-1") == [first]
+    dear = books.add(account="x:2", content=content(Format.LINK, 0, link="https://example.com/a"))
+    assert books.claim("run-2") == []
+    cheap, beyond = books.add(account="x:2"), books.add(account="x:3")
+    assert books.claim("run-3") == [cheap]
+    assert [books.row(id_).fire_ms for id_ in (dear, beyond)] == [month_ends_ms(books.now_ms)] * 2
+
+
+@pytest.mark.parametrize(
+    ("limits", "budget"), [("x.app_day=1, x.posts=0", 0.0), ("", 0.02)], ids=["the app's day", "the budget"]
+)
+def test_two_claims_at_the_same_time_share_what_our_app_has_left(
+    books: Books, limits: str, budget: float
+) -> None:
+    """One of them has read what is left, and not said yet what it takes."""
+    set_quotas(books, limits, x_budget_usd=budget)
+    first, second = books.add(account="x:1"), books.add(account="x:2")
+    asked: list[list[str]] = []
+
+    def ask() -> None:
+        with books.ledger.begin() as connection:
+            answers = ask_now(connection, books.now_ms, "run-2", [f"rec-{second}"], [], books.settings)
+            asked.append([answer.label for answer in answers if answer.taken])
+
+    other = threading.Thread(target=ask)
+    with books.ledger.begin() as connection:
+        (taken,) = ask_now(connection, books.now_ms, "run-1", [f"rec-{first}"], [], books.settings)
+        assert taken.taken
+        other.start()
+        other.join(0.3)
+        assert other.is_alive(), "it waits for the first one"
+    other.join(30)
+    assert asked == [[]]
+    assert [books.row(id_).state for id_ in (first, second)] == [State.CLAIMED, State.SCHEDULED]
 
 
 def test_a_budget_that_only_warns_holds_nothing(books: Books) -> None:
