@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: everything in one run, about 50 minutes; see README.md."""
+"""`python -m benchmarks`: everything in one run, about 80 minutes; see README.md."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from benchmarks import analytics, bare, burst, idle, media, naive, parse, report, steady
+from benchmarks import analytics, bare, burst, idle, media, naive, parse, report, scale, steady
 from benchmarks.plans import accounts, connect
 from benchmarks.rig import Ground, Rig, ground, say
 from sandbox.stack import Stack
 from schedulo.ledger.database import Ledger
 
-PARTS = ("media", "analytics", "idle", "burst", "steady", "naive", "parse")
+PARTS = ("media", "analytics", "idle", "burst", "steady", "naive", "parse", "scale")
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--posts", type=int, default=1000, help="posts of the burst")
+    parser.add_argument(
+        "--posts", type=int, help="posts of burst (else 1000) or scale (3000); nothing is written"
+    )
     parser.add_argument("--quick", action="store_true", help="fewer minutes and rounds; nothing is written")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="nothing is written")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="the figures of others stay")
     return parser.parse_args(argv)
 
 
@@ -50,15 +52,16 @@ def main(argv: list[str] | None = None) -> int:
     options = arguments(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is stopped all the same
     figures: dict[str, Any] = {"machine": report.machine()}
+    began = report.measured()
     if "media" in options.only:  # before anything else runs on the machine
         figures["media"] = media.measure(options.quick)
-    if set(options.only) - {"media"}:
+    if set(options.only) - {"media", "scale"}:
         with ground() as base:
             figures["machine"] = report.machine(base.postgres_version())
             if "analytics" in options.only:
                 figures["analytics"] = analytics.measure(base, options.quick)
                 base.sandbox.control("POST", "reset")
-            if set(options.only) - {"media", "analytics", "naive"}:
+            if set(options.only) - {"media", "scale", "analytics", "naive"}:
                 with installation(base) as rig:
                     measure(rig, options, figures)
             if "naive" in options.only:
@@ -67,11 +70,15 @@ def main(argv: list[str] | None = None) -> int:
                     "naive_cpu_s_per_post"
                 )
                 figures["burst"] = figures.get("burst", {}) | compared
+    if "scale" in options.only:
+        with ground(**scale.WATCHED) as base:
+            figures["machine"] = report.machine(base.postgres_version())
+            figures["scale"] = scale.measure(base, options.posts, options.quick)
     report.show(figures)
-    if options.quick or set(options.only) != set(PARTS):
+    if options.quick or options.posts:
         say(f"not written: {json.dumps(figures, default=str)}")
     else:
-        report.write(figures)
+        report.write(figures, options.only, began)
     return 0
 
 
@@ -81,7 +88,8 @@ def measure(rig: Rig, options: argparse.Namespace, figures: dict[str, Any]) -> N
         figures["parse_s"] = parse.measure(rig.stack)
     if not {"idle", "burst", "steady"} & set(options.only):
         return
-    people = accounts(options.posts + burst.STRAGGLERS)
+    number = options.posts or burst.POSTS
+    people = accounts(number + burst.STRAGGLERS)
     rows = connect(rig, people)
     rig.stack.up()
     say(f"Airflow is up, {len(people)} accounts connected")
@@ -90,7 +98,7 @@ def measure(rig: Rig, options: argparse.Namespace, figures: dict[str, Any]) -> N
     if "burst" in options.only:
         found = burst.measure(rig, people, rows)
         rig.settle("all of the burst told")
-        found |= bare.measure(rig, people[: options.posts], 1 if options.quick else 3)
+        found |= bare.measure(rig, people[:number], 1 if options.quick else 3)
         found["ratio"] = found["drain_s"] / found["bare_drain_s"]
         figures["burst"] = found
     if "steady" in options.only:

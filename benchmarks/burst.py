@@ -15,6 +15,7 @@ from benchmarks.plans import Arrivals, Planned, arrivals, plan, planned
 from benchmarks.rig import Rig, say, sleep_until, wait_until
 from schedulo.model import Account
 
+POSTS = 1000
 STRAGGLERS = 20
 STRAGGLERS_S = 15.0
 ROWS_TOLD_A_TICK = 300
@@ -45,8 +46,8 @@ def measure(rig: Rig, people: Sequence[Account], account_rows: Mapping[str, str]
     sleep_until(due_s + STRAGGLERS_S + 5)
     wait_until(lambda: not _open(rig), "all of the burst sent", 120, lambda: str(dict(rig.states())))
     live = rig.sandbox.posts()
-    return _figures(arrivals(posts, live), posts) | {
-        "stragglers": _figures(arrivals(after, live), after),
+    return figures(arrivals(posts, live), posts) | {
+        "stragglers": figures(arrivals(after, live), after),
     }
 
 
@@ -61,7 +62,7 @@ def _open(rig: Rig) -> bool:
     return any(states[state] for state in ("scheduled", "claimed", "armed", "sending"))
 
 
-def _figures(came: Arrivals, posts: Sequence[Planned]) -> dict[str, Any]:
+def figures(came: Arrivals, posts: Sequence[Planned]) -> dict[str, Any]:
     return {
         "posts": len(posts),
         "received_once": came.received_once,

@@ -21,9 +21,11 @@ from typing import Any
 import av
 import requests
 from PIL import Image
+from pyairtable.utils import chunked
 
 from benchmarks.rig import Rig, Sandbox
 from schedulo.model import Account, Platform
+from schedulo.tokens.taking_in import MOST
 
 TOKEN = "patSandbox"
 BASE = "appSandbox0000001"
@@ -116,8 +118,9 @@ def connect(rig: Rig, people: Sequence[Account]) -> dict[str, str]:
     rig.sandbox.control("POST", "seed", seed(people, [start]))
     rig.stack.run("schedulo", "airtable", "create")
     tokens = rig.stack.home / "tokens.json"
-    tokens.write_text(json.dumps({account.key: {"access_token": token_of(account)} for account in people}))
-    rig.stack.run("schedulo", "accounts", "connect", "--unchecked", "--file", str(tokens))
+    for some in chunked(people, MOST):
+        tokens.write_text(json.dumps({account.key: {"access_token": token_of(account)} for account in some}))
+        rig.stack.run("schedulo", "accounts", "connect", "--unchecked", "--file", str(tokens))
     rows = [
         {
             "Name": account.name,

@@ -1,4 +1,8 @@
-"""The figures as a table, the goals beside them, and `latest.json`. Nothing here passes or fails."""
+"""The figures as a table, the goals beside them, and the files that keep them. Nothing here passes or fails.
+
+`latest.json` keeps all parts but `scale`, which has `scale.json`. A run replaces the figures of its parts and
+leaves the others; `measured` says of each part of which commit its figures are, when and where they were taken.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,9 @@ import json
 import math
 import os
 import platform
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +21,10 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-LATEST = Path(__file__).parent / "latest.json"
+HERE = Path(__file__).parent
+LATEST, SCALE = HERE / "latest.json", HERE / "scale.json"
+NAIVE = "naive_"
+"""Figures of the part `naive` stand beside those they are compared with, under names that begin so."""
 
 
 class Goal(NamedTuple):
@@ -69,6 +78,11 @@ def goals(figures: Mapping[str, Any]) -> list[tuple[str, bool]]:
     if "posts" in burst:
         once, posts = burst["received_once"], burst["posts"]
         found.append((f"burst: {once} of {posts} received once", once == posts))
+    crowd = figures.get("scale", {}).get("after", {})
+    if crowd:
+        once, posts = crowd["received_once"], crowd["posts"]
+        found.append((f"scale: {once} of {posts} received once", once == posts))
+        found.append((f"scale: {crowd['early']} early, goal 0", not crowd["early"]))
     for part, figure, says, limit in GOALS:
         values = figures.get(part, {})
         value = values.get(figure) if figure else max(values.values(), default=None)
@@ -77,7 +91,60 @@ def goals(figures: Mapping[str, Any]) -> list[tuple[str, bool]]:
     return found
 
 
-def write(figures: Mapping[str, Any], path: Path = LATEST) -> None:
+def measured() -> dict[str, str]:
+    """The commit that is measured, with a `+` where files differ from it, and the time (UTC)."""
+
+    def git(*command: str) -> str:
+        return subprocess.run(["git", *command], cwd=HERE, capture_output=True, text=True).stdout.strip()
+
+    commit = git("rev-parse", "--short", "HEAD") or "unknown"
+    changed = "+" if git("status", "--porcelain", "--", "..", ":!*.md", ":!*.json") else ""
+    return {
+        "commit": commit + changed,
+        "at": datetime.now(UTC).isoformat(timespec="minutes").replace("+00:00", "Z"),
+    }
+
+
+def write(
+    figures: Mapping[str, Any],
+    parts: Iterable[str],
+    began: Mapping[str, str],
+    latest: Path = LATEST,
+    scale: Path = SCALE,
+) -> None:
+    """Keep the figures of these parts.
+
+    :param figures: what was measured, by part, and `machine`
+    :param began: what `measured` said when the run began
+    """
+    kept = json.loads(latest.read_text()) if latest.exists() else {}
+    said = dict(began) | {"machine": figures["machine"]}
+    for part in parts:
+        if part == "scale":
+            _store(scale, {"measured": said} | dict(figures["scale"]))
+            continue
+        for name, values in figures.items():
+            if name in ("machine", "scale"):
+                continue
+            old = kept.get(name, {})
+            if part == "naive":
+                kept[name] = old | {key: value for key, value in values.items() if _naive(key)}
+            elif name == PART_NAMES.get(part, part):
+                stays = {key: value for key, value in old.items() if _naive(key)}
+                kept[name] = stays | {key: value for key, value in values.items() if not _naive(key)}
+        kept.setdefault("measured", {})[part] = said
+        _store(latest, kept)
+
+
+PART_NAMES = {"parse": "parse_s"}
+"""Where the figures of a part have another name."""
+
+
+def _naive(key: str) -> bool:
+    return key.startswith(NAIVE)
+
+
+def _store(path: Path, figures: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(_plain(figures), indent=2) + "\n")
 
 
@@ -87,6 +154,8 @@ def _plain(value: Any) -> Any:
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, float):
         return round(value, 4) if math.isfinite(value) else None
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
     return value
 
 

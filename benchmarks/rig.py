@@ -65,6 +65,8 @@ class Sandbox:
     """The stand-ins' control calls."""
 
     url: str
+    pid: int = 0
+    """Its process, where it has one of its own."""
     session: requests.Session = field(default_factory=requests.Session)
 
     def control(self, method: str, verb: str, data: Any = None) -> Any:
@@ -169,7 +171,7 @@ def sandbox_process(folder: Path) -> Iterator[Sandbox]:
             if process.poll() is not None:
                 raise RuntimeError((folder / "sandbox.log").read_text()[-1500:])
             time.sleep(0.1)
-        yield Sandbox(f"http://127.0.0.1:{port_file.read_text()}")
+        yield Sandbox(f"http://127.0.0.1:{port_file.read_text()}", process.pid)
     finally:
         process.terminate()
         process.wait(15)
@@ -202,10 +204,11 @@ class Ground:
 
 
 @contextlib.contextmanager
-def ground() -> Iterator[Ground]:
+def ground(**settings: str) -> Iterator[Ground]:
+    """`settings` are PostgreSQL's, besides its number of connections."""
     with (
         tempfile.TemporaryDirectory(prefix="schedulo-bench-") as name,
-        postgres_server(max_connections="300") as server,
+        postgres_server(max_connections="300", **settings) as server,
         sandbox_process(Path(name)) as sandbox,
     ):
         yield Ground(Path(name), server, sandbox)

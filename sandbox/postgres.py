@@ -78,6 +78,11 @@ class Postgres:
         return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
 
     @property
+    def pid(self) -> int:
+        """The process that all others of the server descend from."""
+        return self._server.pid
+
+    @property
     def _data(self) -> str:
         return str(self._folder / "data")
 

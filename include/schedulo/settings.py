@@ -22,6 +22,9 @@ class SettingsError(ValueError):
     """A setting that cannot be used; the message names it, its value, the rule and who can mend it."""
 
 
+CROWD_MOST_S = 780.0
+
+
 @dataclass(frozen=True, slots=True)
 class Band:
     """Posts younger than `until_ms` (and older than the band before says) are read every `every_ms`."""
@@ -67,6 +70,9 @@ class Settings:
     """A delivery is claimed this long before it is due."""
     max_claims: int = 500
     """Claims of one run at the most."""
+    crowd_horizon_s: float = 600.0
+    """Where more is due together than the runs until then can claim, they begin so long ahead. 0: they never
+    do, and what is too much for them is late."""
     missed_after_s: float = 3600.0
     """A post later than this is missed, not sent."""
     holder_silent_s: float = 30.0
@@ -248,6 +254,11 @@ class Settings:
     ig_upload: str = "url"
     """How Instagram gets reels: `url`, or `resumable` (uploaded; accounts with Facebook Login only)."""
 
+    @property
+    def reach_s(self) -> float:
+        """No delivery is claimed longer before it is due."""
+        return max(self.horizon_s, self.crowd_horizon_s)
+
     def __post_init__(self) -> None:
         for item in fields(self):
             value = getattr(self, item.name)
@@ -266,6 +277,11 @@ class Settings:
             raise SettingsError(
                 f"SCHEDULO_HORIZON_S is {self.horizon_s:g}: it must be at least 60, "
                 "because the tick runs once a minute. The operator sets it."
+            )
+        if self.crowd_horizon_s > CROWD_MOST_S:
+            raise SettingsError(
+                f"SCHEDULO_CROWD_HORIZON_S is {self.crowd_horizon_s:g}: it must be at most {CROWD_MOST_S:g}, "
+                "because a run is to be over within 15 minutes. The operator sets it."
             )
         if self.fit not in ("crop", "pad", "leave"):
             raise SettingsError(

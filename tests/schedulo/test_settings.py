@@ -37,6 +37,7 @@ def test_absence_is_never_concluded_while_a_request_may_still_be_done(
     [
         ("quiet_s", 255.0),
         ("horizon_s", 59.0),
+        ("crowd_horizon_s", 781.0),
         ("fence_lead_s", 5.0),
         ("window_s", 60.0),
         ("late_s", 166.0),

@@ -30,6 +30,8 @@ UNSTARTED_S = 120.0
 ROUNDS = 5
 """So often a claim looks on where much of what it found must wait for a quota: posts of other accounts that
 are due in the same second stand behind it."""
+TICK_MS = 60_000
+"""Runs that claim are so far apart."""
 LOOK_AHEAD_S = 30.0
 """Deliveries that only need another look are claimed this long before it."""
 
@@ -67,17 +69,51 @@ def claim_due(
     settings: Settings,
     dag_id: str = "publish_due_posts",
 ) -> list[Claim]:
-    """Claim for `run_id` all that is due within the horizon, or needs a look, up to `max_claims` in all."""
+    """Claim for `run_id` all that is due within the horizon, or needs a look, up to `max_claims` in all; and
+    of a crowd that comes later as many as the next runs have no room for."""
     claimed = claims_of(connection, run_id)
+    horizon = now_ms + int(settings.horizon_s * 1000)
     for _ in range(ROUNDS):
         room = settings.max_claims - len(claimed)
         if room <= 0:
-            break
-        found, taken = _claim(connection, now_ms, run_id, settings, dag_id, len(claimed), room)
+            return claimed
+        found, taken = _claim(connection, now_ms, run_id, settings, dag_id, len(claimed), room, horizon)
         claimed += taken
         if found < room or len(taken) == found:
             break
+    room = min(settings.max_claims - len(claimed), _too_many(connection, now_ms, settings))
+    if room > 0:
+        reach = now_ms + int(settings.reach_s * 1000)
+        claimed += _claim(connection, now_ms, run_id, settings, dag_id, len(claimed), room, reach)[1]
     return claimed
+
+
+def _too_many(connection: sa.Connection, now_ms: int, settings: Settings) -> int:
+    """How many of what is due beyond the horizon this run must claim, so that the runs after it have room for
+    the rest by the time it comes within theirs.
+
+    The run in k minutes must have claimed all that is due within k minutes and the horizon; until then k runs
+    take `max_claims` each. What is more than that is for this one.
+    """
+    first_ms = now_ms + int(settings.horizon_s * 1000)
+    last_ms = now_ms + int(settings.reach_s * 1000)
+    minute = ((_D.fire_ms - first_ms - 1) // TICK_MS).label("minute")
+    query = (
+        sa.select(minute, sa.func.count())
+        .where(*_can_go(now_ms), _D.fire_ms > first_ms, _D.fire_ms <= last_ms)
+        .group_by(minute)
+        .order_by(minute)
+    )
+    due, most = 0, 0
+    for number, count in connection.execute(query):
+        due += count
+        most = max(most, due - (number + 1) * settings.max_claims)
+    return most
+
+
+def _can_go(now_ms: int) -> tuple[sa.ColumnElement[bool], ...]:
+    """SQL: nothing but its second keeps the delivery from going out."""
+    return _D.state == State.SCHEDULED, _D.ready, _D.approval == "", ~held(now_ms)
 
 
 def _claim(
@@ -88,21 +124,16 @@ def _claim(
     dag_id: str,
     first: int,
     room: int,
+    horizon: int,
 ) -> tuple[int, list[Claim]]:
     """Look at as many as there is room for; answers how many those were, and what of them is claimed.
 
     :param first: the map index of the first
+    :param horizon: what is due by then (epoch milliseconds) is looked at
     """
-    horizon = now_ms + int(settings.horizon_s * 1000)
     asked = sa.exists().where(claims.c.delivery_id == _D.id, claims.c.run_id == run_id)
     due = sa.or_(
-        sa.and_(
-            _D.state == State.SCHEDULED,
-            _D.fire_ms <= horizon,
-            _D.ready,
-            _D.approval == "",
-            ~held(now_ms),
-        ),
+        sa.and_(*_can_go(now_ms), _D.fire_ms <= horizon),
         sa.and_(
             _goes_on(),
             _D.fire_ms <= now_ms + int(LOOK_AHEAD_S * 1000),

@@ -63,7 +63,12 @@ class Planner:
         :param read_ms: `moment` before they were read; what was read later of a post counts for more
         :raises AirtableError: where an account is not known and cannot be read
         """
-        self._know_accounts(client, rows)
+        if self.accounts_are_due(rows):
+            self.know_accounts(client)
+        self.plan_known(rows, read_ms)
+
+    def plan_known(self, rows: Sequence[PostRow], read_ms: int) -> None:
+        """The same with the accounts as they are known."""
         try:
             self._plan_together(rows, read_ms)
         except (sa.exc.OperationalError, sa.exc.InterfaceError):
@@ -73,15 +78,22 @@ class Planner:
             for row in rows:
                 self._plan_alone(row, read_ms)
 
-    def _know_accounts(self, client: AirtableClient, rows: Iterable[PostRow]) -> None:
+    def accounts_are_due(self, rows: Iterable[PostRow]) -> bool:
+        """They were not read for a while or are heard to be changed, or one of these rows names another."""
         with self.ledger.begin() as connection:
             now_ms = self.ledger.now_ms(connection)
             _, at_ms = marks.read(connection, "airtable:accounts")
             known = set(connection.execute(sa.select(accounts.c.record_id)).scalars())
             fresh = not changes.heard_of(connection, ACCOUNTS) and now_ms - at_ms < ACCOUNTS_EVERY_S * 1000
         named = {id_ for row in rows for id_ in row.account_record_ids}
-        if named <= known and fresh:
-            return
+        return not (named <= known and fresh)
+
+    def know_accounts(self, client: AirtableClient) -> None:
+        """Read the accounts and who is mentioned; what stands otherwise now is planned anew.
+
+        :raises AirtableError: where they cannot be read
+        """
+        now_ms = self.moment()
         found, people = client.accounts(), client.mentions()
         usable: dict[str, tuple[Account, str, bool]] = {}
         for row in sorted(found, key=lambda row: (not row.active, row.record_id)):

@@ -41,6 +41,8 @@ MONTH_S = 30 * 86400
 READING_SHARE = 0.6
 CALLS_A_READING = 2
 OLD_LEDGER_TIMES = 12
+ACCOUNTS_S = 60.0
+"""How long the table of accounts may take: a hundred rows are a call. Without it no post can be planned."""
 FOLLOW_S = 75.0
 """What is due so soon goes out with the run that was woken by a change; the rest is the next minute's."""
 
@@ -92,7 +94,7 @@ class Tick:
         if self._lease(run_id):
             try:
                 client = self.client()
-                self._guarded(Trouble.AIRTABLE_READ, lambda: self._read(client))
+                self._guarded(Trouble.AIRTABLE_READ, lambda: self._read(client, run_id))
                 claims = self._claim(run_id)
                 self._guarded(Trouble.AIRTABLE_TOLD, lambda: self._tell(client))
             except AirtableError as error:
@@ -124,7 +126,11 @@ class Tick:
     def _claim(
         self, run_id: str, horizon_s: float | None = None, dag_id: str = "publish_due_posts"
     ) -> list[Claim]:
-        settings = self.settings if horizon_s is None else replace(self.settings, horizon_s=horizon_s)
+        settings = (
+            self.settings
+            if horizon_s is None
+            else replace(self.settings, horizon_s=horizon_s, crowd_horizon_s=0.0)
+        )
         with self.ledger.begin() as connection:
             now_ms = self.ledger.now_ms(connection)
             self.kept_back = kept_back(connection, now_ms, self.settings)
@@ -136,8 +142,9 @@ class Tick:
             restored.doubt(connection, now_ms)
             return claim_due(connection, now_ms, run_id, settings, dag_id)
 
-    def _lease(self, run_id: str) -> bool:
-        seconds = 2 * self._budget_s() + 30
+    def _lease(self, run_id: str, more_s: float = 0.0) -> bool:
+        """Take it, or have it for longer."""
+        seconds = 2 * self._budget_s() + 30 + more_s
         with self.ledger.begin() as connection:
             return marks.lease(connection, self.ledger.now_ms(connection), "airtable", run_id, seconds)
 
@@ -161,17 +168,23 @@ class Tick:
 
     # --- reading --------------------------------------------------------------------------------------
 
-    def _read(self, client: AirtableClient) -> None:
+    def _read(self, client: AirtableClient, run_id: str) -> None:
         if self._reading_is_due():
-            self._read_changed(client)
+            self._read_changed(client, run_id)
 
-    def _read_changed(self, client: AirtableClient) -> None:
+    def _read_changed(self, client: AirtableClient, run_id: str) -> None:
         """Everything that changed since it was last read."""
         read_ms = self.planner.moment()
         with client.within(self._budget_s()):
             found = client.posts_changed_since(self._mark("airtable:posts"))
-            self.planner.plan(client, found.rows, read_ms)
-            self._marked("airtable:posts", found.cursor)  # what was read stays read if the rest fails
+        if self.planner.accounts_are_due(found.rows):
+            self._lease(run_id, ACCOUNTS_S)
+            with client.within(ACCOUNTS_S):
+                self.planner.know_accounts(client)
+        self.planner.plan_known(found.rows, read_ms)
+        self._marked("airtable:posts", found.cursor)  # what was read stays read if the rest fails
+        self._lease(run_id)  # thousands of rows take their time
+        with client.within(self._budget_s()):
             again = self._read_again(client, {row.record_id for row in found.rows})
             asked = self._obey(client, found.complete)
             self._read_maintenance(client)
@@ -236,7 +249,7 @@ class Tick:
             return False
         try:
             if changes.UNKNOWN in rows:
-                self._read_changed(client)
+                self._read_changed(client, run_id)
             if DELIVERIES in rows:
                 self._obey(client, complete=False)
             if MAINTENANCE in rows:

@@ -155,7 +155,7 @@ class Session:
             reason = "its time is over"
         elif case.silent:
             reason = "publish_due_posts has not run for ten minutes, and the ledger may be an old one"
-        elif delivery.fire_ms > case.now_ms + (self._settings.horizon_s + FAR_S) * 1000:
+        elif delivery.fire_ms > case.now_ms + (self._settings.reach_s + FAR_S) * 1000:
             reason = "it is due later than this run reaches"
         else:
             return None

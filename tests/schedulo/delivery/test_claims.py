@@ -56,6 +56,46 @@ def test_a_run_claims_no_more_than_it_may(books: Books) -> None:
     assert books.claim("run-2") == ids[3:]
 
 
+def crowd(books: Books, number: int, minutes: int) -> list[str]:
+    """Posts on as many accounts, all due so long after they come within the horizon."""
+    books.settings = replace(books.settings, max_claims=3)
+    fire_ms = books.now_ms + int(books.settings.horizon_s * 1000) + minutes * 60_000
+    return [books.add(account=f"x:{number}", fire_ms=fire_ms) for number in range(number)]
+
+
+def test_of_a_crowd_a_run_claims_what_the_next_ones_have_no_room_for(books: Books) -> None:
+    ids = crowd(books, 8, minutes=2)
+    assert books.claim("now") == ids[:2]  # two more runs of three come before it is within the horizon
+    assert books.claim("now") == ids[:2]
+    books.now_ms += 60_000
+    assert books.claim("in a minute") == ids[2:5]
+    books.now_ms += 60_000
+    assert books.claim("in two minutes") == ids[5:]
+
+
+def test_a_crowd_for_which_the_next_runs_have_room_waits_for_them(books: Books) -> None:
+    crowd(books, 6, minutes=2)
+    assert books.claim("run") == []
+
+
+def test_what_is_within_the_horizon_goes_before_a_crowd_that_comes_later(books: Books) -> None:
+    ids = crowd(books, 7, minutes=1)
+    soon = [books.add(account=f"tiktok:{number}", fire_ms=books.now_ms + number) for number in range(2)]
+    assert books.claim("run") == [*soon, ids[0]]
+
+
+def test_a_crowd_that_is_held_takes_no_room(books: Books) -> None:
+    crowd(books, 8, minutes=2)
+    books.hold("platform", "x")
+    assert books.claim("run") == []
+
+
+def test_without_a_reach_for_crowds_nothing_beyond_the_horizon_is_claimed(books: Books) -> None:
+    crowd(books, 8, minutes=2)
+    books.settings = replace(books.settings, crowd_horizon_s=0.0)
+    assert books.claim("run") == []
+
+
 @pytest.mark.parametrize("state", [S.PROCESSING, S.UNKNOWN])
 def test_what_needs_a_look_is_claimed_when_its_time_comes_and_stays_what_it_is(
     books: Books, state: State
