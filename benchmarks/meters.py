@@ -1,4 +1,4 @@
-"""What an installation uses, part by part, while a measurement runs: processor time, memory, statements, calls.
+"""What an installation uses, part by part, while a measurement runs: processors, memory, statements, calls.
 
 `Meters.read` takes everything at one instant; the difference of two readings is what happened between them.
 A `Watch` reads what changes fast in a thread of its own.
@@ -166,6 +166,7 @@ class Watch:
     every_s: float = 2.0
     moments: list[Moment] = field(default_factory=list)
     _done: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread = field(init=False)
 
     def __enter__(self) -> Watch:
         self._thread = threading.Thread(target=self._work, name="watch", daemon=True)

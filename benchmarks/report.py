@@ -1,7 +1,7 @@
 """The figures as a table, the goals beside them, and the files that keep them. Nothing here passes or fails.
 
 `latest.json` keeps all parts but `scale`, which has `scale.json`. A run replaces the figures of its parts and
-leaves the others; `measured` says of each part of which commit its figures are, when and where they were taken.
+leaves the others; `measured` says of each part which commit its figures are of, when and where taken.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Thousands of posts due in the same second, with two triggerers: what each part of it takes, and what gives first.
+"""Thousands of posts due in the same second, with two triggerers: what each part takes, and what gives first.
 
 Two rounds on one installation, with as many posts each. In the first no run looks beyond its horizon for a
 crowd (`SCHEDULO_CROWD_HORIZON_S=0`): what runs can claim in time is all that is on time. The second has the

@@ -267,6 +267,21 @@ def test_three_hundred_posts_cost_few_calls(office: Office) -> None:
     assert calls <= 0.15 * 300
 
 
+def test_a_long_table_of_accounts_takes_no_time_from_the_posts(office: Office) -> None:
+    rows = [
+        {"Name": f"Acme {n}", "Platform": "X", "Account ID": str(n), "Username": f"user{n}", "Active": True}
+        for n in range(500)
+    ]
+    last = office.api().table("appPlanning000001", "Accounts").batch_create(rows)[-1]
+    office.tick()
+    with office.ledger.begin() as connection:
+        connection.execute(sa.text("UPDATE marks SET at_ms = 1 WHERE name = 'airtable:accounts'"))
+    office.settings = replace(office.settings, airtable_budget_s=1.2)  # six calls; this takes seven
+    office.post(last["id"])
+    assert len(office.tick()) == 1
+    assert office.incidents() == set()
+
+
 def test_what_settings_say_of_a_platforms_limits_counts_for_its_accounts(office: Office) -> None:
     office.settings = replace(office.settings, x_videos="new")
     office.post(office.account("1", Premium=True))
