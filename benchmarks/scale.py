@@ -166,7 +166,7 @@ def due_minute(posts: int, claims: int, ahead: bool) -> float:
     """A full minute so far ahead that the ticks before it can read and prepare, then claim as they may."""
     horizon_s = Settings().horizon_s
     claiming = math.ceil(posts / claims) - 1 if ahead else 0
-    reading = 1 + math.ceil(posts / ROWS_READ_A_TICK)
+    reading = math.ceil(posts / ROWS_READ_A_TICK)
     return (time.time() // 60 + 1 + reading + horizon_s // 60 + claiming) * 60
 
 
