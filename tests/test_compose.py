@@ -26,6 +26,7 @@ SECRET = re.compile(r"(PASSWORD|KEY|SECRET|URL|CONN|RESULT_BACKEND)$")
 NO_SECRETS = {
     "PUBLIC_URL",
     "SANDBOX_URL",
+    "SCHEDULO_AIRTABLE_PING_URL",
     "SCHEDULO_MEDIA_BASE_URL",
     "AIRFLOW__CORE__EXECUTION_API_SERVER_URL",
 }
@@ -222,7 +223,7 @@ def test_schedulo_accepts_the_settings_that_the_example_shows(tmp_path: Path) ->
     native = Native({}, {"/run/secrets": tmp_path / "secrets"})
     read = Settings.from_env(native.environment(reading.environment("worker", values)))
     assert read.ledger_url == (tmp_path / "secrets" / "ledger_url").read_text().strip()
-    own = {"airtable_timezone", "airtable_monthly_calls", "media_base_url"}
+    own = {"airtable_timezone", "airtable_monthly_calls", "airtable_ping_url", "media_base_url"}
     own |= {"notify_operator", "notify_owner", "notify_author", "health_skip", "sla_platforms"}
     own |= {"quotas", "x_budget_usd", "self_test_account", "webhook_hosts"}
     shown = {name.removeprefix("SCHEDULO_").lower() for name in reading.example_options()}

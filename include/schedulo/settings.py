@@ -17,6 +17,11 @@ from typing import Any
 from schedulo.limits import BY_NAME
 from schedulo.model import Platform
 
+MONTH_S = 30 * 86_400
+CHANGES_EVERY_S = 5.0
+CHANGES_SHARE = 0.15
+"""Of a month's calls to Airtable: what asking for changes may take of them."""
+
 
 class SettingsError(ValueError):
     """A setting that cannot be used; the message names it, its value, the rule and who can mend it."""
@@ -215,6 +220,15 @@ class Settings:
     callers and then none for 30 seconds; less where other programs call the base as well."""
     airtable_monthly_calls: int = 0
     """The plan's calls a month, 0 for no limit: readings take at most 60 % of them."""
+    airtable_changes: str = "off"
+    """How changes in Airtable are heard within seconds, by a webhook there: `poll` (it is read again and
+    again), `ping` (Airtable calls `airtable_ping_url`, then it is read), or `off` (at the next reading only).
+    """
+    airtable_changes_poll_s: float = 0.0
+    """With `poll`: how often the webhook is read; every 5 seconds are 518,400 calls a month. 0: every 5, or
+    as often as 15 % of `airtable_monthly_calls` allow."""
+    airtable_ping_url: str = ""
+    """With `ping`: the public https address of `/schedulo/hooks/airtable` at our api-server."""
     airtable_timezone: str = "UTC"
     """Zone of local times where neither the post nor its account names one."""
 
@@ -376,10 +390,36 @@ class Settings:
                 f"SCHEDULO_AIRTABLE_CALLS_PER_S is {self.airtable_calls_per_s}: it must be from 1 to 5: "
                 "Airtable locks a base that is called more often. The operator sets it."
             )
+        self._check_changes()
         if self.health_days < 1:
             raise SettingsError(
                 f"SCHEDULO_HEALTH_DAYS is {self.health_days}: it must be at least 1. The operator sets it."
             )
+
+    def _check_changes(self) -> None:
+        if self.airtable_changes not in ("off", "poll", "ping"):
+            raise SettingsError(
+                f"SCHEDULO_AIRTABLE_CHANGES is {self.airtable_changes!r}: it must be off, poll or ping. "
+                "The operator sets it."
+            )
+        if 0 < self.airtable_changes_poll_s < 1:
+            raise SettingsError(
+                f"SCHEDULO_AIRTABLE_CHANGES_POLL_S is {self.airtable_changes_poll_s:g}: it must be 0, or at "
+                "least 1: Airtable takes five calls a second of all. The operator sets it."
+            )
+        if self.airtable_changes == "ping" and _PING_URL.fullmatch(self.airtable_ping_url) is None:
+            raise SettingsError(
+                f"SCHEDULO_AIRTABLE_PING_URL is {self.airtable_ping_url!r}: with SCHEDULO_AIRTABLE_CHANGES "
+                "'ping' it must be the public https address of /schedulo/hooks/airtable, without a login or "
+                "a question mark. The operator sets it, or chooses poll."
+            )
+
+    @property
+    def changes_every_s(self) -> float:
+        """How often the webhook is read with `poll`, in seconds."""
+        if self.airtable_changes_poll_s or not self.airtable_monthly_calls:
+            return self.airtable_changes_poll_s or CHANGES_EVERY_S
+        return max(CHANGES_EVERY_S, MONTH_S / (self.airtable_monthly_calls * CHANGES_SHARE))
 
     @property
     def sla_by_platform(self) -> Mapping[str, float]:
@@ -450,6 +490,8 @@ class Settings:
         return cls(**values)
 
 
+_PING_URL = re.compile(r"https://[^\s@?#]+|http://(?:127\.0\.0\.1|localhost)(?::\d+)?/[^\s@?#]*")
+"""Plain http stays on this machine."""
 _SELF_TEST = re.compile(r"(x|facebook):\S+")
 _BAND = re.compile(r"(\d+)([mhd]):(\d+)([mhd])")
 _UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}

@@ -22,6 +22,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from schedulo.errors import Diagnosis, Kind, PlatformError
 from schedulo.ledger.database import Ledger, upsert
+from schedulo.ledger.listening import airtable_webhooks
 from schedulo.ledger.subscribers import subscribers
 from schedulo.ledger.tables import credentials, vault_audit
 from schedulo.words import storable
@@ -299,20 +300,22 @@ class Vault:
                 )
                 audit(connection, self._ledger.now_ms(connection), key, author, Act.ENCRYPTED)
             done = replace(done, encrypted=done.encrypted + 1)
-        return self._rotate_subscribers(done)
+        for column in (subscribers.c.secret, airtable_webhooks.c.secret):
+            done = self._rotate_sealed(done, column)
+        return done
 
-    def _rotate_subscribers(self, done: Rotated) -> Rotated:
-        """The same for what subscribers' events are signed with."""
-        s = subscribers.c
+    def _rotate_sealed(self, done: Rotated, column: sa.Column[str]) -> Rotated:
+        """The same for what `seal` encrypted, in a column of a table with one key; empty ones are none."""
+        (key,) = column.table.primary_key.columns
         with self._ledger.begin() as connection:
-            rows = connection.execute(sa.select(s.id, s.secret).order_by(s.id).with_for_update()).all()
-            for row in rows:
-                if self._newest_opens(row.secret):
+            query = sa.select(key, column).where(column != "").order_by(key).with_for_update()
+            for whose, sealed in connection.execute(query).all():
+                if self._newest_opens(sealed):
                     done = replace(done, before=done.before + 1)
                     continue
-                self._open(row.id, row.secret)
-                sealed = self._fernet.rotate(row.secret.encode()).decode()
-                connection.execute(sa.update(subscribers).where(s.id == row.id).values(secret=sealed))
+                self._open(whose, sealed)
+                anew = self._fernet.rotate(sealed.encode()).decode()
+                connection.execute(sa.update(column.table).where(key == whose).values({column: anew}))
                 done = replace(done, encrypted=done.encrypted + 1)
         return done
 

@@ -1,4 +1,4 @@
-"""`schedulo airtable create` and `schedulo airtable check`: make a base, and say what one lacks."""
+"""`schedulo airtable`: make a base, say what one lacks, have it tell changes at once."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from commands.failure import CommandError
 
 if TYPE_CHECKING:
     from hooks.airtable import AirtableHook
+    from schedulo.airtable.client import AirtableClient
+    from schedulo.ledger.database import Ledger
 
 
 def register(subparsers: Any) -> None:
@@ -29,7 +31,16 @@ def register(subparsers: Any) -> None:
     check = verbs.add_parser("check", help="say what the Connection's base lacks")
     check.set_defaults(run=_check)
 
-    for verb in (create, check):
+    listen = verbs.add_parser("listen", help="have Airtable tell changes at once, as the settings say")
+    listen.set_defaults(run=_listen)
+
+    unlisten = verbs.add_parser("unlisten", help="remove the webhook by which Airtable tells changes")
+    unlisten.set_defaults(run=_unlisten)
+
+    webhooks = verbs.add_parser("webhooks", help="say how that stands, and which webhooks the base has")
+    webhooks.set_defaults(run=_webhooks)
+
+    for verb in (create, check, listen, unlisten, webhooks):
         verb.add_argument("--conn-id", default="airtable_default", help="Connection (default: %(default)s)")
 
 
@@ -67,6 +78,69 @@ def _check(arguments: argparse.Namespace) -> int:
         print(problem)
     print(f"{client.base_id}: " + _verdict(problems))
     return 1 if problems else 0
+
+
+def _listen(arguments: argparse.Namespace) -> int:
+    from schedulo.delivery.listening import keep, told, too_slow
+    from schedulo.settings import settings
+
+    if settings().airtable_changes == "off":
+        raise CommandError("SCHEDULO_AIRTABLE_CHANGES is off: the operator sets it to poll or ping first.")
+    if why := too_slow(settings()):
+        raise CommandError(why)
+    with _listening(arguments.conn_id) as (ledger, client):
+        for line in keep(ledger, client, settings(), at_once=True):
+            print(line)
+        stands = told(ledger, client.base_id, settings())
+    print(stands.sentence)
+    return 0 if stands.well else 1
+
+
+def _unlisten(arguments: argparse.Namespace) -> int:
+    from schedulo.delivery.listening import remove
+    from schedulo.settings import settings
+
+    with _listening(arguments.conn_id) as (ledger, client):
+        print(remove(ledger, client))
+    if settings().airtable_changes != "off":
+        print("The next run of publish_due_posts makes another, unless SCHEDULO_AIRTABLE_CHANGES is off.")
+    return 0
+
+
+def _webhooks(arguments: argparse.Namespace) -> int:
+    from schedulo.airtable.changes import webhook_of
+    from schedulo.airtable.webhooks import Webhooks
+    from schedulo.clock import iso
+    from schedulo.delivery.listening import told, why_not
+    from schedulo.errors.airtable import AirtableRefused
+    from schedulo.settings import settings
+
+    with _listening(arguments.conn_id) as (ledger, client):
+        stands = told(ledger, client.base_id, settings())
+        print(stands.sentence)
+        row = webhook_of(ledger, client.base_id)
+        try:
+            there = Webhooks(client).all()
+        except AirtableRefused as error:
+            raise CommandError(why_not(error)) from None
+    for one in there:
+        whose = "ours" if row is not None and one.id == row.webhook_id else "another's"
+        until = f"until {iso(one.expires_ms)}" if one.expires_ms else "without an end"
+        state = "" if one.enabled else ", dead"
+        print(f"{one.id}  {whose}{state}, {until}  {one.url or 'sends no pings'}")
+    return 0 if stands.well else 1
+
+
+@contextmanager
+def _listening(conn_id: str) -> Iterator[tuple[Ledger, AirtableClient]]:
+    with _hook(conn_id) as hook:
+        from hooks.ledger import LedgerHook
+
+        ledger = LedgerHook().get_conn()
+        try:
+            yield ledger, hook.client()
+        finally:
+            ledger.close()
 
 
 def _verdict(problems: list[str] | tuple[str, ...]) -> str:

@@ -2,7 +2,7 @@
 
 Which changes count is said when one is made: those of the fields that people fill (`watched_in`). Where they
 came from says too little: an app on top of the base writes by the API as we do. When one is made or removed
-is left to `planning.listening`, what is remembered of it to `changes`.
+is left to `delivery.listening`, what is remembered of it to `changes`.
 Source: Airtable Web API, "Webhooks overview" and the pages of its calls.
 """
 

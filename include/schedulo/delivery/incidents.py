@@ -19,6 +19,7 @@ from schedulo.delivery.watched import is_green
 from schedulo.delivery.webhook_events import account_needs_attention
 from schedulo.errors.kinds import Actor, Kind
 from schedulo.ledger.database import Ledger, upsert
+from schedulo.ledger.listening import airtable_webhooks
 from schedulo.ledger.maintenance import window_posts
 from schedulo.ledger.outages import breakers
 from schedulo.ledger.tables import deliveries, holds, incident_cases, incidents, marks
@@ -54,6 +55,8 @@ class Trouble(StrEnum):
     """Airtable cannot be read. About: the class of the error."""
     AIRTABLE_TOLD = "airtable_told"
     """Airtable cannot be told. About: the class of the error."""
+    AIRTABLE_CHANGES = "airtable_changes"
+    """Airtable tells no changes any more."""
     AIRTABLE_STALE = "airtable_stale"
     AIRTABLE_MISSING = "airtable_missing_posts"
     MEDIA = "media_not_ready"
@@ -146,6 +149,10 @@ def _all_ready(_now_ms: int) -> sa.ColumnElement[bool]:
 def _marked(name: str) -> Condition:
     """What failed has been done since: its mark is younger than the last failure."""
     return lambda _now_ms: sa.exists().where(marks.c.name == name, marks.c.at_ms > _I.last_ms)
+
+
+def _is_heard(_now_ms: int) -> sa.ColumnElement[bool]:
+    return ~sa.exists().where(airtable_webhooks.c.trouble != "")
 
 
 def _hold_ended(now_ms: int) -> sa.ColumnElement[bool]:
@@ -318,6 +325,15 @@ RULES: dict[Trouble, Rule] = {
         _marked("airtable:told"),
         patience_s=300.0,
         calm_s=120.0,
+    ),
+    Trouble.AIRTABLE_CHANGES: Rule(
+        "Changes in Airtable are no longer heard at once",
+        "It is tried again every hour. What people change is seen when Airtable is read next, a minute later "
+        "or so; nothing is lost.",
+        "Do what is named, then `schedulo airtable listen`.",
+        "Airtable tells changes again, or is not asked to",
+        _is_heard,
+        sends=False,
     ),
     Trouble.AIRTABLE_STALE: Rule(
         "Nothing goes out: Airtable was not read for too long",

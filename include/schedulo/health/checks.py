@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schedulo.health import daily, inside, outside
+from schedulo.health.changes import changes
 from schedulo.health.findings import Finding, Means, Status, worst
 from schedulo.health.holds import holds
 from schedulo.health.quotas import quotas
@@ -60,6 +61,7 @@ CHECKS: tuple[Check, ...] = (
     Check("watch", inside.watch, "watch", needs_ledger=True),
     Check("logins", inside.logins, "logins", needs_ledger=True),
     Check("airtable", outside.airtable, "airtable, airtable_schema"),
+    Check("airtable_changes", changes, "airtable_changes", needs_ledger=True),
     Check("platforms", outside.platforms, "platform:<name>, network, clock"),
     Check("airflow", outside.airflow, "airflow, airflow:<part>"),
     Check("media", outside.media, "media_store, media_url"),

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from schedulo.airtable.client import AirtableClient
 from schedulo.airtable.schema import ACCOUNTS, DELIVERIES, MAINTENANCE, POSTS
-from schedulo.delivery import breakers, lateness, readiness, restored
+from schedulo.delivery import breakers, lateness, listening, readiness, restored
 from schedulo.delivery.claims import Claim, claim_due, claims_of, sweep
 from schedulo.delivery.commands import command
 from schedulo.delivery.incidents import RULES, Trouble, close_what_is_over, incident
@@ -94,9 +94,10 @@ class Tick:
         if self._lease(run_id):
             try:
                 client = self.client()
-                self._guarded(Trouble.AIRTABLE_READ, lambda: self._read(client, run_id))
+                well = self._guarded(Trouble.AIRTABLE_READ, lambda: self._read(client, run_id))
                 claims = self._claim(run_id)
-                self._guarded(Trouble.AIRTABLE_TOLD, lambda: self._tell(client))
+                if self._guarded(Trouble.AIRTABLE_TOLD, lambda: self._tell(client)) and well:
+                    self.lines += listening.keep(self.ledger, client, self.settings)
             except AirtableError as error:
                 self._trouble(Trouble.AIRTABLE_READ, error)
             finally:
@@ -152,11 +153,14 @@ class Tick:
         with self.ledger.begin() as connection:
             marks.release(connection, self.ledger.now_ms(connection), "airtable", run_id)
 
-    def _guarded(self, trouble: Trouble, work: Callable[[], None]) -> None:
+    def _guarded(self, trouble: Trouble, work: Callable[[], None]) -> bool:
+        """Whether Airtable did it."""
         try:
             work()
         except AirtableError as error:
             self._trouble(trouble, error)
+            return False
+        return True
 
     def _trouble(self, trouble: Trouble, error: AirtableError) -> None:
         self.lines.append(f"{RULES[trouble].title}: {error}")

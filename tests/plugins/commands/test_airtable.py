@@ -6,12 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from commands.main import main
 from sandbox.running import RunningSandbox
+from schedulo.ledger.database import Ledger
+from schedulo.settings import settings
 
 ROOT = Path(__file__).resolve().parents[3]
 TOKEN = "patCLI.very-secret"
@@ -90,3 +94,76 @@ def test_base_and_workspace_exclude_each_other(capsys: pytest.CaptureFixture[str
         main(["airtable", "create", "--base", "appX", "--workspace", "wspX"])
     assert left.value.code == 2
     assert "not allowed with" in capsys.readouterr().err
+
+
+LISTENS = "appLISTENS0000000"
+
+
+@pytest.fixture
+def listening(
+    monkeypatch: pytest.MonkeyPatch,
+    sandbox: RunningSandbox,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> Iterator[None]:
+    """A base, a ledger, and settings that ask for changes."""
+    start = {"name": "Start", "fields": [{"name": "Name", "type": "singleLineText"}]}
+    sandbox.seed({"airtable": {"bases": [{"id": LISTENS, "name": "All", "tables": [start]}]}})
+    monkeypatch.setenv("AIRFLOW_CONN_AIRTABLE_DEFAULT", connection(sandbox, LISTENS))
+    monkeypatch.setenv("SCHEDULO_LEDGER_URL", f"sqlite:///{tmp_path / 'ledger.db'}")
+    monkeypatch.setenv("SCHEDULO_AIRTABLE_CHANGES", "poll")
+    settings.cache_clear()
+    Ledger(settings().ledger).migrate()
+    assert main(["airtable", "create"]) == 0
+    capsys.readouterr()
+    yield
+    settings.cache_clear()
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> list[str]:
+    assert main(["airtable", *arguments]) == code
+    out, err = capsys.readouterr()
+    return (err if code and not out else out).splitlines()
+
+
+def test_listening_is_begun_shown_and_ended(
+    listening: None, sandbox: RunningSandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said(capsys, "webhooks", code=1) == [
+        "There is no webhook yet: the next run of publish_due_posts makes it."
+    ]
+    lines = said(capsys, "listen")
+    assert lines == [
+        "Airtable tells changes from now on: a webhook was made",
+        "Airtable's webhook is read every 5 s, not read yet.",
+    ]
+    assert said(capsys, "listen") == lines[1:], "once is enough"
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    url = f"{sandbox.service('airtable')}/v0/bases/{LISTENS}/webhooks"
+    body = {"specification": {"options": {"filters": {"dataTypes": ["tableData"]}}}}
+    requests.post(url, json=body, headers=headers, timeout=10).raise_for_status()
+    _, ours, theirs = said(capsys, "webhooks")
+    assert "  ours, until 20" in ours
+    assert "  another's, until 20" in theirs
+    assert said(capsys, "unlisten")[0] == "Airtable has no webhook of ours any more"
+    assert len(requests.get(url, headers=headers, timeout=10).json()["webhooks"]) == 1
+
+
+def test_listening_that_is_not_allowed_or_not_wanted_says_why(
+    listening: None,
+    monkeypatch: pytest.MonkeyPatch,
+    sandbox: RunningSandbox,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    scopes = ["data.records:read", "data.records:write", "schema.bases:read"]
+    sandbox.seed({"airtable": {"tokens": [{"token": TOKEN, "scopes": scopes}]}})
+    assert "the scope webhook:manage" in said(capsys, "listen", code=1)[-1]
+    assert main(["airtable", "webhooks"]) == 1
+    assert "the scope webhook:manage" in capsys.readouterr().err
+    monkeypatch.setenv("SCHEDULO_AIRTABLE_CHANGES", "off")
+    settings.cache_clear()
+    assert "SCHEDULO_AIRTABLE_CHANGES is off" in said(capsys, "listen", code=1)[0]
+    monkeypatch.setenv("SCHEDULO_AIRTABLE_CHANGES", "poll")
+    monkeypatch.setenv("SCHEDULO_AIRTABLE_MONTHLY_CALLS", "1000")
+    settings.cache_clear()
+    assert "SCHEDULO_AIRTABLE_CHANGES to ping" in said(capsys, "listen", code=1)[0]

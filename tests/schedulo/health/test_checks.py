@@ -47,6 +47,7 @@ def test_where_all_is_well_every_check_is_green(house: House) -> None:
         "watch",
         "airtable",
         "airtable_schema",
+        "airtable_changes",
         "platform:instagram",
         "platform:x",
         "network",

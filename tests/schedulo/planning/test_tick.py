@@ -7,9 +7,10 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from schedulo.delivery.holds import set_hold
+from schedulo.ledger.listening import airtable_webhooks
 from schedulo.ledger.tables import accounts, deliveries, holds, incidents, outbox
 from schedulo.publishing.ending import End
-from tests.schedulo.planning.conftest import Office, wait_until
+from tests.schedulo.planning.conftest import SCOPES, TOKEN, Office, wait_until
 
 
 def test_a_ready_post_is_planned_claimed_and_told_in_one_tick(office: Office) -> None:
@@ -289,3 +290,22 @@ def test_what_settings_say_of_a_platforms_limits_counts_for_its_accounts(office:
     with office.ledger.begin() as connection:
         (options,) = connection.execute(sa.select(accounts.c.options)).scalars()
     assert options == {"premium": True, "videos": "new"}
+
+
+def test_a_tick_makes_the_webhook_of_changes_and_goes_on_where_there_can_be_none(office: Office) -> None:
+    office.settings = replace(office.settings, airtable_changes="poll")
+    office.post(office.account("1"))
+    assert len(office.tick()) == 1, "the token lacks the scope: that keeps nothing back"
+    assert any("webhook:manage" in line for line in office.last.lines)
+    assert office.incidents() == set()
+    scopes = [*SCOPES, "webhook:manage"]
+    office.sandbox.seed({"airtable": {"tokens": [{"token": TOKEN, "scopes": scopes}]}})
+    with office.ledger.begin() as connection:
+        connection.execute(sa.update(airtable_webhooks).values(next_ms=0))
+    office.tick()
+    assert "Airtable tells changes from now on: a webhook was made" in office.last.lines
+    before = office.sandbox.requests()
+    office.tick()
+    assert [row for row in office.sandbox.requests() if "webhook" in row["route"]] == [
+        row for row in before if "webhook" in row["route"]
+    ]
