@@ -190,6 +190,7 @@ def test_the_default_in_the_file_is_the_one_that_the_example_names() -> None:
     options = reading.example_options()
     defaults = {variable.name: variable.default for variable in reading.variables() if variable.default}
     assert defaults.pop("SCHEDULO_MEDIA_BASE_URL") == "<PUBLIC_URL>/schedulo/media"
+    assert defaults.pop("SCHEDULO_AIRTABLE_PING_URL") == "<PUBLIC_URL>/schedulo/hooks/airtable"
     assert defaults == {name: options[name] for name in defaults}
 
 
