@@ -23,7 +23,7 @@ from benchmarks.rig import Counts, Rig
 from sandbox.postgres import Postgres
 
 MIB = 2**20
-ACCESS = re.compile(r'"(?:GET|POST|PUT|PATCH|DELETE) (/\S*) HTTP')
+ACCESS = re.compile(r"\[http\.access\].* path=(/\S*)")
 EXECUTION = "/execution/"
 """Where tasks on workers speak to the api-server."""
 STATEMENTS = """
@@ -41,7 +41,7 @@ HELD = """
 STATES = "SELECT state, holder IS NOT NULL, count(*) FROM deliveries GROUP BY 1, 2"
 TRIGGERS = "SELECT triggerer_id, count(*) FROM trigger WHERE triggerer_id IS NOT NULL GROUP BY 1"
 MARKS = "SELECT name, at_ms FROM marks WHERE name LIKE 'airtable:%'"
-TOLD = "SELECT coalesce(sum(told_version), 0)::bigint, count(*) FILTER (WHERE told_version > 0) FROM outbox"
+TOLD = "SELECT count(*) FROM outbox WHERE told_version > 0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +93,17 @@ class Meters:
         """
         leaders = {process.pid: name for name, process in self.rig.stack.processes.items()}
         leaders |= {self.server.pid: "postgres", self.rig.sandbox.pid: "sandbox"}
+        processes = {process.pid: process for process in psutil.process_iter(["ppid"])}
         found: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
-        for process in psutil.process_iter():
+        for pid, process in processes.items():
             with contextlib.suppress(psutil.Error, ProcessLookupError):
-                name = leaders.get(process.pid) or self._above(process, leaders)
+                name = leaders.get(os.getsid(pid)) or _above(process, processes, leaders)
                 if name is None:
                     continue
                 times, memory = process.cpu_times(), process.memory_info().rss / MIB
                 mine, children = times.user + times.system, times.children_user + times.children_system
                 if name == "scheduler":
-                    inside = "scheduler" if process.pid in leaders else "workers"
+                    inside = "scheduler" if pid in leaders else "workers"
                     found[inside][0] += mine
                     found["workers"][0] += children
                     found[inside][1] += memory
@@ -110,12 +111,6 @@ class Meters:
                     found[name][0] += mine + children
                     found[name][1] += memory
         return {name: (spent, memory) for name, (spent, memory) in found.items()}
-
-    def _above(self, process: psutil.Process, leaders: Mapping[int, str]) -> str | None:
-        name = leaders.get(os.getsid(process.pid))
-        if name is not None:
-            return name
-        return next((leaders[above.pid] for above in process.parents() if above.pid in leaders), None)
 
     def _api_calls(self) -> dict[str, int]:
         path = self.rig.stack.home / "logs" / "api-server.log"
@@ -145,8 +140,8 @@ class Moment:
     triggers: tuple[int, ...]
     """Airflow's triggers in each triggerer, the most first."""
     marks: Mapping[str, int]
-    told: tuple[int, int]
-    """Versions told, and rows told at least once."""
+    told: int
+    """Rows that Airtable was told at least once, this version or one before."""
     parts: Mapping[str, tuple[float, float]]
 
     def of(self, *states: str) -> int:
@@ -191,9 +186,21 @@ class Watch:
             holders=_most(number for _, number in ask("ledger", HELD)),
             triggers=_most(number for _, number in ask("airflow", TRIGGERS)),
             marks=dict(ask("ledger", MARKS)),
-            told=(lambda row: (int(row[0]), int(row[1])))(ask("ledger", TOLD)[0]),
+            told=int(ask("ledger", TOLD)[0][0]),
             parts=self.meters.parts(),
         )
+
+
+def _above(
+    process: psutil.Process, processes: Mapping[int, psutil.Process], leaders: Mapping[int, str]
+) -> str | None:
+    """The part that a process belongs to by the first of its forebears that leads one."""
+    above: psutil.Process | None = process
+    while above is not None:
+        if above.pid in leaders:
+            return leaders[above.pid]
+        above = processes.get(above.info["ppid"])
+    return None
 
 
 def _most(numbers: Iterable[int]) -> tuple[int, ...]:

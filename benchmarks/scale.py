@@ -262,7 +262,7 @@ def _sync(meters: Meters, played: Round) -> dict[str, Any]:
         )
         if rows >= 100 and planned_ms / 1000 > began_s:
             planning.append((rows, planned_ms / 1000 - began_s))
-        told = last.told[1] - first.told[1]
+        told = last.told - first.told
         if told >= 100 and told_ms > read_ms:
             telling.append((told, (told_ms - read_ms) / 1000))
     late = sorted(began_s - after_s for after_s, began_s, _ in syncs)

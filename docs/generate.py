@@ -14,6 +14,7 @@ from generating.errors import errors_page
 from generating.formats import formats_page
 from generating.incidents import incidents_page
 from generating.roles import roles_page
+from generating.scale import scale_page
 from generating.settings import settings_page
 from generating.states import states_page
 
@@ -28,6 +29,7 @@ PAGES = {
     "states.md": states_page,
     "errors.md": errors_page,
     "formats.md": formats_page,
+    "../explanation/scale.md": scale_page,
 }
 
 
