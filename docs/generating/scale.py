@@ -26,7 +26,7 @@ BUSY = 0.6
 
 def scale_page() -> str:
     """The page as it is written, its marked blocks filled with what was measured last."""
-    figures = json.loads((ROOT / "benchmarks" / "scale.json").read_text())
+    figures = _known(json.loads((ROOT / "benchmarks" / "scale.json").read_text()))
     steady = json.loads((ROOT / "benchmarks" / "latest.json").read_text())["steady"]
     text = PAGE.read_text(encoding="utf-8")
 
@@ -210,9 +210,16 @@ def provenance(model: Model) -> str:
     return f"Commit {said['commit']}, {said['at']}; {where}."
 
 
+def _known(value: Any) -> Any:
+    """What was not measured, or never came, is no number."""
+    if isinstance(value, Mapping):
+        return {key: _known(item) for key, item in value.items()}
+    return math.nan if value is None else value
+
+
 def _n(value: float) -> str:
-    if value is None or not math.isfinite(value):
-        return "not measured"
+    if not math.isfinite(value):
+        return "none"
     if float(value).is_integer():
         return f"{int(value):,}"
     return f"{value:.3f}" if abs(value) < 1 else f"{value:,.1f}" if abs(value) < 100 else f"{value:,.0f}"
