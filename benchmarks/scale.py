@@ -136,7 +136,7 @@ def start(rig: Rig, crowd_horizon_s: float) -> None:
     stack.up()
     second = {"AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port())}
     stack.start(TRIGGERERS[1], "airflow", "triggerer", **second)
-    wait_until(lambda: len(_alive(rig)) == len(TRIGGERERS), "both triggerers live", 60)
+    wait_until(lambda: len(_alive(rig)) == len(TRIGGERERS), "both triggerers live", 420)
 
 
 def _alive(rig: Rig) -> list[Any]:

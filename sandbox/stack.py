@@ -211,7 +211,7 @@ class Stack:
         self.start("triggerer", "airflow", "triggerer")
         self.wait_until_up()
 
-    def wait_until_up(self, patience_s: float = 120.0) -> None:
+    def wait_until_up(self, patience_s: float = 420.0) -> None:
         deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline:
             dead = [name for name, process in self.processes.items() if process.poll() is not None]

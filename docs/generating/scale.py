@@ -72,9 +72,9 @@ def rounds(model: Model) -> str:
         "drain_s": "drain (s)",
         "runs_in_time": "runs that claimed in time",
     }
-    before, after = model.found["before"], model.found["after"]
-    rows = [(said, _n(before[name]), _n(after[name])) for name, said in names.items()]
-    rows.append(("bare client, drain (s)", "", _n(model.found["bare_drain_s"])))
+    before, after = model.found.get("before", {}), model.found["after"]
+    rows = [(said, _n(before.get(name, math.nan)), _n(after[name])) for name, said in names.items()]
+    rows.append(("bare client, drain (s)", "", _n(model.found.get("bare_drain_s", math.nan))))
     return table(("", "within the horizon only", "crowds ahead of it"), rows)
 
 
@@ -219,7 +219,7 @@ def _known(value: Any) -> Any:
 
 def _n(value: float) -> str:
     if not math.isfinite(value):
-        return "none"
+        return "not measured"
     if float(value).is_integer():
         return f"{int(value):,}"
     return f"{value:.3f}" if abs(value) < 1 else f"{value:,.1f}" if abs(value) < 100 else f"{value:,.0f}"
