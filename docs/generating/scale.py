@@ -17,6 +17,7 @@ from schedulo.settings import Settings
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "explanation" / "scale.md"
 BLOCK = re.compile(r"(<!-- measured: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+UNMEASURED = "Not measured yet: `python -m benchmarks --only scale`, then `python docs/generate.py`."
 DAY_POSTS = 1_000_000
 PEAK = 3
 """The busiest minute has so many times the average."""
@@ -26,9 +27,12 @@ BUSY = 0.6
 
 def scale_page() -> str:
     """The page as it is written, its marked blocks filled with what was measured last."""
-    figures = _known(json.loads((ROOT / "benchmarks" / "scale.json").read_text()))
-    steady = json.loads((ROOT / "benchmarks" / "latest.json").read_text())["steady"]
+    source = ROOT / "benchmarks" / "scale.json"
     text = PAGE.read_text(encoding="utf-8")
+    if not source.exists():
+        return BLOCK.sub(lambda match: f"{match[1]}\n{UNMEASURED}\n\n{match[3]}", text)
+    figures = _known(json.loads(source.read_text()))
+    steady = json.loads((ROOT / "benchmarks" / "latest.json").read_text())["steady"]
 
     def filled(match: re.Match[str]) -> str:
         return f"{match[1]}\n{BLOCKS[match[2]](Model(figures, steady))}\n{match[3]}"
