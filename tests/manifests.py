@@ -1,4 +1,4 @@
-"""Reads deploy/helm and deploy/kubernetes."""
+"""Reads deploy/helm and deploy/kubernetes, and runs what is there as processes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from sandbox.compose.services import Composed, Native
 from sandbox.stack import ROOT
 
 FOLDER = ROOT / "deploy" / "kubernetes"
@@ -64,3 +65,28 @@ def workers() -> Iterator[dict[str, Any]]:
     """The worker sets, each with what it has from all."""
     for own in values()["workers"]["celery"]["sets"]:
         yield values()["workers"]["celery"] | own
+
+
+READ_ONLY = """
+set -e
+mount --make-rprivate /
+mount --bind "$0" "$0"
+mount -o remount,bind,ro /
+mount -t tmpfs tmpfs /tmp
+exec "$@"
+"""
+"""Nothing but the folder `$0` and /tmp can be written to."""
+
+
+def as_pod(stack: Composed, component: str, service: str) -> tuple[list[str], dict[str, str]]:
+    """The command and environment of a pod of ours, as they read on this machine; its root is read-only.
+
+    :param service: the one of the compose file whose folders it gets
+    """
+    about, native = container(component), stack.native(service)
+    secrets = {"/etc/schedulo/secrets": stack.home / "secrets"}
+    native = Native(native.ports, dict(native.folders) | secrets)
+    given = environment() | {one["name"]: one["value"] for one in about.get("env", [])}
+    told = {name: value.replace("schedulo-api-server", "api-server") for name, value in given.items()}
+    command = ["unshare", "--mount", "sh", "-c", READ_ONLY, str(stack.home), *native.command(about["args"])]
+    return command, stack.env(**native.environment(told))

@@ -9,6 +9,7 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from sandbox.compose.play import WORKER, Played, play
 from sandbox.compose.services import AIRFLOW, STORES, TRIGGERERS, Composed, NotInstalled, composed
 from sandbox.demo.stage import Stage
 from sandbox.stack import ROOT
+from tests import manifests
 
 pytestmark = [pytest.mark.slow(minutes=8), pytest.mark.postgres, pytest.mark.timeout(1800)]
 
@@ -159,6 +161,38 @@ def test_no_secret_is_in_the_environment_or_the_command_of_a_process(stack: Comp
             except psutil.Error:
                 continue
             assert not [secret for secret in secrets if secret in seen], service
+
+
+def test_pods_of_ours_do_their_work_with_a_root_that_they_cannot_write_to(
+    stack: Composed, played: Played
+) -> None:
+    for component, service, said in (
+        ("prepare", "airflow-init", "x_default: connection already exists"),
+        ("maintenance", "maintenance", "log files deleted"),
+    ):
+        command, environment = manifests.as_pod(stack, component, service)
+        done = subprocess.run(
+            command,
+            env=environment,
+            cwd=stack.home,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout[-3000:]
+        assert said in done.stdout
+    command, environment = manifests.as_pod(stack, "watch", "watch")
+    sign = stack.native("watch").folders["/tmp"] / "schedulo-watch"
+    stack.stop_service("watch")
+    sign.unlink(missing_ok=True)
+    watch = subprocess.Popen(command, env=environment, cwd=stack.home)
+    try:
+        until(lambda: watch.poll() is not None or sign.exists(), 300, "a look of the watch")
+        watch.terminate()
+        assert watch.wait(60) == 0
+    finally:
+        watch.kill()
+        stack.serve("watch")
 
 
 def test_a_backup_is_made_and_restored_as_the_guide_says(stack: Composed, played: Played) -> None:
