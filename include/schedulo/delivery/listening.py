@@ -51,6 +51,10 @@ UNREAD_MS = 900_000
 """A webhook that is to be read again and again and was not for so long is read by nobody."""
 FOLLOWER = "follow_changes"
 """The Dag that has it read."""
+UNREACHED = (
+    "Airtable had given up pinging {url}, since it was not answered with 200 or 204, and pings it again from "
+    "now on: the operator sees that it can be reached from the internet, and what our api-server answers."
+)
 GOES_ON = "Until then changes are seen when Airtable is read next, as without it."
 
 
@@ -237,14 +241,20 @@ class _Keeper:
         return not self.wanted.url and one.fingerprint == self.wanted.fingerprint and _lives(one, now_ms)
 
     def _refresh(self, mine: Webhook, now_ms: int) -> list[str]:
-        said, expires_ms = [], mine.expires_ms
-        if expires_ms is not None and expires_ms < now_ms + REFRESH_MS:
-            expires_ms = self.webhooks.refresh(mine.id)
+        """Let it live on. Where pings did not reach us, what they were for is read all the same."""
+        assert self.row is not None
+        said: list[str] = []
+        values: dict[str, Any] = {"expires_ms": mine.expires_ms}
+        if mine.expires_ms is not None and mine.expires_ms < now_ms + REFRESH_MS:
+            values["expires_ms"] = self.webhooks.refresh(mine.id)
             said.append("Airtable's webhook lives for another seven days")
+        if self.wanted.url and mine.cursor > self.row.cursor:
+            values["pinged_ms"] = now_ms
         if self.wanted.url and not mine.notifies:
             self.webhooks.notify(mine.id)
-            said.append("Airtable had given up pinging us, and does it again: see whether it reaches us")
-        self._write(expires_ms=expires_ms)
+            values |= {"trouble": UNREACHED.format(url=self.wanted.url), "next_ms": now_ms + REFUSED_MS}
+            said.append(values["trouble"])
+        self._write(**values)
         return said
 
     def _enter(self, webhook_id: str, sealed: str, cursor: int, expires_ms: int | None) -> None:
@@ -261,10 +271,15 @@ class _Keeper:
         )
 
     def _write(self, *, made: bool = False, **values: Any) -> None:
-        """Write down that all is well; rows of bases that are no longer ours go."""
+        """Write down how it is, which is well where no trouble is named; rows of bases that are no longer
+        ours go."""
         with self.ledger.begin() as connection:
             now_ms = self.ledger.now_ms(connection)
-            values |= {"next_ms": now_ms + LOOK_MS, "trouble": ""} | ({"made_ms": now_ms} if made else {})
+            values = {"next_ms": now_ms + LOOK_MS, "trouble": "", **values}
+            if made:
+                values["made_ms"] = now_ms
+            if values["trouble"]:
+                _tell(connection, now_ms, values["trouble"])
             connection.execute(
                 upsert(connection, airtable_webhooks)
                 .values(base_id=self.base_id, **values)
@@ -312,8 +327,12 @@ def _trouble(ledger: Ledger, base_id: str, row: sa.Row[Any] | None, error: Airta
             .on_conflict_do_update(index_elements=["base_id"], set_=values)
         )
         if sentence and row is not None and row.made_ms is not None:
-            incident(connection, now_ms, Trouble.AIRTABLE_CHANGES, sentence, actor=Actor.OPERATOR)
+            _tell(connection, now_ms, sentence)
     return f"Airtable's webhook: {sentence or error}"
+
+
+def _tell(connection: sa.Connection, now_ms: int, sentence: str) -> None:
+    incident(connection, now_ms, Trouble.AIRTABLE_CHANGES, sentence, actor=Actor.OPERATOR)
 
 
 def why_not(error: AirtableError | VaultError) -> str:

@@ -2,7 +2,8 @@
 
 Never removed, however old: deliveries (their identities, and the content guard), writes and outcomes (what
 was sent, and what came of it), accounts, credentials, what was done with them, posts, holds, windows of
-maintenance, amendments, the outbox (which Airtable row is whose), marks, and all numbers but single readings.
+maintenance, amendments, the outbox (which Airtable row is whose), the webhook of changes, marks, and all
+numbers but single readings.
 
 Each transaction takes little, asks again whether its rows may go, and leaves the ledger alone for a moment:
 publishing waits for none of them for long.

@@ -331,9 +331,16 @@ def test_pings_that_airtable_gave_up_are_switched_on_again(ours: Installation) -
     until = time.monotonic() + 30
     while Webhooks(ours.client()).all()[0].notifies:
         assert time.monotonic() < until
+    assert ours.row.pinged_ms is None
     (line,) = ours.keep(later=True)
-    assert line.startswith("Airtable had given up pinging us")
+    assert line.startswith(f"Airtable had given up pinging {URL}")
     assert Webhooks(ours.client()).all()[0].notifies
+    assert ours.row.pinged_ms is not None, "what the pings were for is read"
+    assert not told(ours.ledger, None, PING).well
+    assert ours.open_incidents == [line]
+    assert ours.keep() == []
+    assert ours.keep(later=True) == []
+    assert ours.open_incidents == []
 
 
 def test_a_webhook_of_ours_can_be_removed_and_one_that_may_not_be_is_forgotten(ours: Installation) -> None:
