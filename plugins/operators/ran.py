@@ -1,5 +1,5 @@
 """Notes in the ledger when a task of ours went well, so that a Dag that is silent is noticed, and when it
-failed, so that people are told.
+failed, so that people are told. Cancels what an instance was to publish when a person marks the instance.
 
 A listener of Airflow's, which tells it of every task of every Dag; it must neither raise nor take long.
 Publishing leaves its own mark, and its instances leave none: in a burst they would be a write each.
@@ -21,6 +21,8 @@ OTHERWISE = ("publish_due_posts", "publish_now")
 @hookimpl
 def on_task_instance_success(previous_state: Any, task_instance: Any) -> None:
     """Called in the process that ran the task, and elsewhere where a person marks one: that is no run."""
+    if _marked(previous_state, task_instance):
+        _cancel(task_instance, "success")
     if not _ran_here(task_instance) or task_instance.dag_id in OTHERWISE:
         return
     dag_id, task_id = task_instance.dag_id, task_instance.task_id
@@ -43,6 +45,8 @@ def on_task_instance_success(previous_state: Any, task_instance: Any) -> None:
 def on_task_instance_failed(previous_state: Any, task_instance: Any, error: Any) -> None:
     """Called like the above, also when Airflow will try the task again: that is told of nobody. Nor is what
     was asked for wrongly: whoever asked is told by the run."""
+    if _marked(previous_state, task_instance):
+        _cancel(task_instance, "failed")
     if not _ran_here(task_instance) or task_instance.state != "failed":
         return
     dag_id, task_id, run_id = task_instance.dag_id, task_instance.task_id, task_instance.run_id
@@ -58,6 +62,33 @@ def on_task_instance_failed(previous_state: Any, task_instance: Any, error: Any)
             _note(lambda connection, now_ms: failed(connection, now_ms, dag_id, task_id, run_id, kind))
     except Exception:  # the task's own failure is what its log must end with
         log.warning("people could not be told that %s failed", dag_id, exc_info=True)
+
+
+@hookimpl
+def on_task_instance_skipped(previous_state: Any, task_instance: Any) -> None:
+    """Called like the above."""
+    if _marked(previous_state, task_instance):
+        _cancel(task_instance, "skipped")
+
+
+def _marked(previous_state: Any, task_instance: Any) -> bool:
+    """Whether a person does it: the api-server does not say what the state was."""
+    return previous_state is None and not _ran_here(task_instance)
+
+
+def _cancel(task_instance: Any, state: str) -> None:
+    """Where its trigger has begun, that hears of it as well (`PublishTrigger.on_kill`); here it does not
+    matter whether one has."""
+    if task_instance.dag_id not in OTHERWISE or task_instance.task_id != "publish":
+        return
+    run_id, map_index = task_instance.run_id, task_instance.map_index
+    reason = f"cancelled: its task was marked as {state} in Airflow"
+    try:
+        from schedulo.delivery.endings import cancel_instance
+
+        _note(lambda connection, now_ms: cancel_instance(connection, now_ms, run_id, map_index, reason))
+    except Exception:
+        log.exception("publish %s of %s was marked, and its delivery not cancelled", map_index, run_id)
 
 
 def _ran_here(task_instance: Any) -> bool:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 BATCH_S = 5.0
 BATCH_SIZE = 100
+MARKS = ("failed", "success", "skipped")
+"""What a person may mark a waiting instance as."""
 
 
 class _Gate:
@@ -109,7 +111,7 @@ class PublishTrigger(BaseTrigger):
         return [ending.label, *lines, f"{ending.end}: {ending.sentence}"]
 
     async def on_kill(self) -> None:
-        """A person acted on the waiting task. Marked as failed or as success: the delivery is cancelled.
+        """A person acted on the waiting task. Marked, as whatever: the delivery is cancelled.
         Cleared: its next try joins the work that goes on.
 
         A task of its own does it: Airflow sends the cancellation again with every message to this process
@@ -129,7 +131,7 @@ class PublishTrigger(BaseTrigger):
         await asyncio.wrap_future(publisher.cancel(run_id, map_index, reason))
 
     async def _marked_as(self) -> str | None:
-        """`failed` or `success`, if the task instance stands so now."""
+        """The state that a person gave the task instance, if one did."""
         from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
         instance = self.task_instance
@@ -142,7 +144,7 @@ class PublishTrigger(BaseTrigger):
             map_index=instance.map_index,
         )
         found = {state for tasks in states.values() for state in tasks.values()}
-        return next((str(state) for state in found if state in ("failed", "success")), None)
+        return next((str(state) for state in found if state in MARKS), None)
 
 
 def _clock(at_ms: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -208,6 +209,8 @@ TITLES = (
     "is refused as well",
 )
 REFUSED = ("is refused", "is refused as well")
+NOT_BEGUN = ("is not begun: failed", "is not begun: success", "is not begun: skipped")
+"""Posts whose instances are marked before a trigger begins with them."""
 LATE = ("was missed", "was held", "was seen", "was not seen")
 """Posts that were due hours before anybody planned them: nothing goes out by itself."""
 CALM = len(TITLES + LATE) + 1
@@ -337,6 +340,30 @@ def _play(day: Day) -> None:
     wait_for(lambda: all(item["state"] in ("success", "failed") for item in day.instances()), 180)
     wait_for(lambda: len(day.messages()) > 1 and len(day.mailbox.got) > 1, 180)
     wait_for(lambda: day.out("is converted"), 240)
+    _mark_what_has_not_begun(day)
+
+
+def _mark_what_has_not_begun(day: Day) -> None:
+    """While no triggerer works, its instances wait for one that begins with them."""
+    posts = {title: day.post(title, day.rows["goes well"], 86_400) for title in NOT_BEGUN}
+    path = f"/dags/{NOW}/dagRuns"
+    day.stack.signal("triggerer", signal.SIGSTOP)
+    try:
+        body = {"conf": {"posts": list(posts.values())}, "logical_date": None}
+        path += "/" + day.stack.api("POST", path, json=body)["dag_run_id"]
+        wait_for(
+            lambda: (
+                [i["state"] for i in day.instances(NOW) if path.endswith(i["dag_run_id"])].count("deferred")
+                == 3
+            ),
+            90,
+        )
+        for number, state in enumerate(("failed", "success", "skipped")):
+            day.stack.api("PATCH", f"{path}/taskInstances/publish/{number}", json={"new_state": state})
+        day.seen["marked before it began"] = set(day.states(posts).values())
+    finally:
+        day.stack.signal("triggerer", signal.SIGCONT)
+    wait_for(lambda: day.stack.api("GET", path)["state"] in ("success", "failed"), 60)
 
 
 def _plan_maintenance(day: Day) -> None:
@@ -478,6 +505,11 @@ def test_marking_a_waiting_post_as_failed_stops_it(day: Day) -> None:
 
 def test_marking_a_waiting_post_as_success_stops_it(day: Day) -> None:
     assert day.out("is done by hand") == 0
+
+
+def test_marking_an_instance_that_no_trigger_has_begun_stops_its_post(day: Day) -> None:
+    assert day.seen["marked before it began"] == {"cancelled"}
+    assert [day.out(title) for title in NOT_BEGUN] == [0, 0, 0]
 
 
 def test_a_post_that_is_cleared_while_it_waits_goes_out_once(day: Day) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from schedulo.delivery.claims import paced
+from schedulo.delivery.claims import claimed, paced
 from schedulo.delivery.commits import FOLLOW_S
 from schedulo.delivery.holds import Hold, cases_of
 from schedulo.delivery.incidents import Trouble, incident
@@ -365,10 +365,25 @@ def not_whole(
     )
 
 
-def cancel(connection: sa.Connection, now_ms: int, delivery_id: str, reason: str) -> bool:
+def cancel(
+    connection: sa.Connection,
+    now_ms: int,
+    delivery_id: str,
+    reason: str,
+    *conditions: sa.ColumnElement[bool],
+) -> bool:
     """Stop a delivery of which nothing was sent. False: too late, or nothing to stop."""
-    moved = move(connection, [delivery_id], State.CANCELLED, reason=reason, holder=None, updated_ms=now_ms)
+    values = {"reason": reason, "holder": None, "updated_ms": now_ms}
+    moved = move(connection, [delivery_id], State.CANCELLED, *conditions, **values)
     if moved:
         tell_story(connection, now_ms, [(delivery_id, reason)])
         changed(connection, now_ms, moved)
     return bool(moved)
+
+
+def cancel_instance(connection: sa.Connection, now_ms: int, run_id: str, map_index: int, reason: str) -> bool:
+    """Stop what a run's instance is to publish, also where nobody has begun with it. False: it is on its way
+    or out, it was given back, or a later run has it."""
+    found = claimed(connection, now_ms, run_id, map_index)
+    its_turn = (_D.run_id == run_id, _D.state.in_((State.CLAIMED, State.ARMED, State.REFUSED)))
+    return found is not None and cancel(connection, now_ms, found, reason, *its_turn)

@@ -33,6 +33,7 @@ from schedulo.ledger.tables import health, incidents
 from schedulo.planning.wishes import WishError
 from schedulo.settings import settings
 from tests.receivers import running_web
+from tests.schedulo.delivery.conftest import Books
 
 NOW = datetime(2026, 11, 26, 12, 5, tzinfo=UTC)
 
@@ -193,6 +194,10 @@ class RuntimeTaskInstance(SimpleNamespace):
     """What Airflow hands to listeners in the process that ran the task."""
 
 
+class TaskInstance(SimpleNamespace):
+    """What it hands to them elsewhere."""
+
+
 def succeeded(
     dag_id: str, owner: str = "schedulo", kind: type[SimpleNamespace] = RuntimeTaskInstance
 ) -> None:
@@ -216,6 +221,35 @@ def test_others_tasks_posts_and_what_a_person_marks_leave_none(ledger: Ledger) -
     succeeded("prepare_posts", kind=SimpleNamespace)
     for name in ("somebody_elses", "publish_due_posts", "prepare_posts"):
         assert not marked(ledger, f"ran:{name}")
+
+
+def test_what_a_person_marks_is_cancelled_though_nobody_has_begun_it(ledger: Ledger) -> None:
+    books = Books(ledger)
+    waits, theirs, given_back = (books.add(account=f"x:{number}") for number in range(3))
+    books.claim("run")
+    books.change(theirs, run_id="later")
+    books.change(given_back, state="scheduled")
+    for index in range(3):
+        instance = TaskInstance(dag_id="publish_due_posts", task_id="publish", run_id="run", map_index=index)
+        ran.on_task_instance_skipped(previous_state=None, task_instance=instance)
+    assert [books.row(id_).state for id_ in (waits, theirs, given_back)] == [
+        "cancelled",
+        "claimed",
+        "scheduled",
+    ]
+    assert "marked as skipped" in books.story(waits)
+
+
+def test_what_failed_or_skipped_by_itself_is_not_cancelled(ledger: Ledger) -> None:
+    books = Books(ledger)
+    id_ = books.add()
+    books.claim("run")
+    about = {"dag_id": "publish_due_posts", "task_id": "publish", "run_id": "run", "map_index": 0}
+    by_itself = RuntimeTaskInstance(**about, state="up_for_retry")
+    for previous, instance in ((None, by_itself), ("running", TaskInstance(**about, state="failed"))):
+        ran.on_task_instance_failed(previous_state=previous, task_instance=instance, error="lost")
+        ran.on_task_instance_skipped(previous_state=previous, task_instance=instance)
+    assert books.row(id_).state == "claimed"
 
 
 def test_a_ledger_that_is_not_there_fails_no_task(monkeypatch: pytest.MonkeyPatch) -> None:
