@@ -101,7 +101,8 @@ def formats_page() -> str:
     parts += [
         "## What follows a post",
         "Each is a request of its own with a fence of its own, sent once the post is out. It may follow for "
-        "15 minutes; then, or when it is refused, a person is asked, and the post stays as it is.",
+        "15 minutes, not counting an outage or a limit that keeps it back, and two hours at the most; then, "
+        "or when it is refused, a person is asked, and the post stays as it is.",
         table(
             ("what", "field in Posts", "the request", "what proves that it is there", "where it fails"),
             _FOLLOWING,

@@ -29,6 +29,8 @@ _D = deliveries.c
 
 FOLLOW_S = 900.0
 """How long after a post what belongs to it (thread, comment) may follow by itself; then a person is asked."""
+FOLLOW_MOST_S = 2 * 3600.0
+"""The same where an outage or a limit kept it back: a thread that goes on much later helps nobody."""
 
 
 @dataclass(frozen=True, slots=True)

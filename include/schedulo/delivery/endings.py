@@ -15,8 +15,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from schedulo.delivery.claims import claimed, paced
-from schedulo.delivery.commits import FOLLOW_S
-from schedulo.delivery.holds import Hold, cases_of
+from schedulo.delivery.commits import FOLLOW_MOST_S, FOLLOW_S
+from schedulo.delivery.holds import Hold, cases_of, kept_back_by_errors
 from schedulo.delivery.incidents import Trouble, incident
 from schedulo.delivery.news import changed
 from schedulo.delivery.rows import LEFT_OUT, Delivery, tell_story
@@ -325,6 +325,23 @@ def is_out(connection: sa.Connection, now_ms: int, delivery: Delivery, out: Publ
         linked(connection, delivery.id)
         changed(connection, now_ms, [delivery.id])
     return done
+
+
+def follow_longer(connection: sa.Connection, now_ms: int, delivery: Delivery) -> bool:
+    """The time is over in which what belongs to a post may follow: give it as much again from the end of what
+    kept it back, where an error held it meanwhile. What was accepted is in the ledger, and what is in doubt
+    is looked up as ever: nothing goes out twice for having waited. False: nothing held it, or too long."""
+    if delivery.accepted_ms is None:
+        return False
+    until_ms = delivery.not_after_ms
+    for from_ms, ended_ms in kept_back_by_errors(connection, delivery.id):
+        if from_ms <= until_ms:
+            end_ms = now_ms if ended_ms is None else min(ended_ms, now_ms)
+            until_ms = max(until_ms, end_ms + int(FOLLOW_S * 1000))
+    until_ms = min(until_ms, delivery.accepted_ms + int(FOLLOW_MOST_S * 1000))
+    values = {"not_after_ms": until_ms, "updated_ms": now_ms}
+    mine = _D.holder == delivery.holder
+    return until_ms > now_ms and stay(connection, delivery.id, State.PUBLISHED_INCOMPLETE, values, mine)
 
 
 def stop_following(

@@ -300,6 +300,16 @@ def troubled(now_ms: int) -> sa.ColumnElement[bool]:
     return sa.exists().where(*_now(now_ms), _about(), _H.error_kind != "")
 
 
+def kept_back_by_errors(connection: sa.Connection, delivery_id: str) -> list[tuple[int, int | None]]:
+    """When errors held the delivery's account, its platform or everything: from and until, by when that
+    began; None: until now, and on."""
+    query = sa.select(_H.from_ms, _H.until_ms, _H.lifted_ms).where(_D.id == delivery_id, _about())
+    rows = connection.execute(query.where(_H.error_kind != "").order_by(_H.from_ms))
+    return [
+        (row.from_ms, min((at_ms for at_ms in row[1:] if at_ms is not None), default=None)) for row in rows
+    ]
+
+
 def covered(now_ms: int) -> sa.ColumnElement[bool]:
     """SQL: a hold on what the delivery is on is in force, also where it ends before its instant."""
     return sa.exists().where(*_now(now_ms), _about())

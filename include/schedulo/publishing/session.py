@@ -280,7 +280,10 @@ class Session:
             return await self._look_up(case)
         if any(write.state is WriteState.OPEN for write in case.writes):
             return await self._rest.look_again(delivery, 15.0, "a request for what follows is still open")
-        if case.hold is not None and delivery.not_after_ms > case.now_ms:
+        over = delivery.not_after_ms <= case.now_ms
+        if over and await self._desk.do(endings.follow_longer, delivery):
+            return None
+        if case.hold is not None and not over:
             left_s = case.hold.left_s(case.now_ms)
             reason = f"what follows waits: {case.hold.sentence()}"
             if left_s > HERE_S:

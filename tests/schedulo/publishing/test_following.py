@@ -200,10 +200,49 @@ def test_what_is_too_late_to_follow_does_not_follow_by_itself(stage: Stage) -> N
     id_ = thread(stage)
     fault(stage, "rate_limit:300", after=1)
     run(stage)
+    with stage.ledger.begin() as connection:
+        connection.execute(sa.delete(holds))
     stage.change(id_, not_after_ms=1)
     row = finish(stage, id_)
     assert (row.state, row.error_kind) == ("published_incomplete", "missed")
     assert "part 2 of 3 is not: its time is over" in row.reason
+    assert texts(stage) == ["one"]
+
+
+@pytest.mark.parametrize("scope", ["account", "platform"])
+def test_what_an_outage_kept_back_follows_when_it_is_over_though_its_time_is(
+    stage: Stage, scope: str
+) -> None:
+    """An hour of it: the first part is known, and nothing is in doubt."""
+    id_ = thread(stage)
+    fault(stage, "rate_limit:300", after=1)
+    run(stage)
+    stage.sandbox.advance(301)
+    an_hour_ago, now_ms = int((time.time() - 3600) * 1000), int(time.time() * 1000)
+    key = {"account": "x:1", "platform": "x"}[scope]
+    times = {"from_ms": an_hour_ago + 60_000, "until_ms": None, "lifted_ms": now_ms}
+    with stage.ledger.begin() as connection:
+        connection.execute(sa.update(holds).values(scope=scope, key=key, **times))
+    stage.change(id_, accepted_ms=an_hour_ago, not_after_ms=an_hour_ago + 900_000)
+    assert finish(stage, id_).state == "published"
+    assert texts(stage) == list(PARTS)
+
+
+@pytest.mark.parametrize(("hours", "began_after_s"), [(3, 60), (1, 1000)], ids=["too long", "too late"])
+def test_what_an_outage_kept_back_for_too_long_or_only_later_is_for_a_person(
+    stage: Stage, hours: int, began_after_s: int
+) -> None:
+    id_ = thread(stage)
+    fault(stage, "rate_limit:300", after=1)
+    run(stage)
+    stage.sandbox.advance(301)
+    accepted_ms = int((time.time() - hours * 3600) * 1000)
+    began_ms = accepted_ms + began_after_s * 1000
+    with stage.ledger.begin() as connection:
+        connection.execute(sa.update(holds).values(from_ms=began_ms, lifted_ms=int(time.time() * 1000)))
+    stage.change(id_, accepted_ms=accepted_ms, not_after_ms=accepted_ms + 900_000)
+    row = finish(stage, id_)
+    assert (row.state, row.error_kind) == ("published_incomplete", "missed")
     assert texts(stage) == ["one"]
 
 
