@@ -31,9 +31,7 @@ with DAG(
     doc_md=__doc__,
     deadline=done_within(15),
     params={
-        "posts": forms.posts(),
-        "deliveries": forms.deliveries(),
-        "accounts": forms.accounts(),
+        **forms.chosen(),
         "dry_run": forms.dry_run(),
     },
 ) as dag:

@@ -28,9 +28,7 @@ with DAG(
     doc_md=__doc__,
     deadline=done_within(15),
     params={
-        "posts": forms.posts(),
-        "deliveries": forms.deliveries(),
-        "accounts": forms.accounts(),
+        **forms.chosen(),
         "platforms": forms.platforms(),
         "error_kinds": forms.error_kinds(),
         "states": forms.states(),

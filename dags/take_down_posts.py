@@ -38,9 +38,7 @@ with DAG(
             title="What?",
             description="Where that is possible, the text above says.",
         ),
-        "posts": forms.posts(),
-        "deliveries": forms.deliveries(),
-        "accounts": forms.accounts(),
+        **forms.chosen(),
         "dry_run": forms.dry_run(),
     },
 ) as dag:

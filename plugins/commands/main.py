@@ -11,52 +11,36 @@ import os
 import select
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
-from commands import (
-    accounts,
-    after,
-    again,
-    airtable,
-    analytics,
-    clean_airflow,
-    db,
-    errors,
-    health,
-    holds,
-    ledger,
-    maintain,
-    quotas,
-    roles,
-    watch,
-    webhooks,
-)
 from commands.failure import CommandError
 
 SUBJECTS = (
-    accounts,
-    after,
-    again,
-    airtable,
-    analytics,
-    clean_airflow,
-    db,
-    errors,
-    health,
-    holds,
-    ledger,
-    maintain,
-    quotas,
-    roles,
-    watch,
-    webhooks,
+    "accounts",
+    "after",
+    "again",
+    "airtable",
+    "analytics",
+    "clean_airflow",
+    "db",
+    "errors",
+    "health",
+    "holds",
+    "ledger",
+    "maintain",
+    "quotas",
+    "roles",
+    "watch",
+    "webhooks",
 )
+"""Modules of this package."""
 
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="schedulo", description="Publishes planned social-media posts.")
     subparsers = top.add_subparsers(metavar="SUBJECT", required=True)
     for subject in SUBJECTS:
-        subject.register(subparsers)
+        import_module(f"commands.{subject}").register(subparsers)
     return top
 
 

@@ -52,12 +52,13 @@ ERROR_KINDS = (
 """Written out: a Dag's file does not load the catalogue of errors."""
 
 
-def posts() -> Param:
-    return _lines(RECORD_ID, "Posts", "Record ids of rows in Posts, one a line (rec...).")
-
-
-def deliveries() -> Param:
-    return _lines(DELIVERY_ID, "Deliveries", "Ids, one a line: the column Key of Deliveries.")
+def chosen() -> dict[str, Param]:
+    """The fields that name deliveries, in all ways."""
+    return {
+        "posts": _lines(RECORD_ID, "Posts", "Record ids of rows in Posts, one a line (rec...)."),
+        "deliveries": _lines(DELIVERY_ID, "Deliveries", "Ids, one a line: the column Key of Deliveries."),
+        "accounts": accounts(),
+    }
 
 
 def accounts(title: str = "Only on these accounts") -> Param:
