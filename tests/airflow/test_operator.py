@@ -350,20 +350,20 @@ def _mark_what_has_not_begun(day: Day) -> None:
     day.stack.signal("triggerer", signal.SIGSTOP)
     try:
         body = {"conf": {"posts": list(posts.values())}, "logical_date": None}
-        path += "/" + day.stack.api("POST", path, json=body)["dag_run_id"]
-        wait_for(
-            lambda: (
-                [i["state"] for i in day.instances(NOW) if path.endswith(i["dag_run_id"])].count("deferred")
-                == 3
-            ),
-            90,
-        )
+        run = day.stack.api("POST", path, json=body)["dag_run_id"]
+        path = f"{path}/{run}"
+
+        def waiting() -> bool:
+            mine = [item["state"] for item in day.instances(NOW) if item["dag_run_id"] == run]
+            return mine == ["deferred"] * 3
+
+        wait_for(waiting, 300)
         for number, state in enumerate(("failed", "success", "skipped")):
             day.stack.api("PATCH", f"{path}/taskInstances/publish/{number}", json={"new_state": state})
         day.seen["marked before it began"] = set(day.states(posts).values())
     finally:
         day.stack.signal("triggerer", signal.SIGCONT)
-    wait_for(lambda: day.stack.api("GET", path)["state"] in ("success", "failed"), 60)
+    wait_for(lambda: day.stack.api("GET", path)["state"] in ("success", "failed"), 180)
 
 
 def _plan_maintenance(day: Day) -> None:

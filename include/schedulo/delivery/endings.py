@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from schedulo.delivery.claims import claimed, paced
 from schedulo.delivery.commits import FOLLOW_MOST_S, FOLLOW_S
-from schedulo.delivery.holds import Hold, cases_of, kept_back_by_errors
+from schedulo.delivery.holds import WAITING, Hold, cases_of, kept_back_by_errors
 from schedulo.delivery.incidents import Trouble, incident
 from schedulo.delivery.news import changed
 from schedulo.delivery.rows import LEFT_OUT, Delivery, tell_story
@@ -399,8 +399,15 @@ def cancel(
 
 
 def cancel_instance(connection: sa.Connection, now_ms: int, run_id: str, map_index: int, reason: str) -> bool:
-    """Stop what a run's instance is to publish, also where nobody has begun with it. False: it is on its way
-    or out, it was given back, or a later run has it."""
+    """Stop what a run's instance is to publish, also where nobody has begun with it; then it does not matter
+    which later run has claimed it meanwhile. False: it is on its way or out, or was given back."""
     found = claimed(connection, now_ms, run_id, map_index)
+    if found is None:
+        return False
+    begun = sa.select(instances.c.ti_id).where(
+        instances.c.run_id == run_id, instances.c.map_index == map_index
+    )
+    if connection.execute(begun.limit(1)).first() is None:
+        return cancel(connection, now_ms, found, reason, _D.state.in_(WAITING))
     its_turn = (_D.run_id == run_id, _D.state.in_((State.CLAIMED, State.ARMED, State.REFUSED)))
-    return found is not None and cancel(connection, now_ms, found, reason, *its_turn)
+    return cancel(connection, now_ms, found, reason, *its_turn)

@@ -225,19 +225,32 @@ def test_others_tasks_posts_and_what_a_person_marks_leave_none(ledger: Ledger) -
 
 def test_what_a_person_marks_is_cancelled_though_nobody_has_begun_it(ledger: Ledger) -> None:
     books = Books(ledger)
-    waits, theirs, given_back = (books.add(account=f"x:{number}") for number in range(3))
+    waits, later, tried = (books.add(account=f"x:{number}") for number in range(3))
     books.claim("run")
-    books.change(theirs, run_id="later")
-    books.change(given_back, state="scheduled")
-    for index in range(3):
-        instance = TaskInstance(dag_id="publish_due_posts", task_id="publish", run_id="run", map_index=index)
-        ran.on_task_instance_skipped(previous_state=None, task_instance=instance)
-    assert [books.row(id_).state for id_ in (waits, theirs, given_back)] == [
-        "cancelled",
-        "claimed",
-        "scheduled",
-    ]
+    books.change(later, run_id="another")
+    books.acquire("run", 2)
+    marks_as_skipped(3)
+    assert [books.row(id_).state for id_ in (waits, later, tried)] == ["cancelled"] * 3
     assert "marked as skipped" in books.story(waits)
+
+
+def test_what_an_instance_has_given_back_is_not_cancelled_by_marking_it(ledger: Ledger) -> None:
+    books = Books(ledger)
+    later, given_back, out = (books.add(account=f"x:{number}") for number in range(3))
+    books.claim("run")
+    for index in range(3):
+        books.acquire("run", index, ti_id=f"ti-{index}")
+    books.change(later, run_id="another")
+    books.change(given_back, state="scheduled")
+    books.change(out, state="published")
+    marks_as_skipped(3)
+    assert [books.row(id_).state for id_ in (later, given_back, out)] == ["claimed", "scheduled", "published"]
+
+
+def marks_as_skipped(count: int) -> None:
+    for index in range(count):
+        about = {"dag_id": "publish_due_posts", "task_id": "publish", "run_id": "run", "map_index": index}
+        ran.on_task_instance_skipped(previous_state=None, task_instance=TaskInstance(**about))
 
 
 def test_what_failed_or_skipped_by_itself_is_not_cancelled(ledger: Ledger) -> None:
