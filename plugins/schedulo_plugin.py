@@ -13,7 +13,7 @@ from airflow.plugins_manager import AirflowPlugin
 
 from operators import ran
 from operators.deadline import MadeRun, ScheduledRun
-from web.guard import LoginAttempts, SafeHeaders, SameOrigin
+from web.guard import HookAttempts, LoginAttempts, SafeHeaders, SameOrigin
 
 Message = MutableMapping[str, Any]
 
@@ -70,6 +70,15 @@ async def requests(
     from web.requests import app
 
     await app()({**scope, "schedulo.airflow": scope["app"]}, receive, send)
+
+
+async def hooks(
+    scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+) -> None:
+    """Where platforms tell what happened, built like the media route."""
+    from web.hooks import app
+
+    await app()(scope, receive, send)
 
 
 class Starts:
@@ -139,12 +148,14 @@ class ScheduloPlugin(AirflowPlugin):
         {"app": health, "url_prefix": "/schedulo/health", "name": "Schedulo health"},
         {"app": deliveries, "url_prefix": "/schedulo/deliveries", "name": "Schedulo deliveries"},
         {"app": requests, "url_prefix": "/schedulo/requests", "name": "Schedulo requests"},
+        {"app": hooks, "url_prefix": "/schedulo/hooks", "name": "Schedulo hooks"},
     ]
     fastapi_root_middlewares: ClassVar[list[dict[str, Any]]] = [
         {"middleware": WithoutSlash, "name": "Schedulo addresses without a slash"},
         {"middleware": Starts, "name": "Schedulo starts"},
         {"middleware": Pauses, "name": "Schedulo pauses"},
         {"middleware": LoginAttempts, "name": "Schedulo login attempts"},
+        {"middleware": HookAttempts, "name": "Schedulo hook attempts"},
         {"middleware": SameOrigin, "name": "Schedulo same origin"},
         # The last one is the outermost: refusals of the others have these headers too.
         {"middleware": SafeHeaders, "name": "Schedulo headers"},

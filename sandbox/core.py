@@ -189,6 +189,10 @@ class Service:
         """Take a live post off the air, as the platform or a person in the app would; False: none."""
         return False
 
+    def in_app(self, verb: str, data: dict[str, Any]) -> None:
+        """What a person does in the service's own app (see each service)."""
+        raise ValueError(f"nobody does {verb!r} in the app of {self.name}")
+
     def refusal(self, status: int, call: Call, code: str = "", subcode: str = "") -> Reply:
         """This service's own body for `status` and, where its errors have them, its codes or words: an order
         may say `error_after:403/4/2207051` or `status:422/UNKNOWN_FIELD_NAME`."""
@@ -549,6 +553,11 @@ class Frame:
                     platform, _, post_id = path.removeprefix("posts/").partition("/")
                     if platform not in world.services or not world.services[platform].remove(post_id):
                         raise ValueError(f"nothing live is {platform}/{post_id}")
+                case ("POST", path) if path.startswith("in_app/"):
+                    name, _, done = path.removeprefix("in_app/").partition("/")
+                    if name not in world.services:
+                        raise ValueError(f"no such stand-in: {name!r}")
+                    world.services[name].in_app(done, data)
                 case ("GET", "requests"):
                     return web.json_response(
                         [

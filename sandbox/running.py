@@ -43,6 +43,10 @@ class RunningSandbox:
         """Take a live post off the air, as the platform or somebody in the app would."""
         self._control("DELETE", f"posts/{platform}/{post_id}")
 
+    def in_app(self, service: str, verb: str, **data: Any) -> None:
+        """What a person does in a service's own app (`Service.in_app`)."""
+        self._control("POST", f"in_app/{service}/{verb}", data)
+
     def requests(self) -> list[dict[str, Any]]:
         """Counts: `[{service, method, route, count}]`."""
         return self._control("GET", "requests")

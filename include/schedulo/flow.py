@@ -241,6 +241,16 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Hint:
+    """A post that a platform told of by itself, and that no answer of ours belongs to."""
+
+    handle: str
+    direct: bool
+    """A post; else a draft."""
+    post_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Sent:
     """A write whose outcome is not known, for `reconcile`."""
 
@@ -253,6 +263,8 @@ class Sent:
     opened_ms: int
     owned: frozenset[str] = frozenset()
     """The platform's ids of the account's posts that are known to be others'."""
+    told: tuple[Hint, ...] = ()
+    """What its platform told since of posts of the account; empty where another write is in doubt too."""
 
 
 @dataclass(frozen=True, slots=True)

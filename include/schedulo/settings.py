@@ -265,6 +265,13 @@ class Settings:
     """Videos go to TikTok in pieces of so many bytes; the last one has the rest."""
     tiktok_source: str = "file"
     """How TikTok gets videos: `file` (we upload) or `pull` (it fetches from `media_base_url`)."""
+    tiktok_app_alone: bool = False
+    """Nobody but this installation publishes with its TikTok app: a post whose answer was lost is then known
+    by TikTok's webhook alone, where there is one such post and one such webhook."""
+    tiktok_hook_connections: str = "tiktok_default"
+    """The Connections, separated by commas, whose apps TikTok's webhooks may be signed by."""
+    tiktok_hook_tolerance_s: float = 300.0
+    """How old a signature of a webhook of TikTok's may be."""
     ig_upload: str = "url"
     """How Instagram gets reels: `url`, or `resumable` (uploaded; accounts with Facebook Login only)."""
 
@@ -359,6 +366,11 @@ class Settings:
                     f"SCHEDULO_{name.upper()} is {getattr(self, name)}: it must be 0, or at least {least}: "
                     f"{why}. The operator sets it."
                 )
+        if not 1 <= self.tiktok_hook_tolerance_s <= 259_200:
+            raise SettingsError(
+                f"SCHEDULO_TIKTOK_HOOK_TOLERANCE_S is {self.tiktok_hook_tolerance_s:g}: it must be from 1 to "
+                "259200, the time for which TikTok sends again. The operator sets it."
+            )
         if self.watch_s < 1:
             raise SettingsError(
                 f"SCHEDULO_WATCH_S is {self.watch_s:g}: it must be at least 1: the watch has to rest. "
@@ -444,6 +456,11 @@ class Settings:
     def webhook_hosts_allowed(self) -> frozenset[str]:
         """`webhook_hosts`."""
         return _hosts(self.webhook_hosts)
+
+    @property
+    def tiktok_hook_connection_ids(self) -> tuple[str, ...]:
+        """`tiktok_hook_connections`."""
+        return tuple(filter(None, (part.strip() for part in self.tiktok_hook_connections.split(","))))
 
     @property
     def measured_platforms(self) -> frozenset[Platform]:

@@ -142,6 +142,19 @@ def endpoint_of(hook: type[PlatformHook]) -> Endpoint:
         return hook.own_addresses()
 
 
+def tiktok_secrets() -> dict[str, str]:
+    """The client secret of each app of TikTok's whose webhooks are taken in, by its client key."""
+    found = {}
+    for conn_id in settings().tiktok_hook_connection_ids:
+        try:
+            endpoint = TikTokHook(conn_id).endpoint()
+        except AirflowNotFoundException:
+            continue
+        if endpoint.app_id and endpoint.app_secret:
+            found[endpoint.app_id] = endpoint.app_secret
+    return found
+
+
 def _check_open_files(ledger: Ledger) -> None:
     """A triggerer holds one open file for each waiting post and dies above its limit: say so in time."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

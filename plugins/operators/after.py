@@ -1,4 +1,5 @@
-"""Posts that are out: takes them down, changes them, and sees whether they are still there."""
+"""Posts that are out: takes them down, changes them, looks into what platforms told of them, and sees whether
+they are still there."""
 
 from __future__ import annotations
 
@@ -64,6 +65,28 @@ class CarryOutOperator(BaseOperator):
             self.log.info("%s: %s", delivery_id, sentence)
 
 
+class HeardOperator(BaseOperator):
+    """Look into what platforms told by themselves: links of posts, permissions that were taken away."""
+
+    def execute(self, context: Context) -> None:
+        from hooks.engine import after_means
+        from hooks.ledger import LedgerHook
+        from operators.notify import wake_if_needed
+        from schedulo.publishing import heard as posts
+        from schedulo.tokens import heard as logins
+
+        ledger = LedgerHook().get_conn()
+        try:
+            means = after_means(ledger)
+            lines = [*asyncio.run(posts.look_into(means)), *logins.look_into(means)]
+            wake_if_needed(ledger, context["outlet_events"])
+        finally:
+            ledger.close()
+        self.log.info("%d things that platforms told were looked into", len(lines))
+        for line in lines:
+            self.log.info(line)
+
+
 class StillThereOperator(BaseOperator):
     """Look for posts that are out, each as often as the settings say."""
 
@@ -83,11 +106,14 @@ class StillThereOperator(BaseOperator):
 
 
 def wake_if_asked(ledger: Any, outlet_events: Any) -> bool:
-    """Update the requests asset through its alias where something is to be carried out; whether it was."""
+    """Update the requests asset through its alias where something is to be carried out or looked into;
+    whether it was."""
     from schedulo.delivery.amendments import anything_due
+    from schedulo.delivery.heard import anything_to_look_into
 
     with ledger.read() as connection:
-        if not anything_due(connection, ledger.now_ms(connection)):
+        now_ms = ledger.now_ms(connection)
+        if not anything_due(connection, now_ms) and not anything_to_look_into(connection, now_ms):
             return False
     outlet_events[REQUESTS_ALIAS].add(Asset(REQUESTS_URI))
     return True

@@ -45,6 +45,9 @@ CALLS: tuple[Call, ...] = (
     Call("the report of a day's errors", "GET", "/schedulo/reports/errors-2026-01-01.html", PEOPLE, 404),
     Call("what came of a rehearsal", "GET", "/schedulo/reports/rehearsal-none.html", PROGRAMS, 404),
     Call("bring tokens of accounts", "POST", "/schedulo/accounts/tokens", PROGRAMS, 422, body={"x": 1}),
+    Call(
+        "TikTok's webhooks, by their signature", "POST", "/schedulo/hooks/tiktok", ANYBODY, 401, body={"x": 1}
+    ),
     Call("how deliveries stand", "GET", "/schedulo/deliveries?account=x:1", EVERY),
     Call("how one delivery stands", "GET", "/schedulo/deliveries/none", EVERY, 404),
     *(

@@ -2,8 +2,8 @@
 application. Standard library alone, since every process of Airflow imports it.
 
 `SafeHeaders` tells browsers what pages may not do. `SameOrigin` lets no other site act with a cookie of ours.
-`LoginAttempts` makes guessing passwords slow where Airflow does not; it counts in memory, in each process of
-the api-server for itself.
+`LoginAttempts` makes guessing passwords slow where Airflow does not, `HookAttempts` forging webhooks; both
+count in memory, in each process of the api-server for itself.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import math
 import time
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -40,6 +41,8 @@ OURS = {
 READING = ("GET", "HEAD", "OPTIONS", "TRACE")
 ATTEMPTS, WINDOW_S = 10, 60.0
 """Failed logins that an address has in a window."""
+HOOK_ATTEMPTS = 60
+"""Refused webhooks that it has: platforms send from few addresses."""
 ADDRESSES = 10_000
 """How many are remembered."""
 
@@ -110,45 +113,48 @@ class SameOrigin:
         return origin is None or urlsplit(origin).netloc == headers.get(b"host", "")
 
 
-class LoginAttempts:
-    """Lets an address fail ten times in a minute to get a token; more are answered with 429, also right ones.
+class _Attempts:
+    """Lets an address fail so often in a minute; more are answered with 429, also right ones.
 
-    Airflow limits its login form (`[fab] auth_rate_limit`), but not `/auth/token`, which takes the same
-    passwords. The address is the one that the server was told: behind a proxy, what the proxy says.
+    The address is the one that the server was told: behind a proxy, what the proxy says.
     """
+
+    prefix: str
+    most: int
+    sentence: str
 
     def __init__(self, app: Any, clock: Callable[[], float] = time.monotonic) -> None:
         self.app, self._clock = app, clock
         self._failed: OrderedDict[str, deque[float]] = OrderedDict()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "POST" or not self._is_login(_path(scope)):
+        if scope["type"] != "http" or scope["method"] != "POST" or not self._counts(_path(scope)):
             await self.app(scope, receive, send)
             return
         failed = self._of(_address(scope))
         now = self._clock()
         while failed and failed[0] <= now - WINDOW_S:
             failed.popleft()
-        if len(failed) >= ATTEMPTS:
+        if len(failed) >= self.most:
             wait = str(math.ceil(failed[0] + WINDOW_S - now)).encode()
-            sentence = (
-                "Too many failed logins from this address. Whoever calls waits for Retry-After seconds."
-            )
-            await _refuse(send, 429, sentence, (b"retry-after", wait))
+            await _refuse(send, 429, self.sentence, (b"retry-after", wait))
             return
         # Counted before it is known, or as many as like could be tried at once.
         failed.append(now)
 
         async def answer(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] < 400 and now in failed:
-                failed.remove(now)
+            if message["type"] == "http.response.start" and not self._fails(message["status"]):
+                with suppress(ValueError):  # forgotten meanwhile
+                    failed.remove(now)
             await send(message)
 
         await self.app(scope, receive, answer)
 
-    @staticmethod
-    def _is_login(path: str) -> bool:
-        return path == "/auth/token" or path.startswith("/auth/token/")
+    def _counts(self, path: str) -> bool:
+        return path == self.prefix or path.startswith(f"{self.prefix}/")
+
+    def _fails(self, status: int) -> bool:
+        return status >= 400
 
     def _of(self, address: str) -> deque[float]:
         found = self._failed.setdefault(address, deque())
@@ -156,6 +162,25 @@ class LoginAttempts:
         while len(self._failed) > ADDRESSES:
             self._failed.popitem(last=False)
         return found
+
+
+class LoginAttempts(_Attempts):
+    """Airflow limits its login form (`[fab] auth_rate_limit`), but not `/auth/token`, which takes the same
+    passwords."""
+
+    prefix, most = "/auth/token", ATTEMPTS
+    sentence = "Too many failed logins from this address. Whoever calls waits for Retry-After seconds."
+
+
+class HookAttempts(_Attempts):
+    """Webhooks come without a login, and each is weighed by its signature. What is our own fault counts for
+    nothing: the platform sends it again."""
+
+    prefix, most = "/schedulo/hooks", HOOK_ATTEMPTS
+    sentence = "Too many refused webhooks from this address. Whoever calls waits for Retry-After seconds."
+
+    def _fails(self, status: int) -> bool:
+        return 400 <= status < 500
 
 
 def _address(scope: Message) -> str:

@@ -10,6 +10,7 @@ import secrets
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from sandbox.core import Reply, World
 from sandbox.tiktok.answers import log_id
@@ -40,6 +41,8 @@ class Client:
     client_secret: str
     audited: bool
     verified_prefixes: tuple[str, ...]
+    hook_url: str = ""
+    """Where webhooks are sent; empty: none are."""
 
 
 @dataclass(slots=True)
@@ -92,6 +95,7 @@ class Access:
                 one["client_secret"],
                 bool(one.get("audited", True)),
                 tuple(one.get("verified_prefixes", ())),
+                _hook_url(one.get("hook_url", "")),
             )
             self.clients[client.client_key] = client
         for one in data.get("accounts", []):
@@ -163,6 +167,24 @@ class Access:
         status = int(self._world.switch("tiktok_oauth_error_status", "400"))
         return Reply(status, {"error": code, "error_description": description, "log_id": log_id()})
 
-    def revoke(self, value: str) -> None:
-        self.tokens.pop(value, None)
-        self._refresh.pop(value, None)
+    def revoke(self, value: str) -> Token | None:
+        token = self.tokens.pop(value, None)
+        refresh = self._refresh.pop(value, None)
+        return token or (refresh.token if refresh else None)
+
+    def remove(self, account_id: str) -> set[str]:
+        """All tokens of an account are no more; answers the keys of the clients that had them."""
+        ours = {key: one for key, one in self.tokens.items() if one.account.account_id == account_id}
+        for key in ours:
+            del self.tokens[key]
+        kept = self._refresh.items()
+        self._refresh = {key: one for key, one in kept if one.token.account.account_id != account_id}
+        return {one.client.client_key for one in ours.values()}
+
+
+def _hook_url(url: str) -> str:
+    """HTTPS only, except to this machine; raises ValueError."""
+    parts = urlsplit(url)
+    if url and parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost"):
+        raise ValueError(f"hook_url {url!r}: it must begin with https")
+    return url

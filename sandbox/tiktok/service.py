@@ -1,11 +1,14 @@
 """A strict stand-in for TikTok's API v2 (https://open.tiktokapis.com): posting, profile, lists, tokens.
 
-Seed: `{"clients": [{client_key, client_secret, audited, verified_prefixes}], "accounts": [{account_id
+Seed: `{"clients": [{client_key, client_secret, audited, verified_prefixes,
+hook_url?}], "accounts": [{account_id
 (open_id), username, token, refresh_token?, scopes?, privacy_options?, max_video_post_duration_sec?,
 comment_disabled?, duet_disabled?, stitch_disabled?, client_key?, limits?, followers?, token_expires_at?}],
 "posts": [{account_id, post_id, kind, text?, privacy?, published_at, gone_at?}], "metrics": {post id: {name:
 number}}}`; `limits: "off"` lifts minute and day limits, `followers` stay as given, a post's kind is video or
-photo. A post goes live when its last byte has arrived. Switches: see `answers`, `accounts`, `reads`, `tasks`.
+photo. A post goes live when its last byte has arrived. Switches: see `answers`, `accounts`, `hooks`, `reads`,
+`tasks`. In the app (`POST /_sandbox/in_app/tiktok/<verb>`): `remove_authorization` {account_id, reason?},
+`post_draft` {publish_id}.
 Source: TikTok for Developers, Content Posting API v2, Display API.
 """
 
@@ -13,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from bisect import insort
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -25,6 +29,7 @@ from sandbox.probe import VideoFile, probe
 from sandbox.tiktok import numbers
 from sandbox.tiktok.accounts import ALL_PRIVACY, ALLOWANCES, PUBLIC, Access, Account, Client, Token
 from sandbox.tiktok.answers import CODE_OF_STATUS, Body, error, log_id, ok, refused
+from sandbox.tiktok.hooks import REASONS, Hooks
 from sandbox.tiktok.reads import Reads
 from sandbox.tiktok.rules import chunk_plan, photo_fault, video_fault
 from sandbox.tiktok.tasks import Task, Video, take_chunk, upload_url
@@ -79,6 +84,7 @@ class TikTok(Service):
         self._tasks: dict[str, Task] = {}
         self._inbox: list[dict[str, Any]] = []
         self.reads = Reads(world)
+        self.hooks = Hooks(world)
         self._last_post_id = 0
         publish = "/v2/post/publish"
         self.routes = [
@@ -103,6 +109,7 @@ class TikTok(Service):
         self._tasks.clear()
         self._inbox.clear()
         self.reads.videos.clear()
+        self.hooks.reset()
 
     def seed(self, data: dict[str, Any]) -> None:
         self.access.seed(data)
@@ -161,7 +168,34 @@ class TikTok(Service):
         return numbers.rows(self.access.accounts.values(), at)
 
     def remove(self, post_id: str) -> bool:
-        return self.reads.remove(post_id)
+        gone = self.reads.remove(post_id)
+        if gone:
+            self.hooks.hidden(self.reads.videos[int(post_id)].task)
+        return gone
+
+    def in_app(self, verb: str, data: dict[str, Any]) -> None:
+        match verb:
+            case "remove_authorization":
+                reason = int(data.get("reason", 1))
+                if reason not in REASONS:
+                    raise ValueError(f"reason {reason}: it must be from 0 to 5")
+                for key in self.access.remove(data["account_id"]):
+                    client = self.access.clients[key]
+                    self.hooks.authorization_removed(client, data["account_id"], reason)
+            case "post_draft":
+                self._post_draft(self._tasks[data["publish_id"]])
+            case _:
+                super().in_app(verb, data)
+
+    def _post_draft(self, task: Task) -> None:
+        draft = next((one for one in self._inbox if one["post_id"] == task.publish_id), None)
+        if draft is None:
+            raise ValueError(f"no draft {task.publish_id} waits in an inbox")
+        self._inbox.remove(draft)
+        task.account.pending_shares.pop(task.publish_id, None)
+        task.shared, task.privacy = True, PUBLIC
+        now = self.world.now()
+        self._post(task, draft["media"], time.time(), None, now)
 
     def inbox(self) -> list[dict[str, Any]]:
         return self._inbox
@@ -378,7 +412,7 @@ class TikTok(Service):
                 task.downloaded += len(fetched.content)
         except FetchError:
             if task.state == "transfer":
-                task.end(self.world, f"{task.kind}_pull_failed")
+                self._failed(task, f"{task.kind}_pull_failed")
             return
         await self._arrived(task, contents, call, call.received_at)
 
@@ -401,9 +435,10 @@ class TikTok(Service):
             reason = next((bad for what in found if (bad := photo_fault(what))), None)
         if reason is None and task.direct and self._day_is_full(account):
             reason = "spam_risk_too_many_posts"
-        task.end(self.world, reason)
         if reason is not None:
+            self._failed(task, reason)
             return
+        task.end(self.world, None)
         if not task.direct:
             self._inbox.append(
                 {
@@ -416,14 +451,25 @@ class TikTok(Service):
                     "received_at": received_at,
                 }
             )
+            self.hooks.ended(task)
             return
-        # Ids are seconds shifted left by 32, as the real ones: far above 2^53.
-        self._last_post_id = max(self._last_post_id + 1, int(received_at) << 32)
-        task.post_id = self._last_post_id
         what = found[0] if isinstance(found[0], VideoFile) else None
         now = self.world.now()
         account.direct_posts.append(now)
+        self._post(task, digests, received_at, what, now)
+
+    def _failed(self, task: Task, reason: str) -> None:
+        task.end(self.world, reason)
+        self.hooks.ended(task)
+
+    def _post(
+        self, task: Task, digests: list[str], received_at: float, what: VideoFile | None, now: float
+    ) -> None:
+        # Ids are seconds shifted left by 32, as the real ones: far above 2^53.
+        self._last_post_id = max(self._last_post_id + 1, int(received_at) << 32)
+        task.post_id = self._last_post_id
         self._on_air(Video(task.post_id, task, received_at, what, now), digests)
+        self.hooks.ended(task)
 
     # --- afterwards ---
 
@@ -444,7 +490,7 @@ class TikTok(Service):
         task = self._task(call, token)
         if task.state != "transfer":
             raise refused("publish_not_cancellable")
-        task.end(self.world, "publish_cancelled")
+        self._failed(task, "publish_cancelled")
         return ok({})
 
     # --- tokens ---
@@ -461,7 +507,9 @@ class TikTok(Service):
         if client is None or client.client_secret != form.get("client_secret"):
             answer = {"error": "invalid_client", "error_description": "Unknown.", "log_id": log_id()}
             raise Refused(Reply(400, answer))
-        self.access.revoke(form.get("token", ""))
+        token = self.access.revoke(form.get("token", ""))
+        if token is not None:
+            self.hooks.authorization_removed(client, token.account.account_id, 5)
         return Reply(200, {})
 
 

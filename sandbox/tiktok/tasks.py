@@ -49,6 +49,8 @@ class Task:
     """transfer, done or failed."""
     fail_reason: str = ""
     post_id: int = 0
+    shared: bool = False
+    """A draft that its creator posted."""
     processing_polls: int = 0
     id_lag_polls: int = 0
 
@@ -78,7 +80,7 @@ class Task:
             return {"status": "PROCESSING_UPLOAD" if self.plan else "PROCESSING_DOWNLOAD", **bytes_moved}
         if self.state == "failed":
             return {"status": "FAILED", "fail_reason": self.fail_reason, **bytes_moved}
-        if not self.direct:
+        if not self.direct and not self.shared:
             return {"status": "SEND_TO_USER_INBOX", **bytes_moved}
         ids = [self.post_id] if self.public and self.id_lag_polls <= 0 else []
         self.id_lag_polls -= 1

@@ -21,6 +21,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from schedulo.ledger import changed_rows as _changed_rows  # noqa: F401
 
 # Who asks for all tables of the schema, to look at rights or to tidy up, must see those of every module.
+from schedulo.ledger import heard as _heard  # noqa: F401
 from schedulo.ledger import listening as _listening  # noqa: F401
 from schedulo.ledger import maintenance as _maintenance  # noqa: F401
 from schedulo.ledger import outages as _outages  # noqa: F401

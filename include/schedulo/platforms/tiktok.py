@@ -9,6 +9,7 @@ numbers and travel as strings here. What TikTok takes is `tiktok_accepts`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -53,6 +54,8 @@ PUBLIC_ID_POLL_S = 10.0
 PUBLIC_ID_PATIENCE_S = 45.0
 """How long after PUBLISH_COMPLETE the public id is waited for: moderation mostly takes less than a minute."""
 CLOCK_MARGIN_S = 60
+MOST_TOLD = 5
+"""So many posts that TikTok told of are looked at for one of unknown outcome."""
 
 VIDEO_INIT = "/v2/post/publish/video/init/"
 VIDEO_DRAFT_INIT = "/v2/post/publish/inbox/video/init/"
@@ -252,6 +255,35 @@ def _permalink(format_: Format, username: str, post_id: str) -> str | None:
     return f"https://www.tiktok.com/@{username}/{kind}/{post_id}" if username else None
 
 
+_LIST_FIELDS = (("fields", "id,create_time,title,video_description,share_url"),)
+
+
+def named(content: Content, publish_id: str, username: str) -> Flow:
+    """The id and the link of a post of which TikTok told that it is public: `Published`, or None where TikTok
+    does not say so when it is asked.
+
+    :param username: of the account, where it is known; else TikTok is asked for the link
+    """
+    outcome = yield from _status("told", publish_id, _outcome, keep_s=0.0)
+    if outcome["status"] != "PUBLISH_COMPLETE" or not outcome["ids"]:
+        return None
+    post_id = outcome["ids"][0]
+    permalink = _permalink(content.format, username, post_id)
+    if permalink is None:
+        request = ask("/v2/video/query/", {"filters": {"video_ids": [post_id]}}, query=_LIST_FIELDS)
+        with suppress(PlatformError):  # it has its id; the login may not be allowed to read the link
+            permalink = yield from step("told-link", request, _link_of(post_id), keep_s=0.0)
+    return Published(post_id=post_id, permalink=permalink)
+
+
+def _link_of(post_id: str) -> Read:
+    def read(response: Response) -> str | None:
+        videos = data_of(response, Phase.READ).get("videos") or ()
+        return next((video.get("share_url") for video in videos if str(video["id"]) == post_id), None)
+
+    return read
+
+
 def _listed(content: Content, opened_ms: int) -> Read:
     """The posts of the account that may be the one of a lost init: `[{"video_id", "permalink"}]`.
 
@@ -272,6 +304,39 @@ def _listed(content: Content, opened_ms: int) -> Read:
         ]
 
     return read
+
+
+def _told_of(job: Job, sent: Sent) -> Flow:
+    """The one whose init had no answer, among those that TikTok told of: a `Finding`, or None.
+
+    TikTok speaks to us of our app's posts alone, but another program may use that app. It is ours where the
+    public post has its words, or where the operator says that nobody else uses the app and there is one alone.
+    """
+    done: list[tuple[str, Sequence[str]]] = []
+    for hint in [one for one in sent.told if one.direct != (sent.content.format in DRAFTS)][:MOST_TOLD]:
+        try:
+            outcome = yield from _status(f"look-told-{hint.handle}", hint.handle, _outcome, keep_s=0.0)
+        except PlatformError:
+            continue  # it proves nothing; the list may
+        if outcome["status"] in ("PUBLISH_COMPLETE", "SEND_TO_USER_INBOX"):
+            done.append((hint.handle, outcome["ids"]))
+    if ids := [post_id for _, found in done for post_id in found]:
+        request = ask("/v2/video/query/", {"filters": {"video_ids": ids}}, query=_LIST_FIELDS)
+        shown = yield from step("look-told", request, _listed(sent.content, sent.opened_ms), keep_s=0.0)
+        same = {video["video_id"] for video in shown}
+        matching = [handle for handle, found in done if not same.isdisjoint(found)]
+        if len(matching) == 1 and _words(sent.content):
+            note = f"TikTok told of {matching[0]}, and its post has these words."
+            return Finding(Look.FOUND, {"publish_id": matching[0]}, note)
+    if job.options.get("tiktok_app_alone") and len(done) == 1:
+        note = f"TikTok told of {done[0][0]}, the only post since that no answer belongs to."
+        return Finding(Look.FOUND, {"publish_id": done[0][0]}, note)
+    return None
+
+
+def _words(content: Content) -> str:
+    """What a post can be told by in a list."""
+    return content.text.strip() or str((content.format in PHOTOS and content.options.get("title")) or "")
 
 
 class TikTok:
@@ -306,9 +371,11 @@ class TikTok:
         return (yield from _published(content, post["publish_id"], creator))
 
     def reconcile(self, job: Job, sent: Sent) -> Flow:
-        """Asks for the publish_id; where its answer was lost, looks through the account's public videos."""
+        """Asks for the publish_id; where its answer was lost, looks at what TikTok told of by itself, then
+        through the account's public videos."""
         if "init" not in sent.steps or sent.content.format in PHOTOS:
-            return (yield from self._look_in_list(sent.content, sent.opened_ms, sent.owned))
+            told: Finding | None = yield from _told_of(job, sent)
+            return told or (yield from self._look_in_list(sent.content, sent.opened_ms, sent.owned))
         publish_id = sent.steps["init"]["publish_id"]
         outcome = yield from _status("look", publish_id, _outcome, keep_s=0.0)
         status, uploaded = outcome["status"], outcome["uploaded"]
@@ -355,15 +422,10 @@ class TikTok:
     def _look_in_list(self, content: Content, opened_ms: int, owned: frozenset[str]) -> Flow:
         if content.format in DRAFTS:
             return Finding(Look.ABSENT, note="TikTok lists no drafts: the creator looks there.", resend=False)
-        request = ask(
-            "/v2/video/list/",
-            {"max_count": 20},
-            query=(("fields", "id,create_time,title,video_description,share_url"),),
-        )
+        request = ask("/v2/video/list/", {"max_count": 20}, query=_LIST_FIELDS)
         found = yield from step("look", request, _listed(content, opened_ms), keep_s=0.0)
         found = [video for video in found if video["video_id"] not in owned]
-        words = content.text.strip() or (content.format in PHOTOS and content.options.get("title"))
-        if len(found) == 1 and words:
+        if len(found) == 1 and _words(content):
             return Finding(Look.FOUND, found[0], f"TikTok lists the post as {found[0]['video_id']}.")
         if found:
             note = f"TikTok lists {len(found)} posts that may be it."

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from schedulo.delivery import approvals, claims, conclusions, endings, holds, readiness
+from schedulo.delivery import approvals, claims, conclusions, endings, heard, holds, readiness
 from schedulo.delivery.endings import Armed
 from schedulo.delivery.holds import Hold
 from schedulo.delivery.rows import Delivery, Write, note_in_story, owned
@@ -434,8 +434,9 @@ class Session:
             look = conversation.search(job, Lost(content, write.opened_ms, case.steps, others))
         else:
             request = FlowRequest.from_json(write.request)
+            told = await self._desk.do(heard.hints, delivery, write.opened_ms)
             look = conversation.reconcile(
-                job, Sent(write.name, request, content, case.steps, write.opened_ms, others)
+                job, Sent(write.name, request, content, case.steps, write.opened_ms, others, told)
             )
         work = Work(delivery.id, delivery.account.key, {}, {}, 10.0, holder=delivery.holder)
         try:
@@ -492,6 +493,7 @@ def platform_options(settings: Settings) -> dict[str, Any]:
         "facebook_two_phase": settings.facebook_two_phase,
         "tiktok_chunk_bytes": settings.tiktok_chunk_bytes,
         "tiktok_source": settings.tiktok_source,
+        "tiktok_app_alone": settings.tiktok_app_alone,
         "ig_upload": settings.ig_upload,
         "x_owned_reads": settings.x_owned_reads,
     }

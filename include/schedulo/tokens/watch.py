@@ -143,6 +143,34 @@ async def look_after(means: Means, keys: Sequence[str], say: Callable[[str], Non
         raise _not_watched(failed)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was found about one login when it was asked about out of turn."""
+
+    note: str
+    settled: bool
+    """Nothing more is to be asked: it is held, or there is none."""
+    good: bool = False
+
+
+async def ask_now(means: Means, key: str) -> Asked:
+    """Ask about one login, however lately it was asked about; hold its account where it is dead."""
+    login, _ = await asyncio.to_thread(_read, means.ledger, key)
+    if login is None or not login.active:
+        return Asked("no login of it is kept", settled=True)
+    if login.dead:
+        return Asked("it is held already", settled=True)
+    async with open_tools(means) as tools:
+        try:
+            await _checked(tools, login)
+        except PlatformError as error:
+            if error.kind not in DEAD:
+                return Asked(error.sentence(), settled=False)
+            await asyncio.to_thread(_hold, means.ledger, login, error)
+            return Asked(f"held: {error.sentence()}", settled=True)
+    return Asked("its login is good", settled=False, good=True)
+
+
 def _not_watched(failed: dict[str, PlatformError]) -> NotWatched:
     sentence = "; ".join(f"{key}: {error}" for key, error in failed.items())
     hopeful = [error for error in failed.values() if error.info.strategy is not Strategy.STOP]

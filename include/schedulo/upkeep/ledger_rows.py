@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from schedulo.ledger.database import Ledger
+from schedulo.ledger.heard import platform_events
 from schedulo.ledger.maintenance import window_posts
 from schedulo.ledger.outages import stumbles
 from schedulo.ledger.subscribers import subscriber_events, subscriber_sendings
@@ -49,6 +50,8 @@ PAUSE_S = 0.05
 DAY_MS = 86_400_000
 WEBHOOKS_DAYS = 30
 """So long events are kept for subscribers that are paused, and to be sent again."""
+HEARD_DAYS = 30
+"""What platforms told: they send it again for three days, and a repeated one must be known."""
 STUMBLES_DAYS = 7
 """What posts met at platforms is asked for minutes, and read by people for days."""
 
@@ -200,6 +203,14 @@ def old_webhooks(a_round: Round) -> None:
         gone = sa.and_(e.id.in_(ids), old)
         numbers = sa.select(e.number).where(gone)
         a_round.remove((subscriber_sendings, t.number.in_(numbers)), (subscriber_events, gone))
+
+
+def heard(a_round: Round) -> None:
+    """What platforms told by themselves, and was looked into."""
+    e = platform_events.c
+    old = sa.and_(e.heard_ms < a_round.before_ms(HEARD_DAYS), e.next_ms.is_(None))
+    for keys in _pages(a_round.ledger, e.key, old):
+        a_round.remove((platform_events, sa.and_(e.key.in_(keys), old)))
 
 
 def readings(a_round: Round, days: int) -> None:

@@ -67,6 +67,7 @@ def make_round(
     a_round = ledger_rows.Round(ledger, now_ms, dry, count)
     ledger_rows.met_at_platforms(a_round)
     ledger_rows.old_webhooks(a_round)
+    ledger_rows.heard(a_round)
     if settings.history_days:
         ledger_rows.stories(a_round, settings.history_days)
         ledger_rows.runs(a_round, settings.history_days)

@@ -15,6 +15,7 @@ def upgrade() -> None:
     _decided_under()
     _airtable_webhooks()
     _changed_rows()
+    _platform_events()
 
 
 def _decided_under() -> None:
@@ -130,3 +131,47 @@ def _changed_rows() -> None:
     op.add_column(
         "posts", sa.Column("read_ms", sa.BigInteger(), server_default="0", nullable=False, comment=comment)
     )
+
+
+def _platform_events() -> None:
+    op.create_table(
+        "platform_events",
+        sa.Column("key", sa.Text(), nullable=False, comment="the same however often the platform sends it"),
+        sa.Column("platform", sa.Text(), nullable=False),
+        sa.Column("app", sa.Text(), nullable=False, comment="the platform's id of the app that was told"),
+        sa.Column("account_key", sa.Text(), nullable=False),
+        sa.Column("event", sa.Text(), nullable=False, comment="in the platform's words"),
+        sa.Column("what", sa.Text(), nullable=False, comment="what it means to us; other: nothing"),
+        sa.Column(
+            "handle", sa.Text(), server_default="", nullable=False, comment="of the post that it is about"
+        ),
+        sa.Column("direct", sa.Boolean(), nullable=False, comment="about a post, not a draft"),
+        sa.Column(
+            "post_id", sa.Text(), server_default="", nullable=False, comment="the platform's id of the post"
+        ),
+        sa.Column("reason", sa.Text(), server_default="", nullable=False, comment="in the platform's words"),
+        sa.Column(
+            "at_ms", sa.BigInteger(), nullable=False, comment="by the platform's clock; 0: it was not said"
+        ),
+        sa.Column("heard_ms", sa.BigInteger(), nullable=False, comment="when it came first"),
+        sa.Column("times", sa.Integer(), server_default="1", nullable=False, comment="how often it came"),
+        sa.Column(
+            "next_ms",
+            sa.BigInteger(),
+            nullable=True,
+            comment="when it is to be looked into; empty: it was, or needs not",
+        ),
+        sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("note", sa.Text(), server_default="", nullable=False, comment="what became of it"),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_platform_events")),
+    )
+    op.create_index("ix_platform_events_account", "platform_events", ["account_key", "heard_ms"])
+    waiting = sa.text("next_ms IS NOT NULL")
+    op.create_index(
+        "ix_platform_events_next",
+        "platform_events",
+        ["next_ms"],
+        sqlite_where=waiting,
+        postgresql_where=waiting,
+    )
+    op.create_index("ix_platform_events_heard", "platform_events", ["heard_ms"])
