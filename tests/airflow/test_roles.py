@@ -4,6 +4,7 @@ manager, and roles made by the command."""
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 import requests
 
 from sandbox.stack import Stack
+from tests.schedulo.platforms.tiktok_events import APP, SECRET, body, signed
 from web.calls import CALLS, NOBODY, SENSELESS, Call
 from web.guard import ATTEMPTS
 from web.roles import ADMIN, BUBBLE, EVERY, OPERATOR
@@ -61,7 +63,9 @@ class House:
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     home = tmp_path_factory.mktemp("roles")
-    stack = Stack(home, "http://127.0.0.1:9", environment={"AIRFLOW__CORE__AUTH_MANAGER": FAB})
+    tiktok = {"conn_type": "tiktok", "login": APP, "password": SECRET}
+    told = {"AIRFLOW__CORE__AUTH_MANAGER": FAB, "AIRFLOW_CONN_TIKTOK_DEFAULT": json.dumps(tiktok)}
+    stack = Stack(home, "http://127.0.0.1:9", environment=told)
     house = House(stack, {})
     stack.prepare()
     house.command("roles")
@@ -135,6 +139,23 @@ def test_airflows_start_leaves_the_roles_as_they_are(house: House) -> None:
     assert house.command("roles", "--dry-run").count("as it should be") == 3
     row = next(call for call in CALLS if call.path.endswith("/tokens"))
     assert house.make(row, ADMIN).status_code == row.status
+
+
+def test_tiktoks_webhook_is_taken_by_its_signature_alone_and_once(house: House) -> None:
+    """The client secret is that of Airflow's Connection."""
+    raw = body()
+
+    def send(signature: str) -> int:
+        headers = {"TikTok-Signature": signature, "Content-Type": "application/json"}
+        url = f"{house.stack.url}/schedulo/hooks/tiktok"
+        return requests.post(url, data=raw, headers=headers, timeout=120).status_code
+
+    assert send(signed(raw, "wrong")) == 401
+    assert send(signed(raw, at_s=1)) == 401
+    assert [send(signed(raw)) for _ in range(2)] == [200, 200]
+    said = house.stack.tail("api-server", 100_000)
+    assert "TikTok told 'post.publish.complete'" in said
+    assert SECRET not in said
 
 
 # --- what stands before every page ----------------------------------------------------------------------

@@ -266,6 +266,7 @@ def test_posts_that_are_out_are_looked_after_every_hour_and_when_somebody_asks(b
     assert isinstance(dag.schedule, AssetOrTimeSchedule)
     assert [asset.name for asset in dag.schedule.asset_condition.objects] == ["schedulo://requests"]
     assert dag.max_active_runs == 1
+    assert [task.task_id for task in dag.topological_sort()] == ["carry_out", "heard", "still_there"]
 
 
 def test_posts_are_prepared_when_they_come_up_and_now_and_then(bag: DagBag) -> None:

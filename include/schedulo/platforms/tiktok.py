@@ -310,7 +310,7 @@ def _told_of(job: Job, sent: Sent) -> Flow:
     """The one whose init had no answer, among those that TikTok told of: a `Finding`, or None.
 
     TikTok speaks to us of our app's posts alone, but another program may use that app. It is ours where the
-    public post has its words, or where the operator says that nobody else uses the app and there is one alone.
+    public post has its words, or where the operator says that nobody else uses the app and there is but one.
     """
     done: list[tuple[str, Sequence[str]]] = []
     for hint in [one for one in sent.told if one.direct != (sent.content.format in DRAFTS)][:MOST_TOLD]:

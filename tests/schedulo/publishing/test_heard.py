@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -19,11 +20,12 @@ from schedulo.model import Format, Platform
 from schedulo.platforms import AFTER, CONVERSATIONS
 from schedulo.platforms import tiktok as conversation
 from schedulo.platforms.tiktok_hooks import read
-from schedulo.publishing import heard
+from schedulo.publishing import aftercare, heard
 from schedulo.publishing.aftercare import Means
 from tests.receivers import Web, running_web
 from tests.schedulo.publishing.every_commit import token_for
 from tests.schedulo.publishing.stage import PATIENT, Stage
+from tests.schedulo.publishing.test_aftercare import age
 from tests.schedulo.publishing.test_tiktok_formats import TEXT, cup, plan, work
 from tests.schedulo.publishing.test_tiktok_formats import tiktok as tiktok
 
@@ -56,9 +58,12 @@ def look_into(stage: Stage) -> list[str]:
     with stage.ledger.begin() as connection:
         waiting = platform_events.c.next_ms.is_not(None)
         connection.execute(sa.update(platform_events).where(waiting).values(next_ms=1))
+    return asyncio.run(heard.look_into(means(stage)))
+
+
+def means(stage: Stage) -> Means:
     wire, settings = replace(stage.wire(), token_for=token_for), replace(stage.settings, **PATIENT)
-    means = Means(stage.ledger, wire, settings, CONVERSATIONS, AFTER, stage.media_url, patience_s=0.2)
-    return asyncio.run(heard.look_into(means))
+    return Means(stage.ledger, wire, settings, CONVERSATIONS, AFTER, stage.media_url, patience_s=0.2)
 
 
 def waiting(stage: Stage) -> int:
@@ -136,6 +141,22 @@ def test_an_event_of_a_post_that_is_not_ours_moves_none_of_ours(tiktok: Stage, a
     assert "no post of ours" in line
     assert waiting(tiktok) == 1, "it may become known"
     assert tiktok.row(id_).remote_id is None
+
+
+def test_a_post_that_is_not_public_any_more_is_looked_for_at_once(tiktok: Stage, app: Web) -> None:
+    id_ = plan(tiktok, Format.VIDEO)
+    work(tiktok)
+    age(tiktok, id_, 30)
+    tiktok.change(id_, checked_ms=int(time.time() * 1000))
+    plan(tiktok, Format.VIDEO, "Another, so that the account's list is not empty")
+    work(tiktok)
+    assert asyncio.run(aftercare.look(means(tiktok))).posts == 0
+    tiktok.sandbox.remove("tiktok", tiktok.row(id_).remote_id)
+    hear(tiktok, app, 5)
+    assert "the post is looked for" in look_into(tiktok)[-1]
+    assert asyncio.run(aftercare.look(means(tiktok))).posts == 1
+    row = tiktok.row(id_)
+    assert (row.state, bool(row.absent_ms)) == ("published", True), "one look more, in an hour, decides"
 
 
 # --- answers that were lost -----------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from schedulo.delivery.troubles import note
 from schedulo.flow import Job
 from schedulo.ledger import marks
 from schedulo.ledger.database import Ledger
+from schedulo.ledger.heard import platform_events
 from schedulo.ledger.maintenance import window_posts
 from schedulo.ledger.outages import stumbles
 from schedulo.ledger.tables import (
@@ -474,6 +475,17 @@ def test_a_post_that_is_out_with_files_nobody_knows_stops_no_round(house: House)
     id_ = house.worked(State.PUBLISHED, content={}, account="facebook:1")
     house.round()
     assert house.kept(id_) == {"steps"}
+
+
+def test_what_platforms_told_goes_after_a_month_and_what_is_still_looked_into_stays(house: House) -> None:
+    now_ms = int(time.time() * 1000)
+    told = {"platform": "tiktok", "app": "app", "account_key": "tiktok:1", "event": "e", "what": "other"}
+    told |= {"direct": True, "at_ms": 0}
+    for key, days, next_ms in (("young", 29, None), ("old", 31, None), ("at work", 31, 1)):
+        values = told | {"key": key, "heard_ms": now_ms - days * DAY_MS, "next_ms": next_ms}
+        house.run(sa.insert(platform_events).values(**values))
+    assert house.round().lines() == ["platform_events: 1 went"]
+    assert {row.key for row in house.run(sa.select(platform_events))} == {"young", "at work"}
 
 
 def test_what_posts_met_at_platforms_goes_after_a_week(house: House) -> None:
