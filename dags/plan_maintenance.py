@@ -45,7 +45,7 @@ with DAG(
                 "call_off": "Call one off, also while it goes on",
             },
             title="Action",
-            description="To plan, fill From, Until and Reason. Where it is empty, it is everything.",
+            description="To plan, fill From, Until and Reason. An empty Where means everything.",
         ),
         "window": Param(
             "",

@@ -28,6 +28,7 @@ NO_SECRETS = {
     "SANDBOX_URL",
     "SCHEDULO_AIRTABLE_PING_URL",
     "SCHEDULO_MEDIA_BASE_URL",
+    "SCHEDULO_SANDBOX_URL",
     "AIRFLOW__CORE__EXECUTION_API_SERVER_URL",
 }
 NO_SECRETS |= {"AIRFLOW__API__BASE_URL"}
@@ -226,7 +227,7 @@ def test_schedulo_accepts_the_settings_that_the_example_shows(tmp_path: Path) ->
     assert read.ledger_url == (tmp_path / "secrets" / "ledger_url").read_text().strip()
     own = {"airtable_timezone", "airtable_monthly_calls", "airtable_ping_url", "media_base_url"}
     own |= {"notify_operator", "notify_owner", "notify_author", "health_skip", "sla_platforms"}
-    own |= {"quotas", "x_budget_usd", "self_test_account", "webhook_hosts"}
+    own |= {"quotas", "x_budget_usd", "self_test_account", "webhook_hosts", "mode", "sandbox_url"}
     shown = {name.removeprefix("SCHEDULO_").lower() for name in reading.example_options()}
     for name in (shown & set(Settings.__dataclass_fields__)) - own:
         assert getattr(read, name) == getattr(Settings(), name), f"{name}: the example shows another default"

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,14 @@ class Band:
     every_ms: int
 
 
+class Mode(StrEnum):
+    """Where posts go."""
+
+    LIVE = "live"
+    SANDBOX = "sandbox"
+    NOTHING = "nothing"
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     # Where things are
@@ -57,6 +66,13 @@ class Settings:
     """Fernet key(s) for tokens at rest, newest first, separated by commas."""
     airtable_mapping: str = ""
     """Path of a JSON file that maps our field names to the base's own."""
+
+    # Test mode
+    mode: str = "live"
+    """Where posts go: `live` (to the platforms), `sandbox` (to the stand-ins at `sandbox_url` and to no other
+    address, whatever Connections say) or `nothing` (all are held, no platform is asked)."""
+    sandbox_url: str = ""
+    """For the mode `sandbox`: where its stand-ins are, such as `http://sandbox:8090`."""
 
     # The window law: quiet_s > window_s + kernel_s + late_s + lag_s
     window_s: float = 5.0
@@ -294,6 +310,7 @@ class Settings:
                 f"SCHEDULO_QUIET_S is {self.quiet_s:g}: it must be greater than window + kernel + late + lag "
                 f"= {law:g} seconds, or a post that is merely late would be sent twice. The operator sets it."
             )
+        _mode(self.mode, self.sandbox_url)
         if self.horizon_s < 60:
             raise SettingsError(
                 f"SCHEDULO_HORIZON_S is {self.horizon_s:g}: it must be at least 60, "
@@ -434,6 +451,13 @@ class Settings:
         return max(CHANGES_EVERY_S, MONTH_S / (self.airtable_monthly_calls * CHANGES_SHARE))
 
     @property
+    def origins(self) -> frozenset[str] | None:
+        """Where requests to platforms may go, as `scheme://host:port`; None: wherever Connections say."""
+        if self.mode == Mode.LIVE:
+            return None
+        return frozenset({self.sandbox_url}) if self.mode == Mode.SANDBOX else frozenset()
+
+    @property
     def sla_by_platform(self) -> Mapping[str, float]:
         """`sla_platforms`."""
         return _seconds(self.sla_platforms)
@@ -514,6 +538,26 @@ _BAND = re.compile(r"(\d+)([mhd]):(\d+)([mhd])")
 _UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 LEAST_EVERY_MS = 10 * 60_000
 """Numbers are not read more often than this: platforms count requests."""
+
+
+_SANDBOX_URL = re.compile(r"https?://([a-z0-9.-]+)(:\d{1,5})?")
+_PLATFORMS_OWN = re.compile(r"(^|\.)(facebook|instagram|x|twitter|tiktok|tiktokapis)\.com$")
+
+
+def _mode(mode: str, sandbox_url: str) -> None:
+    """Raises `SettingsError` for a mode that there is not, or that lacks its address."""
+    if mode not in set(Mode):
+        raise SettingsError(
+            f"SCHEDULO_MODE is {mode!r}: it must be one of {', '.join(Mode)}. The operator sets it."
+        )
+    if mode != Mode.SANDBOX:
+        return
+    match = _SANDBOX_URL.fullmatch(sandbox_url)
+    if match is None or _PLATFORMS_OWN.search(match[1]):
+        raise SettingsError(
+            f"SCHEDULO_SANDBOX_URL is {sandbox_url!r}: in the mode sandbox it must be the address of the "
+            "stand-ins, such as http://sandbox:8090, without a path. The operator sets it."
+        )
 
 
 @cache

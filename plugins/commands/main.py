@@ -48,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 when all is well, 1 when it is not; wrong arguments exit with 2."""
     arguments = parser().parse_args(argv)
     try:
+        _say_the_mode()
         code = int(arguments.run(arguments))
         sys.stdout.flush()
     except CommandError as error:
@@ -65,6 +66,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(said, file=sys.stderr)
         return 1
     return code
+
+
+def _say_the_mode() -> None:
+    """Beside the answer, on the error output: it must not be taken for that of a live installation."""
+    from schedulo.delivery.mode import sentence
+    from schedulo.settings import SettingsError, settings
+
+    try:
+        said = sentence(settings())
+    except SettingsError:
+        return  # the command itself says what is wrong
+    if said:
+        print(said, file=sys.stderr)
 
 
 def _away(error: Exception) -> str | None:

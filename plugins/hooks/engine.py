@@ -27,6 +27,7 @@ from schedulo.analytics.collect import Means as MeasureMeans
 from schedulo.clock import now_ms
 from schedulo.delivery.breakers import Answer
 from schedulo.delivery.incidents import Trouble, incident, over
+from schedulo.delivery.mode import agree
 from schedulo.errors.airtable import AirtableSetupError
 from schedulo.errors.kinds import Actor
 from schedulo.ledger.database import Ledger
@@ -65,11 +66,17 @@ def wire_of(endpoints: Iterable[tuple[str, Endpoint]], tokens: Tokens) -> Wire:
         bases |= endpoint.bases
         own[platform] = endpoint.bases[platform]
     bases |= own  # Instagram's Connection names Facebook's address too; Facebook's own knows better
-    return Wire(bases, tokens, MediaStore(settings().media).open_slice)
+    return Wire(bases, tokens, MediaStore(settings().media).open_slice, only=settings().origins)
 
 
 def tokens_of(endpoints: Iterable[tuple[str, Endpoint]], ledger: Ledger) -> Tokens:
-    """The tokens in the vault, and that of each Connection that names its one account."""
+    """The tokens in the vault, and that of each Connection that names its one account.
+
+    Whoever speaks to platforms needs them: here it is seen that the ledger is for the mode that is set.
+
+    :raises ModeError: where it is for another
+    """
+    agree(ledger, settings())
     vault = Vault(ledger, settings().vault_key) if settings().vault_key else None
     alone = {
         f"{platform}:{endpoint.account_id}": endpoint.token
@@ -192,6 +199,7 @@ def _links() -> MediaLinks:
 def make_tick() -> Tick:
     """One sync. A Connection to Airtable that is missing or wrong is the tick's trouble, not its end."""
     planner = make_planner()
+    agree(planner.ledger, settings())
 
     def ask(platforms: Sequence[str]) -> dict[str, Answer]:
         return asyncio.run(probing.ask(after_means(planner.ledger), platforms))

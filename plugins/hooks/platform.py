@@ -14,6 +14,7 @@ import requests
 from airflow.sdk import BaseHook
 from requests.auth import AuthBase
 
+from schedulo.settings import Mode, settings
 from schedulo.transport.endpoint import Endpoint
 
 TIMEOUT_SECONDS = 20.0
@@ -85,7 +86,7 @@ class PlatformHook(BaseHook):
     @classmethod
     def own_addresses(cls) -> Endpoint:
         """The platform's own addresses, for an installation that has no Connection to it."""
-        return Endpoint({service: base.default for service, base in cls.bases.items()})
+        return Endpoint(_in_mode({service: base.default for service, base in cls.bases.items()}))
 
     def _endpoint(self, connection: Any, extra: dict[str, Any]) -> Endpoint:
         bases = {}
@@ -93,7 +94,7 @@ class PlatformHook(BaseHook):
             host = extra.get(base.extra) if base.extra else _host_url(connection)
             bases[service] = str(host or base.default).rstrip("/")
         return Endpoint(
-            bases=bases,
+            bases=_in_mode(bases),
             app_id=connection.login or "",
             app_secret=connection.password or "",
             account_id=str(extra.get("account_id") or ""),
@@ -108,6 +109,8 @@ class PlatformHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Whether the platform answers and knows the token, as Airflow's Test button wants it."""
+        if settings().mode == Mode.NOTHING:
+            return False, "SCHEDULO_MODE is nothing: no platform is asked."
         endpoint = self.endpoint()
         try:
             return self._ask(endpoint) if endpoint.token else self._knock(endpoint)
@@ -144,6 +147,14 @@ class PlatformHook(BaseHook):
                 return False, f"The token belongs to {name}, not to account {endpoint.account_id}."
             return True, f"Connected as {name}."
         return False, refusals[0]
+
+
+def _in_mode(bases: dict[str, str]) -> dict[str, str]:
+    """The addresses that count in the mode that is set: a sandbox's, whatever a Connection says."""
+    chosen = settings()
+    if chosen.mode != Mode.SANDBOX:
+        return bases
+    return {service: f"{chosen.sandbox_url}/{service}" for service in bases}
 
 
 class ServiceSession(requests.Session):

@@ -6,6 +6,8 @@ import asyncio
 
 from airflow.sdk import BaseOperator, Context
 
+from operators.mode import skip_where_nothing_is_asked
+
 
 class AskAccountsOperator(BaseOperator):
     """
@@ -20,6 +22,7 @@ class AskAccountsOperator(BaseOperator):
         from schedulo.platforms import INQUIRIES
         from schedulo.publishing.inquiries import ask_ahead
 
+        skip_where_nothing_is_asked()
         ledger = LedgerHook().get_conn()
         try:
             lines = asyncio.run(ask_ahead(after_means(ledger), INQUIRIES))

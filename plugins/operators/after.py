@@ -9,6 +9,7 @@ from typing import Any
 from airflow.sdk import Asset, AssetAlias, BaseOperator, Context
 
 from operators.by_hand import ByHandOperator
+from operators.mode import skip_where_nothing_is_asked
 
 REQUESTS_URI = "schedulo://requests"
 """The asset that is updated when people asked for something that is to be done to posts that are out."""
@@ -29,11 +30,12 @@ class TakeDownOperator(ByHandOperator):
         from hooks.engine import after_means
         from schedulo.planning.take_down import Wished, take_down
         from schedulo.publishing.aftercare import carry_out
+        from schedulo.settings import Mode, settings
 
         wished = Wished.read(conf)
         answer = take_down(ledger, wished, f"by {who} with the Dag take_down_posts")
         became: dict[str, str] = {}
-        if answer.requested and not wished.dry_run:
+        if answer.requested and not wished.dry_run and settings().mode != Mode.NOTHING:
             became = asyncio.run(carry_out(after_means(ledger), answer.requested))
         return answer.sentence(wished), [
             {
@@ -55,6 +57,7 @@ class CarryOutOperator(BaseOperator):
         from hooks.ledger import LedgerHook
         from schedulo.publishing.aftercare import carry_out
 
+        skip_where_nothing_is_asked()
         ledger = LedgerHook().get_conn()
         try:
             became = asyncio.run(carry_out(after_means(ledger)))
@@ -95,6 +98,7 @@ class StillThereOperator(BaseOperator):
         from hooks.ledger import LedgerHook
         from schedulo.publishing.aftercare import look
 
+        skip_where_nothing_is_asked()
         ledger = LedgerHook().get_conn()
         try:
             looked = asyncio.run(look(after_means(ledger)))

@@ -9,6 +9,7 @@ from airflow.sdk import Asset, BaseOperator, Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from operators.again import AskedRetryPolicy, accounts_options
+from operators.mode import skip_where_nothing_is_asked
 
 DAILY_URI = "schedulo://analytics/daily"
 DAILY = Asset(DAILY_URI)
@@ -115,6 +116,7 @@ class CollectOperator(BaseOperator):
         from schedulo.analytics.asked import Part
         from schedulo.analytics.rounds import collect_part
 
+        skip_where_nothing_is_asked()
         part = Part.from_json(self.part)
         context["label"] = part.label  # type: ignore[typeddict-unknown-key]
         ledger = LedgerHook().get_conn()

@@ -8,6 +8,7 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 
 from operators.again import accounts_options
+from operators.mode import skip_where_nothing_is_asked
 
 LONGEST_S = 1200.0
 """What waits longer is left to the next hour's run."""
@@ -71,6 +72,7 @@ class LookAfterLoginsOperator(BaseOperator):
         from operators.notify import wake_if_needed
         from schedulo.tokens.watch import look_after
 
+        skip_where_nothing_is_asked()
         context["label"] = self.part["label"]  # type: ignore[typeddict-unknown-key]
         ledger = LedgerHook().get_conn()
         try:

@@ -160,3 +160,29 @@ def test_a_lateness_that_cannot_be_read_is_named(wrong: str) -> None:
 def test_a_watch_without_a_pause_is_refused() -> None:
     with pytest.raises(SettingsError, match="SCHEDULO_WATCH_S is 0"):
         Settings(watch_s=0)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "sandbox:8090",
+        "http://sandbox:8090/",
+        "http://user@sandbox:8090",
+        "https://graph.facebook.com",
+        "https://api.x.com",
+        "https://open.tiktokapis.com",
+        "https://graph.instagram.com:443",
+    ],
+)
+def test_the_mode_sandbox_needs_the_address_of_a_sandbox(url: str) -> None:
+    with pytest.raises(SettingsError, match="SCHEDULO_SANDBOX_URL"):
+        Settings(mode="sandbox", sandbox_url=url)
+
+
+def test_where_requests_may_go_is_the_modes() -> None:
+    assert Settings().origins is None
+    assert Settings(mode="nothing").origins == frozenset()
+    assert Settings(mode="sandbox", sandbox_url="http://sandbox:8090").origins == {"http://sandbox:8090"}
+    with pytest.raises(SettingsError, match="SCHEDULO_MODE"):
+        Settings(mode="test")

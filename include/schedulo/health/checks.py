@@ -52,6 +52,7 @@ def disk(means: Means) -> Iterator[Finding]:
 
 CHECKS: tuple[Check, ...] = (
     Check("ledger", inside.ledger, "ledger, ledger_clock"),
+    Check("mode", inside.mode, "mode", needs_ledger=True),
     Check("queue", inside.queue, "queue, stuck, processing, outbox", needs_ledger=True),
     Check("outages", inside.outages, "outages", needs_ledger=True),
     Check("holds", holds, "holds", needs_ledger=True),

@@ -14,6 +14,7 @@ from schedulo.clock import iso
 from schedulo.clock import now_ms as local_ms
 from schedulo.delivery.breakers import Cause, Stands
 from schedulo.delivery.holds import LOGINS, InForce, Scope, in_force
+from schedulo.delivery.mode import ModeError, agree, sentence
 from schedulo.delivery.restored import TICK
 from schedulo.errors.kinds import Actor
 from schedulo.health.findings import Finding, Limits, Means, Status
@@ -360,3 +361,16 @@ def _listed(names: dict[str, str], keys: set[str]) -> str:
     shown = [names[key] if ":" in names[key] else f"{names[key]} ({key})" for key in sorted(keys)]
     more = f" and {len(shown) - LISTED} more" if len(shown) > LISTED else ""
     return ", ".join(shown[:LISTED]) + more
+
+
+def mode(means: Means) -> Iterator[Finding]:
+    """Whether posts go to the platforms."""
+    try:
+        agree(means.ledger, means.settings)
+    except ModeError as error:
+        yield Finding("mode", Status.RED, str(error))
+        return
+    if said := sentence(means.settings):
+        yield Finding("mode", Status.YELLOW, said)
+    else:
+        yield Finding("mode", Status.GREEN, "Posts go to the platforms.")

@@ -21,6 +21,7 @@ from schedulo.health.findings import Finding, Means, Status
 from schedulo.health.inside import skewed
 from schedulo.ledger.tables import accounts
 from schedulo.media import MediaLinks, MediaStore
+from schedulo.settings import Mode
 from schedulo.transport.wire import USER_AGENT
 
 Found = TypeVar("Found")
@@ -85,6 +86,8 @@ class Knock:
 def platforms(means: Means) -> Iterator[Finding]:
     """Whether each platform that an account is on answers, with anything but a fault of its own; whether any
     of them can be reached; whether this machine's clock is right, by what they say."""
+    if means.settings.mode == Mode.NOTHING:
+        return
     used = _used(means)
     asked = {name: url for name, url in means.platforms.items() if used is None or name in used}
     with ThreadPoolExecutor(max(1, len(asked))) as pool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from schedulo.airtable.client import AirtableClient
 from schedulo.airtable.rows import Report, Written
 from schedulo.airtable.schema import NOT_PLANNED as NOT_PLANNED_WORD
 from schedulo.airtable.schema import PREPARED, STATE_WORDS, UNAPPROVED
-from schedulo.delivery import approvals, moved, restored
+from schedulo.delivery import approvals, mode, moved, restored
 from schedulo.delivery.holds import WAITING
 from schedulo.delivery.news import STATE
 from schedulo.delivery.rows import NOT_PLANNED
@@ -19,12 +20,13 @@ from schedulo.delivery.self_tests import is_self_test
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import accounts, deliveries, outbox, posts
 from schedulo.model import Platform, State
+from schedulo.settings import Settings
 
 AT_ONCE = 300
 """Rows told in one tick at the most: thirty calls."""
 
 
-def flush(ledger: Ledger, client: AirtableClient) -> int:
+def flush(ledger: Ledger, client: AirtableClient, settings: Settings) -> int:
     """Tell what is untold, oldest first; answers how many rows were told. Call it under a lease: an older
     report must not land after a newer one. And inside the client's `within`: what is written later than that
     was not written by this ledger."""
@@ -42,7 +44,11 @@ def flush(ledger: Ledger, client: AirtableClient) -> int:
         before_ms = restored.told_until(connection) or 0
         latest_ms = clock.now_ms() + int(client.calls.left_s() * 1000)
         restored.telling(connection, ledger.now_ms(connection), max(before_ms, latest_ms))
-    written = client.write_reports([report for report, _ in untold])
+    said = mode.sentence(settings)
+    reports = [report for report, _ in untold]
+    if said:
+        reports = [replace(item, message=f"{said}\n{item.message}".strip()) for item in reports]
+    written = client.write_reports(reports)
     with ledger.begin() as connection:
         for item in written:
             _told(connection, item, versions[item.key])

@@ -22,6 +22,7 @@ from schedulo.delivery.claims import Claim, claim_due, claims_of, sweep
 from schedulo.delivery.commands import command
 from schedulo.delivery.incidents import RULES, Trouble, close_what_is_over, incident
 from schedulo.delivery.kept_back import KeptBack, kept_back
+from schedulo.delivery.mode import hold_all, sentence
 from schedulo.delivery.news import STATE
 from schedulo.delivery.planning import gone
 from schedulo.delivery.self_tests import of_people
@@ -81,6 +82,8 @@ class Tick:
             now_ms = self.ledger.now_ms(connection)
             if "witness" in self.broken:
                 last_success_ms = None
+            if hold_all(connection, now_ms, self.settings):
+                self.lines.append(sentence(self.settings))
             restored.watch(connection, now_ms, run_id, logical_ms, last_success_ms)
             restored.doubt(connection, now_ms)
             sweep(connection, now_ms, self.settings)
@@ -351,7 +354,7 @@ class Tick:
             if restored.why_not(connection):
                 return  # what Airtable was told before must not be overwritten by what an old ledger believes
         with client.within(self.settings.airtable_budget_s):
-            told = flush(self.ledger, client)
+            told = flush(self.ledger, client, self.settings)
         self._marked("airtable:told")
         self.lines.append(f"{told} rows were told")
 

@@ -45,6 +45,7 @@ def test_where_all_is_well_every_check_is_green(house: House) -> None:
         "quotas",
         "logins",
         "watch",
+        "mode",
         "airtable",
         "airtable_schema",
         "airtable_changes",
