@@ -118,15 +118,13 @@ class Webhooks:
 
     def watched(self) -> Watched:
         """What is to be watched in the base, by its schema. The call does not count for the month."""
-        schema = self._calls.send("GET", self._base.urls.tables, fits=lambda answer: "tables" in answer)
+        schema = self._calls.send("GET", self._base.urls.tables, fits=_is_schema)
         return watched_in(schema, self._mapping)
 
     def all(self) -> list[Webhook]:
         """Those of everybody whose token may see them, ended ones too."""
-        answer = self._calls.send(
-            "GET", self._url, fits=lambda answer: isinstance(answer.get("webhooks"), list)
-        )
-        return [_webhook(one) for one in answer["webhooks"] if isinstance(one, dict)]
+        answer = self._calls.send("GET", self._url, fits=_is_list)
+        return [_webhook(one) for one in answer["webhooks"]]
 
     def make(self, watched: Watched, url: str) -> Made:
         """A new one. Where the answer is lost, one is there that nobody knows the secret of.
@@ -269,29 +267,41 @@ class Told:
 
 
 def _webhook(one: Dict[str, Any]) -> Webhook:
-    options = (one.get("specification") or {}).get("options") or {}
-    watches = (options.get("filters") or {}).get("watchDataInFieldIds") or ()
+    filters = _filters(one.get("specification"))
     url = word(one.get("notificationUrl"))
     cursor = one.get("cursorForNextPayload")
     return Webhook(
-        id=word(one.get("id")),
+        id=one["id"],
         url=url,
         enabled=one.get("isHookEnabled") is not False,
         notifies=one.get("areNotificationsEnabled") is not False,
-        cursor=cursor if isinstance(cursor, int) else 1,
+        cursor=cursor if isinstance(cursor, int) and cursor >= 1 else 1,
         expires_ms=_ms(one.get("expirationTime")),
         fingerprint=_fingerprint(one.get("specification"), url),
-        watches=frozenset(watches),
+        watches=frozenset(_names(filters.get("watchDataInFieldIds"))),
     )
+
+
+def _filters(specification: Any) -> Dict[str, Any]:
+    """Its filters; empty where it has another shape than it should."""
+    match specification:
+        case {"options": {"filters": dict(filters)}}:
+            return filters
+        case _:
+            return {}
+
+
+def _names(value: Any) -> list[str]:
+    return sorted(name for name in value if isinstance(name, str)) if isinstance(value, list) else []
 
 
 def _fingerprint(given: Any, url: str) -> str:
     """Airtable may show a specification with more than it was given: only what we give counts."""
-    filters = ((given or {}).get("options") or {}).get("filters") or {}
+    filters = _filters(given)
     counts = {
         "url": url,
-        "types": sorted(filters.get("dataTypes") or ()),
-        "fields": sorted(filters.get("watchDataInFieldIds") or ()),
+        "types": _names(filters.get("dataTypes")),
+        "fields": _names(filters.get("watchDataInFieldIds")),
         "else": {
             name: filters[name]
             for name in ("recordChangeScope", "changeTypes", "fromSources", "watchSchemasOfFieldIds")
@@ -299,6 +309,23 @@ def _fingerprint(given: Any, url: str) -> str:
         },
     }
     return hashlib.sha256(json.dumps(counts, sort_keys=True).encode()).hexdigest()
+
+
+def _is_schema(answer: dict[str, Any]) -> bool:
+    tables = answer.get("tables")
+    return isinstance(tables, list) and all(
+        _is_named(table) and isinstance(table.get("fields"), list) and all(map(_is_named, table["fields"]))
+        for table in tables
+    )
+
+
+def _is_named(item: Any) -> bool:
+    return isinstance(item, dict) and all(isinstance(item.get(key), str) for key in ("id", "name"))
+
+
+def _is_list(answer: dict[str, Any]) -> bool:
+    found = answer.get("webhooks")
+    return isinstance(found, list) and all(isinstance(one, dict) and word(one.get("id")) for one in found)
 
 
 def _is_page(answer: dict[str, Any]) -> bool:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import json
+import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,12 +23,13 @@ from schedulo.airtable.schema import POSTS
 from schedulo.airtable.webhooks import Changes, Webhooks
 from schedulo.delivery.incidents import close_what_is_over
 from schedulo.delivery.listening import keep, pinged, remove, secret_of, told, too_slow
-from schedulo.errors.airtable import AirtableDown
+from schedulo.errors.airtable import AirtableDown, AirtableError
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.listening import airtable_webhooks
 from schedulo.ledger.tables import incidents
 from schedulo.settings import Settings, SettingsError
 from schedulo.vault import Vault
+from tests.receivers import running_web
 from tests.schedulo.airtable.conftest import TOKEN, OneBase, base, clock, make_base  # noqa: F401
 
 DAY_S = 86_400
@@ -84,11 +90,10 @@ def ours(base: OneBase, ledger: Ledger) -> Installation:  # noqa: F811
 
 
 @pytest.fixture
-def other(base: OneBase, tmp_path: Any) -> Installation:  # noqa: F811
+def other(base: OneBase, tmp_path: Path, migrated_sqlite: Path) -> Installation:  # noqa: F811
     """One whose ledger is another: such as ours before it was lost."""
-    ledger = Ledger(f"sqlite:///{tmp_path / 'other.db'}")
-    ledger.migrate()
-    return Installation(base, ledger)
+    shutil.copy(migrated_sqlite, tmp_path / "other.db")
+    return Installation(base, Ledger(f"sqlite:///{tmp_path / 'other.db'}"))
 
 
 def calls(ours: Installation) -> dict[str, int]:
@@ -197,18 +202,48 @@ def test_it_changes_with_the_settings_and_goes_with_them(ours: Installation) -> 
     assert ours.row is None
 
 
-def test_a_secret_is_kept_where_only_the_vault_opens_it(ours: Installation) -> None:
-    ours.settings = PING
-    ours.keep()
-    hook = next(iter(ours.base.sandbox.world.services["airtable"].webhooks._hooks.values()))  # type: ignore[attr-defined]
-    secret = base64.b64encode(hook.secret).decode()
-    vault = Vault(ours.ledger, KEY)
-    assert secret_of(ours.ledger, vault, ours.row.webhook_id) == secret
-    assert secret_of(ours.ledger, vault, "ach00000000000000") is None
-    assert secret not in json.dumps([str(value) for value in ours.row])
+def test_a_secret_is_kept_where_only_the_vault_opens_it_and_checks_pings(ours: Installation) -> None:
+    with running_web() as web:
+        ours.settings = replace(PING, airtable_ping_url=f"http://{web.address}/hook")
+        ours.keep()
+        ours.base.add(POSTS, {"Title": "One"})
+        until = time.monotonic() + 30
+        while not web.raw:
+            assert time.monotonic() < until
+    headers, body = web.raw[0]
+    webhook_id = json.loads(body)["webhook"]["id"]
+
+    def signs(vault: Vault) -> bool:
+        secret = secret_of(ours.ledger, vault, webhook_id)
+        assert secret is not None
+        assert secret not in str(ours.row)
+        mac = hmac.new(base64.b64decode(secret), body, hashlib.sha256).hexdigest()
+        return headers["x-airtable-content-mac"] == f"hmac-sha256={mac}"
+
+    assert signs(Vault(ours.ledger, KEY))
+    assert secret_of(ours.ledger, Vault(ours.ledger, KEY), "ach00000000000000") is None
     newer = Fernet.generate_key().decode()
     assert Vault(ours.ledger, f"{newer},{KEY}").rotate("test").encrypted == 1
-    assert secret_of(ours.ledger, Vault(ours.ledger, newer), ours.row.webhook_id) == secret
+    assert signs(Vault(ours.ledger, newer))
+
+
+def test_an_answer_that_is_none_keeps_no_tick_from_going_on(other: Installation) -> None:
+    sandbox = other.base.sandbox
+    sandbox.switch(airtable_requests_per_s="0")
+    other.settings = replace(PING, airtable_budget_s=1.0)
+    sandbox.advance(-5 * DAY_S)
+    for way in ("object", "other_kinds", "other_kinds_within", "empty"):
+        for route in ("list_tables", "list_webhooks", "create_webhook", "refresh_webhook", "list_payloads"):
+            sandbox.fault(service="airtable", mode=f"garbage_after:{way}/200", route=route, times=-1)
+            other.keep(later=True)
+            with suppress(AirtableError):
+                other.hear()
+            sandbox.withdraw_faults()
+    sandbox.advance(5 * DAY_S)
+    other.settings = PING
+    other.keep(later=True)
+    assert told(other.ledger, None, PING).well
+    assert other.there == [other.row.webhook_id]
 
 
 def test_pings_without_a_vault_key_are_not_begun(ours: Installation) -> None:
