@@ -48,6 +48,14 @@ CALLS: tuple[Call, ...] = (
     Call(
         "TikTok's webhooks, by their signature", "POST", "/schedulo/hooks/tiktok", ANYBODY, 401, body={"x": 1}
     ),
+    Call(
+        "Airtable's pings, by their signature",
+        "POST",
+        "/schedulo/hooks/airtable",
+        ANYBODY,
+        401,
+        body={"x": 1},
+    ),
     Call("how deliveries stand", "GET", "/schedulo/deliveries?account=x:1", EVERY),
     Call("how one delivery stands", "GET", "/schedulo/deliveries/none", EVERY, 404),
     *(

@@ -1,8 +1,8 @@
-"""Takes in what platforms tell by themselves: `POST /schedulo/hooks/tiktok`.
+"""Takes in what services tell by themselves: `POST /schedulo/hooks/tiktok` and `/schedulo/hooks/airtable`.
 
 Whoever sends has no login: the signature over the body is the permission. What is refused is told nothing but
-why, and neither bodies nor signatures are logged. What is taken is kept in the ledger and answered at once; a
-worker looks into it (`schedulo.delivery.heard`). A repeated one is answered like the first.
+why, and neither bodies nor signatures are logged. What is taken is kept in the ledger and answered at once, a
+repeated one like the first; others look into it (`schedulo.delivery.heard`, `schedulo.delivery.listening`).
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from functools import cache
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from schedulo.delivery import heard
+from schedulo.airtable import pings
+from schedulo.delivery import heard, listening
 from schedulo.ledger.database import Ledger
 from schedulo.model import Platform
 from schedulo.platforms import tiktok_hooks
 from schedulo.platforms.tiktok_hooks import HEADER, Misread, NotSigned, Told
 from schedulo.settings import settings
+from schedulo.vault import Vault, VaultError
 from web.answers import HEADERS, application
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,7 @@ MOST_BYTES = 64_000
 KEPT_S = 60.0
 """How long secrets are remembered, so that forged requests cost no look into Airflow's database."""
 Secrets = Callable[[], Mapping[str, str]]
+MacOf = Callable[[str], str | None]
 
 
 @cache
@@ -37,14 +40,21 @@ def app() -> FastAPI:
     """The application of this process's settings."""
     from hooks.engine import tiktok_secrets
 
-    return build(Ledger(settings().ledger), tiktok_secrets, settings().tiktok_hook_tolerance_s)
+    chosen = settings()
+    ledger = Ledger(chosen.ledger)
+
+    def mac_of(webhook_id: str) -> str | None:
+        return listening.secret_of(ledger, Vault(ledger, chosen.vault_key), webhook_id)
+
+    return build(ledger, tiktok_secrets, chosen.tiktok_hook_tolerance_s, mac_of)
 
 
-def build(ledger: Ledger, secrets: Secrets, tolerance_s: float) -> FastAPI:
+def build(ledger: Ledger, secrets: Secrets, tolerance_s: float, mac_of: MacOf) -> FastAPI:
     """An application that keeps what is told in `ledger`.
 
     :param secrets: reads the client secret of each app of TikTok's, by its client key
-    :param tolerance_s: how old a signature may be
+    :param tolerance_s: how old a signature of TikTok's may be
+    :param mac_of: reads what the pings of a webhook of Airtable's are signed with; None: it is none of ours
     """
     app = application("Schedulo hooks")
     app.router.redirect_slashes = False
@@ -66,7 +76,29 @@ def build(ledger: Ledger, secrets: Secrets, tolerance_s: float) -> FastAPI:
         await run_in_threadpool(work)
         return Response(status_code=200, headers=HEADERS)
 
+    @app.post("/airtable")
+    async def airtable(request: Request) -> Response:
+        signature = request.headers.get(pings.HEADER)
+        if signature is None:
+            raise HTTPException(401, f"{pings.HEADER}: it is missing.", HEADERS)
+        body = await _body(request)
+        await run_in_threadpool(_pinged, ledger, mac_of, body, signature)
+        return Response(status_code=204, headers=HEADERS)
+
     return app
+
+
+def _pinged(ledger: Ledger, mac_of: MacOf, body: bytes, signature: str) -> None:
+    """Airtable's pings have no time that counts: a repeated one has the webhook read once more."""
+    webhook_id = pings.webhook_of(body)
+    try:
+        secret = mac_of(webhook_id) if webhook_id else None
+    except VaultError as error:
+        raise HTTPException(503, str(error), HEADERS) from None
+    if webhook_id is None or secret is None or not pings.verified(body, signature, secret):
+        sentence = f"{pings.HEADER}: no webhook of this installation signed this body."
+        raise HTTPException(401, sentence, HEADERS)
+    listening.pinged(ledger, webhook_id)
 
 
 def _read(body: bytes, signature: str, secrets: Mapping[str, str], tolerance_s: float) -> Told:

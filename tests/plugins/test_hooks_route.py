@@ -1,4 +1,4 @@
-"""TikTok's webhooks over HTTP: what is taken, what is refused and with which words, and that nothing secret
+"""Webhooks and pings over HTTP: what is taken, what is refused and with which words, and that nothing secret
 is logged. In a real Airflow: tests/airflow/test_roles.py."""
 
 from __future__ import annotations
@@ -6,22 +6,32 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 import requests
 import sqlalchemy as sa
 import uvicorn
+from cryptography.fernet import Fernet
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from sandbox.running import RunningSandbox
 from sandbox.stack import free_port
+from schedulo.airtable.schema import POSTS
+from schedulo.airtable.webhooks import Webhooks
+from schedulo.delivery.listening import secret_of
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.heard import platform_events
+from schedulo.ledger.listening import airtable_webhooks
+from schedulo.vault import Vault
 from tests.sandbox.tiktok.conftest import Client, seed, video
+from tests.schedulo.airtable.conftest import OneBase, base, clock, make_base  # noqa: F401
+from tests.schedulo.airtable.test_pings import ID, mac, ping
+from tests.schedulo.airtable.test_pings import SECRET as MAC
 from tests.schedulo.conftest import ledger as ledger
 from tests.schedulo.conftest import migrated_postgres as migrated_postgres
 from tests.schedulo.conftest import migrated_sqlite as migrated_sqlite
@@ -35,10 +45,12 @@ URL = "/schedulo/hooks/tiktok"
 SECRETS = {APP: SECRET, "other": "other-secret"}
 
 
-def served(ledger: Ledger, secrets: dict[str, str]) -> Any:
+def served(
+    ledger: Ledger, secrets: dict[str, str], mac_of: Callable[[str], str | None] = lambda _webhook_id: None
+) -> Any:
     """The route behind its guard, mounted as Airflow mounts it."""
     host = FastAPI()
-    host.mount("/schedulo/hooks", route.build(ledger, lambda: secrets, 300))
+    host.mount("/schedulo/hooks", route.build(ledger, lambda: secrets, 300, mac_of))
     return HookAttempts(host)
 
 
@@ -215,3 +227,89 @@ def test_a_large_body_is_refused_by_a_real_server_before_it_has_come_whole(ledge
         except requests.ConnectionError:
             return  # it hung up on what it does not want to read
         assert answer.status_code == 413
+
+
+# --- Airtable's pings -----------------------------------------------------------------------------------
+
+PINGS = "/schedulo/hooks/airtable"
+KEY = Fernet.generate_key().decode()
+
+
+def listens(ledger: Ledger, webhook_id: str = ID, mac: str = MAC) -> None:
+    """The ledger knows a webhook of Airtable's."""
+    secret = Vault(ledger, KEY).seal({"mac": mac})
+    values = {"base_id": "app00000000000001", "webhook_id": webhook_id, "secret": secret, "watched": {}}
+    with ledger.begin() as connection:
+        connection.execute(sa.delete(airtable_webhooks))
+        connection.execute(sa.insert(airtable_webhooks).values(**values))
+
+
+def pinged_ms(ledger: Ledger) -> int | None:
+    with ledger.read() as connection:
+        return connection.execute(sa.select(airtable_webhooks.c.pinged_ms)).scalar_one()
+
+
+@pytest.fixture
+def airtable(ledger: Ledger) -> TestClient:
+    listens(ledger)
+    mac_of = partial(secret_of, ledger, Vault(ledger, KEY))
+    return TestClient(served(ledger, {}, mac_of), "http://airflow.example.com", follow_redirects=False)
+
+
+def send_ping(client: TestClient, raw: bytes, signature: str) -> Any:
+    return client.post(PINGS, content=raw, headers={"X-Airtable-Content-MAC": signature})
+
+
+def test_a_ping_that_is_airtables_is_noted_and_answered_with_nothing(
+    airtable: TestClient, ledger: Ledger
+) -> None:
+    answer = send_ping(airtable, ping(), mac(ping()))
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert pinged_ms(ledger)
+
+
+@pytest.mark.parametrize(
+    ("raw", "signature"),
+    [
+        (ping(), mac(ping(), b"wrong")),
+        (ping(), mac(b"{}")),
+        (ping(), "none"),
+        (ping("ach99999999999999"), mac(ping("ach99999999999999"))),
+        (b"{}", mac(b"{}")),
+        (b"", mac(b"")),
+    ],
+)
+def test_a_ping_that_is_not_is_refused_and_not_noted(
+    airtable: TestClient, ledger: Ledger, raw: bytes, signature: str
+) -> None:
+    answer = send_ping(airtable, raw, signature)
+    assert (answer.status_code, pinged_ms(ledger)) == (401, None)
+    assert "no webhook of this installation" in answer.json()["detail"]
+
+
+def test_a_ping_without_a_signature_or_of_ten_megabytes_is_refused(airtable: TestClient) -> None:
+    assert airtable.post(PINGS, content=ping()).status_code == 401
+    large = b" " * 10_000_000
+    assert send_ping(airtable, large, mac(large)).status_code == 413
+
+
+def test_a_secret_that_no_key_opens_is_the_operators_to_mend(ledger: Ledger) -> None:
+    listens(ledger)
+    other = Vault(ledger, Fernet.generate_key().decode())
+    answer = send_ping(TestClient(served(ledger, {}, partial(secret_of, ledger, other))), ping(), mac(ping()))
+    assert (answer.status_code, pinged_ms(ledger)) == (503, None)
+    assert MAC not in answer.text
+
+
+def test_what_airtables_stand_in_pings_is_noted(
+    ledger: Ledger,
+    base: OneBase,  # noqa: F811
+) -> None:
+    mac_of = partial(secret_of, ledger, Vault(ledger, KEY))
+    with listening(served(ledger, {}, mac_of)) as address:
+        webhooks = Webhooks(base.client())
+        made = webhooks.make(webhooks.watched(), address + PINGS)
+        listens(ledger, made.id, made.secret)
+        base.add(POSTS, {"Title": "One"})
+        until(lambda: pinged_ms(ledger))
+        assert webhooks.all()[0].notifies
