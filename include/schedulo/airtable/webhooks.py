@@ -172,7 +172,7 @@ class Webhooks:
         for payload in payloads:
             told.take(payload)
         # Payloads are kept for seven days: those in between are gone.
-        missed = after - len(payloads) != cursor
+        missed = after - len(payloads) > cursor
         more = bool(answer.get("mightHaveMore")) and after > cursor
         return Page(told.changes(everything=missed or told.failed, more=more), after, told.dead)
 
