@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from benchmarks import analytics, bare, burst, idle, media, naive, parse, report, scale, steady
+from benchmarks import analytics, bare, burst, changes, idle, media, naive, parse, report, scale, steady
 from benchmarks.plans import accounts, connect
 from benchmarks.rig import Ground, Rig, ground, say
 from sandbox.stack import Stack
 from schedulo.ledger.database import Ledger
 
-PARTS = ("media", "analytics", "idle", "burst", "steady", "naive", "parse", "scale")
+PARTS = ("media", "analytics", "idle", "burst", "steady", "naive", "parse", "scale", "changes")
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -61,7 +61,10 @@ def main(argv: list[str] | None = None) -> int:
             if "analytics" in options.only:
                 figures["analytics"] = analytics.measure(base, options.quick)
                 base.sandbox.control("POST", "reset")
-            if set(options.only) - {"media", "scale", "analytics", "naive"}:
+            if "changes" in options.only:
+                figures["changes"] = changes.measure(base, options.quick)
+                base.sandbox.control("POST", "reset")
+            if set(options.only) - {"media", "scale", "analytics", "naive", "changes"}:
                 with installation(base) as rig:
                     measure(rig, options, figures)
             if "naive" in options.only:

@@ -42,6 +42,8 @@ GOALS = (
     Goal("analytics", "growth", "analytics: time a post, largest size against smallest", 1.2),
     Goal("media", "ratio", "media: time for a film against FFmpeg's by hand", 1.15),
     Goal("media", "untouched_encodings", "media: encodings of a film that fits", 0),
+    Goal("changes", "now_p95_s", "changes: from saving to live, 95 % within (s)", 10.0),
+    Goal("changes", "edit_p95_s", "changes: from saving an edit to what waits, 95 % within (s)", 5.0),
     Goal("parse_s", "", "slowest DAG file parses in (s)", 0.5),
 )
 

@@ -52,7 +52,9 @@ class AirtableHook(BaseHook):
 
         :raises AirtableSetupError: where there is no Connection, or it has no token
         """
-        connection = self._connection()
+        return self._api(self._connection())
+
+    def _api(self, connection: Connection) -> Api:
         token = (connection.password or "").strip()
         if not token:
             raise AirtableSetupError(
@@ -65,10 +67,12 @@ class AirtableHook(BaseHook):
         try:
             return self.get_connection(self.airtable_conn_id)
         except AirflowNotFoundException:
-            raise AirtableSetupError(
-                f"Connection {self.airtable_conn_id}: there is none; "
-                "the operator makes one of the type Airtable."
-            ) from None
+            raise self._none() from None
+
+    def _none(self) -> AirtableSetupError:
+        return AirtableSetupError(
+            f"Connection {self.airtable_conn_id}: there is none; the operator makes one of the type Airtable."
+        )
 
     def host(self) -> str:
         """The address of the API, with its scheme."""
@@ -79,7 +83,10 @@ class AirtableHook(BaseHook):
 
         :raises AirtableSetupError: where it names none
         """
-        base_id = str(self._connection().extra_dejson.get("base_id") or "").strip()
+        return self._base_id(self._connection())
+
+    def _base_id(self, connection: Connection) -> str:
+        base_id = str(connection.extra_dejson.get("base_id") or "").strip()
         if not base_id.startswith("app"):
             raise AirtableSetupError(
                 f"Connection {self.airtable_conn_id}: Base ID ({base_id or 'empty'}) must begin with app; "
@@ -97,9 +104,27 @@ class AirtableHook(BaseHook):
         :param calls_per_s: requests of this one in one second at the most
         :raises AirtableSetupError: where the Connection lacks something or the mapping file cannot be used
         """
-        base_id = self.base_id()
-        pace = SharedPace(_ledger(LedgerHook().url()), base_id, settings().airtable_calls_per_s)
-        return AirtableClient(self.get_conn(), base_id, self.mapping(), calls_per_s=calls_per_s, pace=pace)
+        return self._client(self._connection(), _ledger(LedgerHook().url()), calls_per_s)
+
+    async def aclient(self, ledger: Ledger) -> AirtableClient:
+        """The same, from a trigger that has the ledger.
+
+        :raises AirtableSetupError: likewise
+        """
+        try:
+            connection = await self.aget_connection(self.airtable_conn_id)
+        except AirflowNotFoundException:
+            raise self._none() from None
+        return self._client(connection, ledger)
+
+    def _client(
+        self, connection: Connection, ledger: Ledger, calls_per_s: int = CALLS_PER_S
+    ) -> AirtableClient:
+        base_id = self._base_id(connection)
+        pace = SharedPace(ledger, base_id, settings().airtable_calls_per_s)
+        return AirtableClient(
+            self._api(connection), base_id, self.mapping(), calls_per_s=calls_per_s, pace=pace
+        )
 
     def test_connection(self) -> tuple[bool, str]:
         """Whether every table can be reached and fits, for Airflow's Test button; else every reason."""

@@ -16,6 +16,7 @@ from airflow.policies import hookimpl
 
 log = logging.getLogger(__name__)
 
+PUBLISHING = ("publish_due_posts", "publish_now", "follow_changes")
 RUNS_KEPT = 100
 LONGEST = 250
 """The column's length in Airflow's database."""
@@ -28,7 +29,7 @@ def task_instance_mutation_hook(task_instance: Any) -> None:
     """Set the label of a mapped `publish` instance."""
     if task_instance.task_id != "publish" or task_instance.map_index < 0:
         return
-    if task_instance.dag_id not in ("publish_due_posts", "publish_now"):
+    if task_instance.dag_id not in PUBLISHING:
         return
     try:
         label = _of_run(task_instance.run_id).get(task_instance.map_index)

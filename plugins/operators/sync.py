@@ -48,11 +48,7 @@ class SyncOperator(BaseOperator):
 
         tick = make_tick()
         try:
-            claims = tick.run(
-                context["run_id"],
-                logical_ms=_ms(context.get("data_interval_end")),
-                last_success_ms=_ms(context.get("prev_data_interval_end_success")),
-            )
+            claims = self.work(tick, context)
             self._tell(tick.kept_back.sentences(), context)
             self._wake(tick.ledger, context)
         finally:
@@ -60,6 +56,16 @@ class SyncOperator(BaseOperator):
                 self.log.info(line)
             tick.ledger.close()
         return [claim.label for claim in claims]
+
+    def work(self, tick: Any, context: Context) -> list[Any]:
+        """What is done; answers the run's claims."""
+        return list(
+            tick.run(
+                context["run_id"],
+                logical_ms=_ms(context.get("data_interval_end")),
+                last_success_ms=_ms(context.get("prev_data_interval_end_success")),
+            )
+        )
 
     def _tell(self, sentences: list[str], context: Context) -> None:
         """Show in the run what keeps posts back."""

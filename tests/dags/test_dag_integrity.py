@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "dags").glob("*.py"))
-PUBLISHING = ("publish_due_posts", "publish_now")
+PUBLISHING = ("publish_due_posts", "publish_now", "follow_changes")
 TAGS = {"analytics", "publishing", "incidents", "accounts", "maintenance", "reports"}
 LONGEST = 80
 SETTINGS = {"schedulo", "schedulo.settings", "schedulo.model", "schedulo.limits", "schedulo.words"}
@@ -250,8 +250,18 @@ def test_subscribers_are_told_when_a_watcher_sees_something_and_now_and_then(bag
     assert [outlet.name for outlet in dag.get_task("send").outlets] == ["schedulo_incidents"]
 
 
-def test_a_sync_may_wake_the_others(bag: DagBag) -> None:
-    outlets = bag.dags["publish_due_posts"].get_task("sync").outlets
+def test_changed_rows_are_followed_when_a_watcher_hears_of_them(bag: DagBag) -> None:
+    from airflow.sdk import module_loading
+
+    [asset] = bag.dags["follow_changes"].schedule.asset_condition.objects
+    [watcher] = asset.watchers
+    path, arguments = watcher.trigger.serialize()
+    assert module_loading.import_string(path)(**arguments).serialize() == (path, arguments)
+
+
+@pytest.mark.parametrize(("dag_id", "task_id"), [("publish_due_posts", "sync"), ("follow_changes", "follow")])
+def test_a_sync_may_wake_the_others(bag: DagBag, dag_id: str, task_id: str) -> None:
+    outlets = bag.dags[dag_id].get_task(task_id).outlets
     assert [outlet.name for outlet in outlets] == [
         "schedulo_incidents",
         "schedulo_requests",

@@ -26,6 +26,7 @@ TELL_THEMSELVES = frozenset(
         ("publish_due_posts", "sync"),  # a minute later by the next; then checks of the health
         ("publish_due_posts", "publish"),  # what became of each post
         ("publish_now", "publish"),
+        ("follow_changes", "publish"),
         ("prepare_posts", "prepare_soon"),  # posts whose media are late
         ("prepare_posts", "prepare"),
         ("monitor_tokens", "look_after"),  # logins that cannot be renewed

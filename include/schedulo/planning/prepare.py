@@ -22,16 +22,17 @@ import sqlalchemy as sa
 from schedulo.airtable.cells import AttachmentRef
 from schedulo.airtable.client import AirtableClient
 from schedulo.airtable.rows import PostRow
+from schedulo.airtable.schema import POSTS
 from schedulo.delivery import readiness
 from schedulo.delivery.rows import NOT_PLANNED
-from schedulo.ledger import marks
+from schedulo.ledger import changes, marks
 from schedulo.ledger.database import upsert
 from schedulo.ledger.tables import attachments, deliveries, renditions
 from schedulo.media.convert import ConversionError, Limits, convert
 from schedulo.media.fetch import FetchError, fetch
 from schedulo.media.probe import MediaError
 from schedulo.media.store import MissingMedia
-from schedulo.model import Media
+from schedulo.model import Media, State
 from schedulo.planning.content import Work
 from schedulo.planning.files import Files, called_so, known_files, refs_of
 from schedulo.planning.rows import Planner
@@ -148,7 +149,22 @@ class Preparer:
         ids = [prepared.record_id for prepared in done]
         self._read(ids)
         self._let_go(ids, run_id)
+        self._hurry(ids)
         return {item.record_id: replace(item, sentences=self._how_it_stands(item.record_id)) for item in done}
+
+    def _hurry(self, record_ids: Sequence[str]) -> None:
+        """Posts whose second was over before they were ready wait for no minute's run."""
+        ledger = self.planner.ledger
+        with ledger.begin() as connection:
+            now_ms = ledger.now_ms(connection)
+            due = sa.select(deliveries.c.post_id).where(
+                deliveries.c.post_id.in_(record_ids),
+                deliveries.c.state == State.SCHEDULED,
+                deliveries.c.ready,
+                deliveries.c.fire_ms <= now_ms,
+            )
+            late = set(connection.execute(due).scalars())
+            changes.hear(connection, now_ms, [(POSTS, id_) for id_ in late])
 
     # --- the lease ------------------------------------------------------------------------------------
 

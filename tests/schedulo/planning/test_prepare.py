@@ -9,8 +9,10 @@ import sqlalchemy as sa
 
 from schedulo.delivery import readiness
 from schedulo.errors.airtable import AirtableError
+from schedulo.ledger import changes
 from schedulo.ledger.tables import posts
 from schedulo.planning.prepare import NotPrepared
+from schedulo.planning.tick import Tick
 from tests.sandbox.meta.conftest import jpeg
 from tests.schedulo.planning.conftest import Office
 
@@ -141,3 +143,14 @@ def test_two_runs_do_not_prepare_the_same_post(office: Office) -> None:
     with office.ledger.begin() as connection:
         readiness.let_go(connection, office.ledger.now_ms(connection), post, "other")
     assert len(office.prepare()) == 1
+
+
+def test_a_post_whose_second_is_over_goes_out_as_soon_as_its_media_are_here(office: Office) -> None:
+    late = photo(office, due_in_s=0, text="late")
+    photo(office, due_in_s=3600, text="early")
+    assert office.tick() == []
+    office.prepare()
+    with office.ledger.read() as connection:
+        assert changes.heard(connection) == [("Posts", late)]
+    (claim,) = Tick(office.planner(), office.plain_client).follow("follow-1")
+    assert claim.label.endswith("late")

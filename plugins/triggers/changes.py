@@ -1,0 +1,93 @@
+"""Hears of changes in Airtable and wakes who reads the rows.
+
+One watcher of an asset, whatever waits. It only rings: which rows were changed is in the ledger, so a ring
+that is lost costs time and no change.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+
+if TYPE_CHECKING:
+    from schedulo.ledger.changes import Waiting
+    from schedulo.planning.ear import Ear
+
+LOOK_S = 1.0
+GAP_S = 2.0
+"""Between two rings at least: what is heard meanwhile goes with the next run."""
+AGAIN_S = 20.0
+"""What still waits so long after a ring is rung for again, then after twice as long, and so on."""
+AGAIN_MAX_S = 300.0
+TROUBLE_S = 30.0
+"""How long it rests when the ledger or Airtable's Connection cannot be read."""
+
+
+class Bell:
+    """When to ring: for what is new soon, for what nobody took ever more seldom."""
+
+    def __init__(self) -> None:
+        self._heard_ms = 0
+        self._rung_s = -AGAIN_MAX_S
+        self._again_s = AGAIN_S
+
+    def rings(self, waiting: Waiting, at_s: float) -> bool:
+        """:param at_s: monotonic seconds"""
+        if not waiting.rows:
+            self._heard_ms = 0
+            return False
+        since_s = at_s - self._rung_s
+        if waiting.heard_ms > self._heard_ms:
+            if since_s < GAP_S:
+                return False
+            self._again_s = AGAIN_S
+        elif since_s < self._again_s:
+            return False
+        else:
+            self._again_s = min(2 * self._again_s, AGAIN_MAX_S)
+        self._heard_ms, self._rung_s = waiting.heard_ms, at_s
+        return True
+
+
+class ChangesTrigger(BaseEventTrigger):
+    """Yields an event when changed rows are to be read. Never raises: Airflow would start it anew every two
+    seconds, without a word."""
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return "triggers.changes.ChangesTrigger", {}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        ear: Ear | None = None
+        bell = Bell()
+        while True:
+            try:
+                ear = ear or await _ear()
+                waiting = await asyncio.to_thread(ear.look)
+            except Exception:  # the health tells of a ledger that is not there
+                if ear is not None:
+                    ear.ledger.close()
+                ear = None
+                await asyncio.sleep(TROUBLE_S)
+                continue
+            if bell.rings(waiting, time.monotonic()):
+                yield TriggerEvent({"rows": waiting.rows})
+            await asyncio.sleep(LOOK_S)
+
+
+async def _ear() -> Ear:
+    from hooks.airtable import AirtableHook
+    from hooks.ledger import LedgerHook
+    from schedulo.planning.ear import Ear
+    from schedulo.settings import settings
+
+    ledger = await LedgerHook().aget_conn()
+    try:
+        client = None if settings().airtable_changes == "off" else await AirtableHook().aclient(ledger)
+    except Exception:
+        ledger.close()
+        raise
+    return Ear(ledger, settings(), client)

@@ -1,0 +1,97 @@
+"""The watcher that wakes who reads changed rows: when it rings, and that it never ends."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from schedulo.ledger import changes as ledger_changes
+from schedulo.ledger.changes import Waiting
+from schedulo.ledger.database import Ledger
+from schedulo.settings import settings
+from triggers import changes
+from triggers.changes import AGAIN_MAX_S, AGAIN_S, GAP_S, Bell, ChangesTrigger
+
+PATIENCE_S = 30
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("SCHEDULO_LEDGER_URL", f"sqlite:///{tmp_path / 'ledger.db'}")
+    monkeypatch.setattr(changes, "LOOK_S", 0.02)
+    monkeypatch.setattr(changes, "TROUBLE_S", 0.02)
+    settings.cache_clear()
+    yield tmp_path / "ledger.db"
+    settings.cache_clear()
+
+
+def hear() -> Ledger:
+    ledger = Ledger(settings().ledger)
+    ledger.migrate()
+    with ledger.begin() as connection:
+        ledger_changes.hear(connection, ledger.now_ms(connection), [("Posts", "rec0123456789ABCD")])
+    return ledger
+
+
+def test_what_is_new_rings_soon_and_what_nobody_takes_ever_more_seldom() -> None:
+    bell = Bell()
+    rung = [at_s for at_s in range(2000) if bell.rings(Waiting(1, 5), at_s)]
+    waits = [later - earlier for earlier, later in itertools.pairwise(rung)]
+    assert rung[0] == 0
+    assert waits[:3] == [AGAIN_S, 2 * AGAIN_S, 4 * AGAIN_S]
+    assert max(waits) == AGAIN_MAX_S
+    assert bell.rings(Waiting(2, 6), 2000), "something new came"
+    assert not bell.rings(Waiting(2, 6), 2001)
+
+
+def test_what_is_heard_just_after_a_ring_goes_with_the_next() -> None:
+    bell = Bell()
+    assert bell.rings(Waiting(1, 5), 0.0)
+    assert not bell.rings(Waiting(2, 6), 0.9 * GAP_S)
+    assert bell.rings(Waiting(2, 6), GAP_S)
+
+
+def test_nothing_that_waits_rings_for_nobody() -> None:
+    bell = Bell()
+    assert bell.rings(Waiting(1, 5), 0.0)
+    assert not bell.rings(Waiting(0, 0), 100.0)
+    assert bell.rings(Waiting(1, 5), 200.0)
+
+
+def test_it_rings_for_rows_that_wait_and_is_silent_once_they_were_read(path: Path) -> None:
+    ledger = hear()
+
+    async def watch() -> None:
+        rings = ChangesTrigger().run()
+        ring = await asyncio.wait_for(anext(rings), PATIENCE_S)
+        assert ring.payload == {"rows": 1}
+        with ledger.begin() as connection:
+            now_ms = ledger.now_ms(connection)
+            ledger_changes.read(connection, "Posts", None, now_ms)
+        again = asyncio.ensure_future(anext(rings))
+        await asyncio.sleep(0.3)
+        assert not again.done()
+        await asyncio.to_thread(hear)
+        await asyncio.wait_for(again, PATIENCE_S)
+        await rings.aclose()
+
+    asyncio.run(watch())
+    ledger.close()
+
+
+def test_it_outlives_a_ledger_that_is_not_there_yet(path: Path) -> None:
+    async def watch() -> Ledger:
+        rings = ChangesTrigger().run()
+        ring = asyncio.ensure_future(anext(rings))
+        await asyncio.sleep(0.2)
+        assert not ring.done()
+        ledger = await asyncio.to_thread(hear)
+        await asyncio.wait_for(ring, PATIENCE_S)
+        await rings.aclose()
+        return ledger
+
+    asyncio.run(watch()).close()
