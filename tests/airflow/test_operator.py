@@ -25,6 +25,7 @@ from sandbox.running import RunningSandbox, running_sandbox
 from sandbox.stack import Stack
 from schedulo.airtable.calls import Calls
 from schedulo.delivery.planning import identity
+from schedulo.ledger import changes
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import deliveries, renditions
 from tests.airflow.bubble import App
@@ -38,6 +39,7 @@ BASE = "appSandbox0000001"
 TOKEN = "patSandbox"
 DUE = "publish_due_posts"
 NOW = "publish_now"
+FOLLOW = "follow_changes"
 
 
 @dataclass
@@ -383,6 +385,19 @@ def _plan_maintenance(day: Day) -> None:
     wait_for(lambda: any(text.startswith("Over: Maintenance") for text in titles(day)), 120)
 
 
+def _hear_of_a_change(day: Day) -> None:
+    """A post is saved with its time now, and Airtable tells of it; no run of the minute sees it first."""
+    day.stack.api("PATCH", f"/dags/{DUE}", json={"is_paused": True})
+    record_id = day.post("is changed", day.rows["is stopped"], 0)
+    with day.ledger.begin() as connection:
+        changes.hear(connection, day.ledger.now_ms(connection), [("Posts", record_id)])
+    wait_for(lambda: day.out("is changed"), 120)
+    day.stack.api("PATCH", f"/dags/{DUE}", json={"is_paused": False})
+    wait_for(lambda: day.instances(FOLLOW)[0]["state"] == "success", 60)
+    with day.ledger.read() as connection:
+        day.seen["left to be read"] = changes.heard(connection)
+
+
 def titles(day: Day) -> list[str]:
     """Of all that the web was told."""
     return [str(got["title"]) for got in day.web.got]
@@ -429,6 +444,7 @@ def hands(day: Day) -> Day:
     seen["take down"] = day.run("take_down_posts", "take_down", wished)
     seen["taken down"] = day.states(posts)["was held"]
     seen["retry of what is down"] = day.run("retry_deliveries", "retry", wished)
+    _hear_of_a_change(day)
     day.ask("was missed", "Take down requested at")
     wait_for(lambda: day.states(posts)["was missed"] == "taken_down", 240)
     wait_for(lambda: any(run["end_date"] for run in day.looking_after()), 120)
@@ -595,6 +611,15 @@ def test_a_subscriber_hears_what_becomes_of_posts(day: Day) -> None:
     assert told("is refused")["delivery.failed"]["reason"]
     runs = day.stack.api("GET", "/dags/send_webhooks/dagRuns")["dag_runs"]
     assert "asset_triggered" in {run["run_type"] for run in runs}
+
+
+def test_a_change_that_was_heard_wakes_a_run_that_publishes_it(hands: Day) -> None:
+    [item] = hands.instances(FOLLOW)
+    assert item["rendered_map_index"].endswith("is changed")
+    assert hands.out("is changed") == 1
+    assert hands.seen["left to be read"] == []
+    runs = hands.stack.api("GET", f"/dags/{FOLLOW}/dagRuns")["dag_runs"]
+    assert {run["run_type"] for run in runs} == {"asset_triggered"}
 
 
 def test_a_channel_that_fails_fails_no_run(day: Day) -> None:
