@@ -19,6 +19,7 @@ from hooks.airtable import AirtableHook
 from hooks.facebook import FacebookHook
 from hooks.instagram import InstagramHook
 from hooks.ledger import LedgerHook
+from hooks.planning import make_planner
 from hooks.platform import PlatformHook
 from hooks.tiktok import TikTokHook
 from hooks.x import XHook
@@ -33,8 +34,6 @@ from schedulo.errors.kinds import Actor
 from schedulo.ledger.database import Ledger
 from schedulo.media import MediaLinks, MediaStore, look_apart
 from schedulo.planning.prepare import Preparer
-from schedulo.planning.rows import Planner
-from schedulo.planning.tick import Tick
 from schedulo.platforms import AFTER, CONVERSATIONS, MEASURES
 from schedulo.publishing import probing
 from schedulo.publishing.aftercare import Means
@@ -125,6 +124,11 @@ def means_for_people() -> Iterator[Means]:
         ledger.close()
 
 
+def ask_platforms(ledger: Ledger, platforms: Sequence[str]) -> dict[str, Answer]:
+    """Whether platforms that are held answer again."""
+    return asyncio.run(probing.ask(after_means(ledger), platforms))
+
+
 def measure_means(ledger: Ledger) -> MeasureMeans:
     """What a worker needs to read numbers."""
     endpoints = [(hook.conn_type, endpoint_of(hook)) for hook in HOOKS]
@@ -196,17 +200,6 @@ def _links() -> MediaLinks:
     return MediaLinks(settings().media_base_url or None, settings().media_key)
 
 
-def make_tick() -> Tick:
-    """One sync. A Connection to Airtable that is missing or wrong is the tick's trouble, not its end."""
-    planner = make_planner()
-    agree(planner.ledger, settings())
-
-    def ask(platforms: Sequence[str]) -> dict[str, Answer]:
-        return asyncio.run(probing.ask(after_means(planner.ledger), platforms))
-
-    return Tick(planner, AirtableHook().client, ask)
-
-
 def make_preparer(say: Callable[[str], None]) -> Preparer:
     """What prepares posts on a worker; `say` takes what it does, as sentences."""
     hook = AirtableHook()
@@ -235,12 +228,6 @@ def upkeep(*, dry: bool) -> Removed:
         return make_round(ledger, MediaStore(settings().media, look_apart), AFTER, settings(), dry=dry)
     finally:
         ledger.close()
-
-
-def make_planner() -> Planner:
-    """What plans rows."""
-    store = MediaStore(settings().media, look_apart)
-    return Planner(LedgerHook().get_conn(), store, settings(), CONVERSATIONS)
 
 
 def _hosts(hook: AirtableHook) -> frozenset[str]:

@@ -44,7 +44,7 @@ class SyncOperator(BaseOperator):
         super().__init__(map_index_template="{{ kept_back | default('') }}", **kwargs)
 
     def execute(self, context: Context) -> list[str]:
-        from hooks.engine import make_tick
+        from hooks.planning import make_tick
 
         tick = make_tick()
         try:

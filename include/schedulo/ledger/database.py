@@ -9,13 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy.dialects import postgresql, sqlite
 
 from schedulo.ledger import changed_rows as _changed_rows  # noqa: F401
@@ -29,6 +25,10 @@ from schedulo.ledger import quotas as _quotas  # noqa: F401
 from schedulo.ledger import subscribers as _subscribers  # noqa: F401
 from schedulo.ledger import troubles as _troubles  # noqa: F401
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+MIGRATIONS = Path(__file__).parent / "migrations"
 _NOW = {
     "postgresql": sa.literal_column(
         "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)", sa.BigInteger
@@ -88,6 +88,8 @@ class Ledger:
 
     def migrate(self) -> None:
         """Bring the schema and the views up to date. Safe to run by several processes at once."""
+        from alembic import command
+
         from schedulo.ledger import views  # it needs this module
 
         with self.engine.begin() as connection:
@@ -152,13 +154,18 @@ def _prepare_postgres(engine: sa.Engine) -> None:
         connection.commit()
 
 
-def _revisions(connection: sa.Connection) -> tuple[str | None, str | None]:
-    """What the database has, and what this program was written for."""
-    head = ScriptDirectory.from_config(_alembic()).get_current_head()
-    return MigrationContext.configure(connection).get_current_revision(), head
+def _revisions(connection: sa.Connection) -> tuple[str | None, str]:
+    """What the database has, and what this program was written for. Alembic is not asked: to load it takes a
+    worker longer than to read what was changed."""
+    found = None
+    if sa.inspect(connection).has_table("alembic_version"):
+        found = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    return found, max(file.name.partition("_")[0] for file in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 def _alembic() -> Config:
+    from alembic.config import Config
+
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS))
     return config

@@ -12,8 +12,9 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
-from schedulo.ledger.database import Ledger, LedgerError
+from schedulo.ledger.database import MIGRATIONS, Ledger, LedgerError, _revisions
 from schedulo.ledger.tables import metadata, writes
 from schedulo.ledger.warehouse import warehouse_of
 
@@ -70,6 +71,13 @@ def test_the_migrations_lead_to_the_schema_that_the_program_knows(ledger: Ledger
             opts={"compare_type": True, "compare_server_default": False, "include_schemas": True},
         )
         assert compare_metadata(context, [metadata, warehouse_of(connection).metadata]) == []
+
+
+def test_what_the_program_needs_is_the_last_migration(ledger: Ledger) -> None:
+    with ledger.engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert context.get_current_revision() == _revisions(connection)[1]
+        assert ScriptDirectory(str(MIGRATIONS)).get_heads() == [_revisions(connection)[1]]
 
 
 def test_the_index_that_keeps_a_second_write_out_is_partial_and_unique(ledger: Ledger) -> None:
