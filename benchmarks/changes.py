@@ -26,7 +26,7 @@ from schedulo.ledger.tables import deliveries
 from schedulo.model import Account, Platform
 
 POLL_S = 2.0
-POSTS, EDITS = 40, 15
+POSTS, EDITS = 30, 10
 GAP_S = 4.0
 """Between two that are saved, on average."""
 ARMED_S = 90.0
