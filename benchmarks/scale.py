@@ -8,7 +8,6 @@ settings as they come. The figures of the capacity model (docs/explanation/scale
 from __future__ import annotations
 
 import math
-import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -37,6 +36,11 @@ ROWS_READ_A_TICK = 1500
 DAY_MS = 86_400_000
 LEAD_S = 5.0
 """Readings for "the second itself" begin so long before it, and end so long after it."""
+LATE = "SELECT count(*) FROM deliveries WHERE state = 'scheduled' AND due_ms <= {due}"
+OPEN = """
+    SELECT count(*) FROM task_instance WHERE dag_id = 'publish_due_posts' AND task_id = 'publish'
+      AND state IN ('scheduled', 'queued', 'running', 'deferred', 'up_for_retry')
+"""
 ENDS = """
     SELECT extract(epoch FROM end_date) FROM task_instance
     WHERE dag_id = 'publish_due_posts' AND task_id = 'publish' AND state = 'success'
@@ -157,7 +161,7 @@ def play(
         sleep_until(due_s - LEAD_S)
         say(f"{LEAD_S:.0f} s before: {dict(rig.states())}")
         sleep_until(due_s + LEAD_S)
-        wait_until(lambda: _over(rig, watch, due_s), "all sent, all tasks ended", 420)
+        wait_until(lambda: _over(rig, meters, due_s), "all sent, all tasks ended", 420)
         after = meters.read()
     return Round(posts, due_s, rig.sandbox.posts(), before, after, tuple(watch.moments))
 
@@ -170,15 +174,13 @@ def due_minute(posts: int, claims: int, ahead: bool) -> float:
     return (time.time() // 60 + 1 + reading + horizon_s // 60 + claiming) * 60
 
 
-def _over(rig: Rig, watch: Watch, due_s: float) -> bool:
-    """Nothing is open, and Airflow has ended all instances that were sent from the triggerer."""
+def _over(rig: Rig, meters: Meters, due_s: float) -> bool:
+    """Nothing is open, and Airflow has ended all instances."""
     states = rig.states()
-    busy = any(states[state] for state in ("claimed", "armed", "sending", "refused", "unknown"))
-    late = watch.meters.ask(
-        "ledger",
-        f"SELECT count(*) FROM deliveries WHERE state = 'scheduled' AND due_ms <= {due_s * 1000:.0f}",
-    )
-    return not busy and not late[0][0] and sum(watch.moments[-1].triggers) < 3  # watchers of assets stay
+    if any(states[state] for state in ("claimed", "armed", "sending", "refused", "unknown")):
+        return False
+    late = meters.ask("ledger", LATE.format(due=int(due_s * 1000)))
+    return not late[0][0] and not meters.ask("airflow", OPEN)[0][0]
 
 
 # --- what the capacity model takes from it ----------------------------------------------------------------
@@ -320,9 +322,11 @@ def _busy(played: Round, from_s: float, until_s: float) -> dict[str, float]:
 
 
 def _memory(played: Round, fullest: Moment) -> float:
-    """MiB that both triggerers hold for a thousand waiting posts more."""
-    empty = statistics.median(_triggerers(moment) for moment in played.moments if moment.waiting == 0)
-    return (_triggerers(fullest) - empty) / fullest.waiting * 1000
+    """MiB that both triggerers hold for a thousand waiting posts more. What the first posts bring with them,
+    the engine itself, is left out."""
+    few = next(moment for moment in played.moments if moment.waiting >= fullest.waiting / 10)
+    more = fullest.waiting - few.waiting
+    return (_triggerers(fullest) - _triggerers(few)) / more * 1000 if more else math.nan
 
 
 def _triggerers(moment: Moment) -> float:
