@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: everything in one run, about 80 minutes; see README.md."""
+"""`python -m benchmarks`: everything in one run, about 90 minutes; see README.md."""
 
 from __future__ import annotations
 

@@ -93,14 +93,15 @@ def _too_many(connection: sa.Connection, now_ms: int, settings: Settings) -> int
     the rest by the time it comes within theirs.
 
     The run in k minutes must have claimed all that is due within k minutes and the horizon; until then k runs
-    take `max_claims` each. What is more than that is for this one.
+    take `max_claims` each. What is more than that is for this one. What waits for its media counts as well:
+    it will need room when they are there.
     """
     first_ms = now_ms + int(settings.horizon_s * 1000)
     last_ms = now_ms + int(settings.reach_s * 1000)
     minute = ((_D.fire_ms - first_ms - 1) // TICK_MS).label("minute")
     query = (
         sa.select(minute, sa.func.count())
-        .where(*_can_go(now_ms), _D.fire_ms > first_ms, _D.fire_ms <= last_ms)
+        .where(*_may_go(now_ms), _D.fire_ms > first_ms, _D.fire_ms <= last_ms)
         .group_by(minute)
         .order_by(minute)
     )
@@ -111,9 +112,9 @@ def _too_many(connection: sa.Connection, now_ms: int, settings: Settings) -> int
     return most
 
 
-def _can_go(now_ms: int) -> tuple[sa.ColumnElement[bool], ...]:
-    """SQL: nothing but its second keeps the delivery from going out."""
-    return _D.state == State.SCHEDULED, _D.ready, _D.approval == "", ~held(now_ms)
+def _may_go(now_ms: int) -> tuple[sa.ColumnElement[bool], ...]:
+    """SQL: nobody keeps the delivery from going out at its second."""
+    return _D.state == State.SCHEDULED, _D.approval == "", ~held(now_ms)
 
 
 def _claim(
@@ -133,7 +134,7 @@ def _claim(
     """
     asked = sa.exists().where(claims.c.delivery_id == _D.id, claims.c.run_id == run_id)
     due = sa.or_(
-        sa.and_(*_can_go(now_ms), _D.fire_ms <= horizon),
+        sa.and_(*_may_go(now_ms), _D.ready, _D.fire_ms <= horizon),
         sa.and_(
             _goes_on(),
             _D.fire_ms <= now_ms + int(LOOK_AHEAD_S * 1000),

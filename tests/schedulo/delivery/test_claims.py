@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from schedulo.delivery.claims import claim_due, claimed, release, release_orphans
 from schedulo.delivery.commits import Outcome
-from schedulo.ledger.tables import holds
+from schedulo.ledger.tables import deliveries, holds
 from schedulo.model import State, WriteState
 from tests.schedulo.delivery.conftest import ME, Books, intent
 
@@ -88,6 +88,14 @@ def test_a_crowd_that_is_held_takes_no_room(books: Books) -> None:
     crowd(books, 8, minutes=2)
     books.hold("platform", "x")
     assert books.claim("run") == []
+
+
+def test_of_a_crowd_what_still_waits_for_its_media_is_left_room_for(books: Books) -> None:
+    ids = crowd(books, 8, minutes=2)
+    with books.ledger.begin() as connection:
+        some = deliveries.c.id.in_(ids[:4])
+        connection.execute(sa.update(deliveries).where(some).values(ready=False))
+    assert books.claim("run") == ids[4:6]
 
 
 def test_without_a_reach_for_crowds_nothing_beyond_the_horizon_is_claimed(books: Books) -> None:
