@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from commands.failure import CommandError
 
 if TYPE_CHECKING:
-    from schedulo.delivery.holds import Answer
+    from schedulo.delivery.stops import Answer
 
 SHOWN = 20
 
@@ -26,7 +26,7 @@ def register(subparsers: Any) -> None:
 
 
 def _hold(arguments: argparse.Namespace) -> int:
-    from schedulo.delivery.holds import stop
+    from schedulo.delivery.stops import stop
 
     _print(_do(stop, arguments.what, arguments.reason, getpass.getuser()))
     print(f"End it with `schedulo release {arguments.what}`.")
@@ -34,7 +34,7 @@ def _hold(arguments: argparse.Namespace) -> int:
 
 
 def _release(arguments: argparse.Namespace) -> int:
-    from schedulo.delivery.holds import resume
+    from schedulo.delivery.stops import resume
 
     _print(_do(resume, arguments.what, getpass.getuser()))
     return 0

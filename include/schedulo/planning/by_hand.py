@@ -1,7 +1,7 @@
 """What people do by hand, by form, REST or command: try posts again, cancel, resolve one, stop and release.
 
 Here a request is read and its deliveries are found; what each of them answers is `delivery.again`'s, what a
-hold does is `delivery.holds`'.
+hold does is `delivery.stops`'.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from schedulo.clock import ClockError, parse_instant
-from schedulo.delivery import holds
+from schedulo.delivery import holds, stops
 from schedulo.delivery.again import Ask, Request, Told, ask, foresee
 from schedulo.errors import Kind
 from schedulo.ledger.database import Ledger
@@ -295,15 +295,15 @@ class Stop:
         return cls(Switch(action), what, reason, wishes.flag("dry_run", conf.get("dry_run", False)))
 
 
-def stop(ledger: Ledger, wished: Stop, by: str) -> holds.Answer:
+def stop(ledger: Ledger, wished: Stop, by: str) -> stops.Answer:
     """Hold or release, or only say what would be done. Raises `HoldError`: for a name that nobody knows, and
     without a reason."""
     with ledger.begin() as connection:
         now_ms = ledger.now_ms(connection)
         if wished.action is Switch.RELEASE:
-            answer = holds.resume(connection, now_ms, wished.what, by)
+            answer = stops.resume(connection, now_ms, wished.what, by)
         else:
-            answer = holds.stop(connection, now_ms, wished.what, wished.reason, by)
+            answer = stops.stop(connection, now_ms, wished.what, wished.reason, by)
         if wished.dry_run:
             connection.rollback()
             answer = replace(answer, sentence=f"Dry run, nothing was done. {answer.sentence}")

@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from schedulo.clock import ClockError, iso, parse_instant
 from schedulo.clock import now_ms as local_ms
 from schedulo.delivery import moved, windows
-from schedulo.delivery.holds import LISTED
 from schedulo.delivery.moved import Decision
+from schedulo.delivery.stops import LISTED
 from schedulo.delivery.windows import Fate, Wanted, Window, WindowError
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.maintenance import window_posts

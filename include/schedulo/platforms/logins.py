@@ -12,7 +12,7 @@ from typing import Any
 from schedulo.errors import Phase
 from schedulo.flow import Flow, Request, Response, step
 from schedulo.model import Account, Format, Platform
-from schedulo.platforms import graph, graph_login, tiktok_calls, x
+from schedulo.platforms import graph, graph_login, tiktok_calls, x_answers
 from schedulo.platforms.base import Credential, Examined
 from schedulo.platforms.graph import Graph
 from schedulo.platforms.instagram_accepts import Login
@@ -70,7 +70,7 @@ def _x_me() -> Flow:
     def read(response: Response) -> dict[str, str]:
         body = response.json() if response.ok else None
         if not isinstance(body, dict) or not isinstance(body.get("data"), dict):
-            raise x.raise_for(response, Phase.READ)
+            raise x_answers.raise_for(response, Phase.READ)
         return _named("id", "username")(body["data"])
 
     return _me(Request("x", "GET", "/2/users/me"), read)

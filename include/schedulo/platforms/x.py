@@ -1,4 +1,5 @@
-"""X: how a post is made there, and how one that may be out is found again. What X accepts is `x_accepts`.
+"""X: how a post is made there, and how one that may be out is found again. What X accepts is `x_accepts`,
+how media come to it `x_upload`, what its answers mean `x_answers`.
 
 Uses API v2 (X: media upload, chunked; manage posts; timelines). X has no idempotency key; what finds a post
 again is the media keys of its uploads, else its text. X renamed words in 2026 endpoint by endpoint: both
@@ -17,36 +18,32 @@ from typing import Any
 from urllib.parse import quote
 
 from schedulo.accepts import Rules
-from schedulo.errors import Diagnosis, Kind, Phase, PlatformError, Scope, diagnose
-from schedulo.errors.x import X_RULES
+from schedulo.errors import Phase, PlatformError
 from schedulo.flow import (
     Auth,
-    FilePart,
     Finding,
     Flow,
     Job,
     Look,
     Lost,
-    NotReady,
     Pairs,
     Read,
     Request,
     Response,
     Sent,
-    Slice,
     commit,
     due,
     follow,
     side_by_side,
     step,
 )
-from schedulo.model import Account, Content, Format, Media, MediaKind, Platform, Problem, Published, State
+from schedulo.model import Account, Content, Format, MediaKind, Platform, Problem, Published, State
 from schedulo.platforms.base import Conversation, Credential, Renewed, scopes_of, seconds
-from schedulo.platforms.x_accepts import CATEGORIES, SEGMENT_BYTES, problems, rules
+from schedulo.platforms.x_accepts import problems, rules
+from schedulo.platforms.x_answers import raise_for
+from schedulo.platforms.x_upload import upload
 from schedulo.words import word
 
-UPLOAD_KEEP_S = 23 * 3600.0
-"""Unused uploads live 24 hours by the shorter of X's two statements."""
 SNOWFLAKE_EPOCH_MS = 1_288_834_974_657
 CLOCK_MARGIN_MS = 60_000
 """A post is looked for from this long before its write was opened, should X's clock be behind ours."""
@@ -56,168 +53,6 @@ PAGES = 5
 """Pages of ten that one look reads at the most."""
 OLD_SPELLING = ("tweet.fields", "note_tweet")
 NEW_SPELLING = ("post.fields", "note_post")
-
-
-def raise_for(response: Response, phase: Phase, call: str = "") -> PlatformError:
-    """The error that an answer stands for; `call` names the call where the catalogue asks for it."""
-    body = response.json()
-    body = body if isinstance(body, dict) else {}
-    listed = body.get("errors")
-    errors = [error for error in listed if isinstance(error, dict)] if isinstance(listed, list) else []
-    _, problem, code = word(body.get("type")).rpartition("/problems/")
-    if not problem:  # the token endpoint names its errors flatly
-        code = word(body.get("error"))
-        code = next((found for part in (body, *errors) if (found := word(part.get("code")))), code)
-    said = [word(body.get(name)) for name in ("title", "detail", "message", "reason", "error_description")]
-    said += [word(error.get("message") or error.get("detail")) for error in errors]
-    text = "; ".join(dict.fromkeys(part for part in said if part))
-    diagnosis = diagnose(X_RULES, phase, response.status, code, call, text, spoken=bool(code or text))
-    if response.ok and phase is not Phase.COMMIT:
-        diagnosis = Diagnosis(Kind.PLATFORM_DOWN, refusal=False)  # an answer that cannot be used
-    if response.status == 429:
-        wait_s, ours = _limit(response, diagnosis.kind)
-        diagnosis = replace(diagnosis, scope=Scope.PLATFORM) if ours else diagnosis
-    else:
-        wait_s = response.retry_after_s
-    return PlatformError("X", diagnosis, status=response.status, code=code, message=text, wait_s=wait_s)
-
-
-def _limit(response: Response, kind: Kind) -> tuple[float | None, bool]:
-    """Seconds until the latest reset of a limit that is used up, by X's own clock, and whether that limit is
-    our app's for all its accounts (X: rate limits; clients know the 24-hour headers of app and user)."""
-    now_s = response.date_s
-    resets: list[tuple[float, bool]] = []
-    for name, value in response.headers.items():
-        if name.startswith("x-") and name.endswith("-remaining") and value.strip() == "0":
-            reset = response.headers.get(name.removesuffix("remaining") + "reset", "")
-            resets += [(float(reset), name.startswith("x-app-"))] if reset.isdecimal() else []
-    if resets and now_s is not None:
-        until_s, ours = max(resets)
-        return max(1.0, until_s - now_s), ours
-    if response.retry_after_s is not None:
-        return response.retry_after_s, False
-    return (900.0 if kind is Kind.RATE_LIMITED else None), False
-
-
-def _media(response: Response, call: str) -> dict[str, Any]:
-    """What an upload call says of its medium; always with an `id`."""
-    body = response.json() if response.ok else None
-    data = body.get("data") if isinstance(body, dict) else None
-    if not isinstance(data, dict) or not word(data.get("id")):
-        raise raise_for(response, Phase.ARM, call)
-    return data
-
-
-# Uploading
-
-
-def _upload(index: int, media: Media) -> Flow:
-    """One medium, ready to be posted: `{"id", "media_key"}`.
-
-    Each later step carries the upload's id in its name: what was sent for an upload that ran out says nothing
-    about the next one.
-    """
-
-    def initialized(response: Response) -> dict[str, str]:
-        data = _media(response, "initialize")
-        return {"id": str(data["id"]), "media_key": word(data.get("media_key"))}
-
-    handle = yield from step(
-        f"init-{index}",
-        Request(
-            "x",
-            "POST",
-            "/2/media/upload/initialize",
-            json={
-                "media_type": media.content_type,
-                "total_bytes": media.size_bytes,
-                "media_category": CATEGORIES[media.kind],
-            },
-        ),
-        initialized,
-        keep_s=UPLOAD_KEEP_S,
-    )
-    media_id = handle["id"]
-    for number, offset in enumerate(range(0, media.size_bytes, SEGMENT_BYTES)):
-        yield from _append(index, media_id, media, number, offset)
-    state = yield from step(
-        f"finalize-{index}-{media_id}",
-        Request("x", "POST", f"/2/media/upload/{media_id}/finalize", timeout_s=60.0),
-        lambda response: _processing(response)[0],
-        keep_s=UPLOAD_KEEP_S,
-    )
-    if state != "succeeded":
-        yield from step(
-            f"status-{index}-{media_id}",
-            Request("x", "GET", "/2/media/upload", query=(("command", "STATUS"), ("media_id", media_id))),
-            _processed,
-            keep_s=UPLOAD_KEEP_S,
-        )
-    if media.alt_text and media.kind is not MediaKind.VIDEO:
-        yield from step(
-            f"alt-{index}-{media_id}",
-            Request(
-                "x",
-                "POST",
-                "/2/media/metadata",
-                json={"id": media_id, "metadata": {"alt_text": {"text": media.alt_text}}},
-            ),
-            _accepted("metadata"),
-            keep_s=UPLOAD_KEEP_S,
-        )
-    return handle
-
-
-def _append(index: int, media_id: str, media: Media, number: int, offset: int) -> Flow:
-    piece = Slice(media.sha256, offset, min(SEGMENT_BYTES, media.size_bytes - offset))
-    return step(
-        f"append-{index}-{media_id}-{number}",
-        Request(
-            "x",
-            "POST",
-            f"/2/media/upload/{media_id}/append",
-            form=(("segment_index", str(number)),),
-            file=FilePart("media", piece, "media", "application/octet-stream"),
-            timeout_s=120.0,
-        ),
-        _accepted("append"),
-        keep_s=UPLOAD_KEEP_S,
-    )
-
-
-def _accepted(call: str) -> Read:
-    """Any 2xx will do; X's pages disagree about these bodies."""
-
-    def read(response: Response) -> bool:
-        if not response.ok:
-            raise raise_for(response, Phase.ARM, call)
-        return True
-
-    return read
-
-
-def _processing(response: Response) -> tuple[str, float]:
-    """Where processing stands and how long X wants us to wait; nothing said means that it is done."""
-    info = _media(response, "finalize").get("processing_info") or {}
-    state = word(info.get("state")) or "succeeded"
-    if state == "failed":
-        error = info.get("error") or {}
-        code, text = word(error.get("name") or error.get("code")), word(error.get("message"))
-        raise PlatformError(
-            "X",
-            diagnose(X_RULES, Phase.ARM, response.status, code, "processing", text),
-            status=response.status,
-            code=code,
-            message=text or "processing failed",
-        )
-    return state, float(info.get("check_after_secs") or 2.0)
-
-
-def _processed(response: Response) -> str:
-    state, wait_s = _processing(response)
-    if state != "succeeded":
-        raise NotReady(wait_s, f"X is processing the media ({state})")
-    return state
 
 
 # Posting
@@ -450,7 +285,7 @@ class X:
         content = job.content
         uploads: list[dict[str, str]] = []
         if content.media:
-            uploads = yield from side_by_side(*(_upload(i, media) for i, media in enumerate(content.media)))
+            uploads = yield from side_by_side(*(upload(i, media) for i, media in enumerate(content.media)))
         yield from due()
         request = _post_request(content, [upload["id"] for upload in uploads])
         post_id = yield from commit("post", request, _posted, more=bool(content.thread))

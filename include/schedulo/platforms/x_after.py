@@ -9,7 +9,7 @@ from schedulo.errors import Phase
 from schedulo.flow import Flow, Job, Request, Response, step
 from schedulo.model import Account, Content
 from schedulo.platforms.after import TAKE_DOWN, After, Ended, Out, Presence, amend, nowhere
-from schedulo.platforms.x import raise_for
+from schedulo.platforms.x_answers import raise_for
 from schedulo.words import word
 
 NO_EDIT = (

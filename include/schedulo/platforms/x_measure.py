@@ -30,8 +30,9 @@ from schedulo.platforms.measure import (
     of_format,
     untold,
 )
-from schedulo.platforms.x import NEW_SPELLING, OLD_SPELLING, raise_for
+from schedulo.platforms.x import NEW_SPELLING, OLD_SPELLING
 from schedulo.platforms.x_after import ourselves
+from schedulo.platforms.x_answers import raise_for
 from schedulo.words import shown, word
 
 PRIVATE_MS = 30 * 86_400_000

@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from schedulo.delivery import again, hurry
-from schedulo.delivery.holds import resume, set_hold
+from schedulo.delivery.holds import set_hold
+from schedulo.delivery.stops import resume
 from schedulo.ledger.tables import incident_cases, incidents
 from schedulo.model import State
 from schedulo.settings import Settings

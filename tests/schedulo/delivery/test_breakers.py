@@ -13,8 +13,9 @@ from schedulo.delivery import breakers, endings, lateness
 from schedulo.delivery.breakers import TRIAL_MS, TRIAL_POSTS, Answer, Stumble
 from schedulo.delivery.commits import Outcome
 from schedulo.delivery.endings import Armed
-from schedulo.delivery.holds import in_force, resume
+from schedulo.delivery.holds import in_force
 from schedulo.delivery.incidents import close_what_is_over
+from schedulo.delivery.stops import resume
 from schedulo.delivery.windows import Fate, Wanted, plan
 from schedulo.errors import Kind
 from schedulo.ledger.outages import breakers as breakers_table

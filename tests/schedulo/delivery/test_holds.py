@@ -7,7 +7,8 @@ import re
 import pytest
 import sqlalchemy as sa
 
-from schedulo.delivery.holds import HoldError, in_force, lift, parse, resume, set_hold, stop
+from schedulo.delivery.holds import HoldError, in_force, lift, parse, set_hold
+from schedulo.delivery.stops import resume, stop
 from schedulo.ledger.tables import holds
 from schedulo.model import State
 from tests.schedulo.delivery.conftest import ME, Books, intent

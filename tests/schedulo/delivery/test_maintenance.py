@@ -11,8 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 from schedulo.delivery import again, hurry
-from schedulo.delivery.holds import in_force, resume, stop
+from schedulo.delivery.holds import in_force
 from schedulo.delivery.moved import AT_ONCE, Decision, _new, _under, decide, sentences, settle
+from schedulo.delivery.stops import resume, stop
 from schedulo.delivery.windows import (
     Fate,
     Wanted,

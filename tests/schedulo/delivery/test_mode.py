@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from schedulo.delivery import mode
-from schedulo.delivery.holds import in_force, resume, stop
+from schedulo.delivery.holds import in_force
 from schedulo.delivery.mode import ModeError, agree, hold_all
+from schedulo.delivery.stops import resume, stop
 from schedulo.ledger.database import Ledger
 from schedulo.settings import Settings
 from tests.schedulo.delivery.conftest import Books

@@ -12,9 +12,10 @@ from sandbox.stack import free_port
 from schedulo.delivery import breakers
 from schedulo.delivery.breakers import Stumble
 from schedulo.delivery.commits import Intent, Outcome, fence, settle
-from schedulo.delivery.holds import Scope, resume, set_hold, stop
+from schedulo.delivery.holds import Scope, set_hold
 from schedulo.delivery.moved import settle as settle_windows
 from schedulo.delivery.quotas import Said, hear
+from schedulo.delivery.stops import resume, stop
 from schedulo.delivery.windows import Fate, Wanted, plan
 from schedulo.errors.kinds import Actor, Kind
 from schedulo.health.checks import CHECKS, Check, run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from schedulo.delivery.holds import resume
+from schedulo.delivery.stops import resume
 from tests.schedulo.planning.conftest import Office
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from schedulo.delivery.holds import stop
+from schedulo.delivery.stops import stop
 from schedulo.planning.now import MAX_POSTS, Wished, claim_now
 from schedulo.planning.wishes import WishError
 from tests.schedulo.planning.conftest import Office

@@ -10,8 +10,9 @@ import pytest
 from schedulo.errors import Kind, Phase, PlatformError, Scope
 from schedulo.flow import Auth, Commit, Job, Look, Request, Response, Sent, Step
 from schedulo.model import Account, Content, Facts, Format, Media, MediaKind, Platform
-from schedulo.platforms.x import CONVERSATION, raise_for, same_text
+from schedulo.platforms.x import CONVERSATION, same_text
 from schedulo.platforms.x_accepts import SEGMENT_BYTES
+from schedulo.platforms.x_answers import raise_for
 from tests.schedulo.platforms.flows import OutcomeUnknown, answer, names, run_flow
 
 ACCOUNT = Account(Platform.X, "4711", "ours")

@@ -17,7 +17,8 @@ import sqlalchemy as sa
 
 from sandbox.running import RunningSandbox
 from schedulo.delivery.claims import claim_due, sweep
-from schedulo.delivery.holds import Hold, in_force, resume
+from schedulo.delivery.holds import Hold, in_force
+from schedulo.delivery.stops import resume
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import accounts, deliveries, events, incident_cases, incidents, writes
 from schedulo.media import MediaStore

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from hooks.sandbox import OwnSandbox, own_sandbox
 from sandbox.running import RunningSandbox
-from schedulo.delivery.holds import stop
+from schedulo.delivery.stops import stop
 from schedulo.ledger.tables import attachments, metadata
 from schedulo.model import Account, Platform
 from schedulo.planning.rehearse import Where, Wished
