@@ -72,10 +72,9 @@ set -e
 mount --make-rprivate /
 mount --bind "$0" "$0"
 mount -o remount,bind,ro /
-mount -t tmpfs tmpfs /tmp
 exec "$@"
 """
-"""Nothing but the folder `$0` and /tmp can be written to."""
+"""Nothing but the folder `$0` can be written to."""
 
 
 def as_pod(stack: Composed, component: str, service: str) -> tuple[list[str], dict[str, str]]:
@@ -89,4 +88,5 @@ def as_pod(stack: Composed, component: str, service: str) -> tuple[list[str], di
     given = environment() | {one["name"]: one["value"] for one in about.get("env", [])}
     told = {name: value.replace("schedulo-api-server", "api-server") for name, value in given.items()}
     command = ["unshare", "--mount", "sh", "-c", READ_ONLY, str(stack.home), *native.command(about["args"])]
-    return command, stack.env(**native.environment(told))
+    temporary = {"TMPDIR": str(native.folders["/tmp"])}
+    return command, stack.env(**native.environment(told)) | temporary
