@@ -40,7 +40,7 @@ with DAG(
             description="Record ids of rows in Posts, one a line (rec...). 1 to 100.",
         ),
         "accounts": forms.accounts(),
-        "dry_run": forms.dry_run("Do everything except sending, and say what would be sent."),
+        "dry_run": forms.dry_run("Upload and prepare at the platform, and only say what would be sent."),
     },
 ) as dag:
     claim = ClaimNowOperator(task_id="claim", retries=1, retry_delay=timedelta(seconds=5))

@@ -36,7 +36,7 @@ with DAG(
             enum=["take_down", "edit"],
             values_display={"take_down": "Take it down", "edit": "Give it the text that its row has now"},
             title="What?",
-            description="Where that is possible, the text above says.",
+            description="Down: X, Facebook, Instagram by Facebook Login. New text: Facebook alone.",
         ),
         **forms.chosen(),
         "dry_run": forms.dry_run(),

@@ -176,6 +176,16 @@ def test_what_is_sent_and_not_known_for_long(house: House, state: State, name: s
         assert house.look()[name].status is status
 
 
+def test_a_test_mode_is_yellow_and_a_ledger_of_another_mode_is_red(house: House) -> None:
+    assert house.look()["mode"].status is GREEN
+    house.set(mode="nothing")
+    found = house.look()
+    assert (found["mode"].status, found["mode"].sentence[:10]) == (YELLOW, "Test mode:")
+    assert not [name for name in found if name.startswith("platform:")], "no platform is asked"
+    house.set(mode="sandbox", sandbox_url=house.sandbox.url)
+    assert house.look()["mode"].status is RED, "it was live before"
+
+
 def test_what_airtable_was_not_told_for_long(house: House) -> None:
     for minutes, status in ((1, GREEN), (6, YELLOW), (31, RED)):
         with house.ledger.begin() as connection:
