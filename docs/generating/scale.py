@@ -17,7 +17,8 @@ from schedulo.settings import Settings
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "explanation" / "scale.md"
 BLOCK = re.compile(r"(<!-- measured: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-UNMEASURED = "Not measured yet: `python -m benchmarks --only scale`, then `python docs/generate.py`."
+UNMEASURED = "Not measured yet: `python -m benchmarks --only scale`, then `python docs/generate.py`.\n"
+OF_THE_CROWD = ("provenance", "rounds", "constants")
 DAY_POSTS = 1_000_000
 PEAK = 3
 """The busiest minute has so many times the average."""
@@ -28,14 +29,14 @@ BUSY = 0.6
 def scale_page() -> str:
     """The page as it is written, its marked blocks filled with what was measured last."""
     source = ROOT / "benchmarks" / "scale.json"
-    text = PAGE.read_text(encoding="utf-8")
-    if not source.exists():
-        return BLOCK.sub(lambda match: f"{match[1]}\n{UNMEASURED}\n\n{match[3]}", text)
-    figures = _known(json.loads(source.read_text()))
+    figures = _known(json.loads(source.read_text())) if source.exists() else {}
     steady = json.loads((ROOT / "benchmarks" / "latest.json").read_text())["steady"]
+    text = PAGE.read_text(encoding="utf-8")
+    model = Model(figures, steady)
 
     def filled(match: re.Match[str]) -> str:
-        return f"{match[1]}\n{BLOCKS[match[2]](Model(figures, steady))}\n{match[3]}"
+        block = UNMEASURED if match[2] in OF_THE_CROWD and not figures else BLOCKS[match[2]](model)
+        return f"{match[1]}\n{block}\n{match[3]}"
 
     return BLOCK.sub(filled, text)
 
@@ -46,14 +47,15 @@ class Model:
     def __init__(self, found: Mapping[str, Any], steady: Mapping[str, Any]) -> None:
         self.found = found
         self.settings = Settings(home="/")
-        self.posts = int(found["posts"])
-        self.cpu = {name: float(spent) for name, spent in found["cpu_s_per_delivery"].items()}
         self.cpu_steady = float(steady["cpu_s_per_post"])
         self.airtable_calls = float(steady["airtable_calls_per_post"])
-        self.ledger = found["ledger_per_delivery"]
-        self.airflow = found["airflow_db_per_delivery"]
         self.average = DAY_POSTS / DAY_S
         self.peak = PEAK * self.average
+
+    def of(self, name: str, part: str = "") -> float:
+        """A figure of the crowd; no number where it was not measured."""
+        value = self.found.get(name, math.nan)
+        return float(value.get(part, math.nan) if isinstance(value, Mapping) else value)
 
     def told_a_minute(self) -> float:
         """Posts of one base that Airtable can be told of in a minute."""
@@ -99,8 +101,8 @@ def constants(model: Model) -> str:
         ("claimed by one run, at the most", str(found["claims_a_run"])),
         ("told to Airtable", f"{_n(found['told_per_s'])} rows/s; {AT_ONCE} rows a run at the most"),
         ("tasks ended by Airflow, two triggerers", f"{_n(found['ends_per_s'])} a second"),
-        ("ledger, by delivery", _traffic(model.ledger)),
-        ("Airflow's database, by delivery", _traffic(model.airflow)),
+        ("ledger, by delivery", _traffic(found["ledger_per_delivery"])),
+        ("Airflow's database, by delivery", _traffic(found["airflow_db_per_delivery"])),
         (
             "calls of the api-server, by delivery",
             f"{api['execution']:.3f} of tasks, {api['other']:.3f} others",
@@ -112,7 +114,7 @@ def constants(model: Model) -> str:
     waits, second = found["cpu_share_waiting"], found["cpu_share_in_the_second"]
     shares = [
         (name, f"{spent * 1000:.1f}", _n(waits.get(name, math.nan)), _n(second.get(name, math.nan)))
-        for name, spent in sorted(model.cpu.items(), key=lambda one: -one[1])
+        for name, spent in sorted(found["cpu_s_per_delivery"].items(), key=lambda one: -one[1])
     ]
     heads = ("part", "ms of processor, by delivery", "processors used while all wait", "in the second itself")
     return f"{table(('figure', 'value'), rows)}\n{table(heads, shares)}"
@@ -127,8 +129,8 @@ def _traffic(by_delivery: Mapping[str, float]) -> str:
 
 def saturation(model: Model) -> str:
     """Where each part is full, in posts a minute; the first to be full comes first."""
-    found, settings = model.found, model.settings
-    calls, ends, planned = _n(model.airtable_calls), found["ends_per_s"], found["read_and_planned_per_s"]
+    settings, calls = model.settings, _n(model.airtable_calls)
+    ends, planned = model.of("ends_per_s"), model.of("read_and_planned_per_s")
     told = f"{AT_ONCE} rows a run / {10 * model.airtable_calls:.1f} rows a post"
     asked = f"{settings.airtable_calls_per_s} calls a second x 60 / {calls} calls a post"
     claimed = f"`SCHEDULO_MAX_CLAIMS` {settings.max_claims} x one run a minute"
@@ -144,27 +146,43 @@ def saturation(model: Model) -> str:
             f"2 x {BUSY} x 60 / {_n(model.cpu_steady)} s a post",
         ),
     ]
+    known = [row for row in rows if math.isfinite(row[1])]
     said = [
         (name, f"{a_minute:,.0f}", f"{a_minute * 1440:,.0f}", how)
-        for name, a_minute, how in sorted(rows, key=lambda row: row[1])
+        for name, a_minute, how in sorted(known, key=lambda row: row[1])
     ]
     return table(("part", "posts a minute", "posts a day", "how it comes about"), said)
 
 
 def million(model: Model) -> str:
     """What a day of a million posts needs, at the average and in the peak."""
-    settings, ledger, airflow = model.settings, model.ledger, model.airflow
+    settings = model.settings
+    ledger, airflow = "ledger_per_delivery", "airflow_db_per_delivery"
     calls_per_s = settings.airtable_calls_per_s
-    gib = settings.horizon_s / 1000 * model.found["mib_per_1000_waiting"] / 1024
+    gib = settings.horizon_s / 1000 * model.of("mib_per_1000_waiting") / 1024
     rows = [
         _need("posts", model, "{:.1f} a second", 1, f"{DAY_POSTS:,} / {DAY_S:,}; x {PEAK}"),
         _need("waiting in triggerers", model, "{:,.0f}", settings.horizon_s, "x `SCHEDULO_HORIZON_S`"),
         _need("memory for them", model, "{:.1f} GiB", gib, "MiB for 1,000 waiting"),
-        _need("triggerers", model, "{:.1f}", 2 / model.found["ends_per_s"], "ends of tasks, by triggerer"),
+        _need("triggerers", model, "{:.1f}", 2 / model.of("ends_per_s"), "ends of tasks, by triggerer"),
         _need("processors of Airflow", model, "{:.1f}", model.cpu_steady / BUSY, f"s a post / {BUSY}"),
-        _need("ledger: rows written", model, "{:,.0f} a second", ledger["rows_written"], "rows a delivery"),
-        _need("ledger: transactions", model, "{:,.0f} a second", ledger["transactions"], "a delivery"),
-        _need("Airflow's database: rows", model, "{:,.0f} a second", airflow["rows_written"], "a delivery"),
+        _need(
+            "ledger: rows written",
+            model,
+            "{:,.0f} a second",
+            model.of(ledger, "rows_written"),
+            "rows a delivery",
+        ),
+        _need(
+            "ledger: transactions", model, "{:,.0f} a second", model.of(ledger, "transactions"), "a delivery"
+        ),
+        _need(
+            "Airflow's database: rows",
+            model,
+            "{:,.0f} a second",
+            model.of(airflow, "rows_written"),
+            "a delivery",
+        ),
         _need("runs that claim", model, "{:.1f} a minute", 60 / settings.max_claims, "one a minute today"),
         _need("Airtable calls", model, "{:.1f} a second", model.airtable_calls, "calls a post"),
         _need(
@@ -187,6 +205,8 @@ def million(model: Model) -> str:
 
 def _need(what: str, model: Model, form: str, by_rate: float, source: str) -> tuple[str, ...]:
     """`by_rate` is what one post a second needs."""
+    if not math.isfinite(by_rate):
+        return what, _n(by_rate), _n(by_rate), source
     return what, form.format(model.average * by_rate), form.format(model.peak * by_rate), source
 
 
