@@ -15,7 +15,8 @@ def base_schema() -> str:
         "[mapping file](../how-to/connect-a-real-base-and-accounts.md"
         "#other-names).",
         f"The token needs the scopes {', '.join(f'`{scope}`' for scope in NEEDED_SCOPES)}; to create tables, "
-        "`schema.bases:write` as well.",
+        "`schema.bases:write` as well; for [changes within seconds](../how-to/airtable-in-seconds.md), "
+        "`webhook:manage`.",
     ]
     for each in schema.TABLES:
         rows = [

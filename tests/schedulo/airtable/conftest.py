@@ -54,7 +54,8 @@ class OneBase:
 
     def add(self, table: str, *rows: dict[str, Any]) -> list[str]:
         """Rows by the base's own names, as a person would make them; returns record ids."""
-        calls = Calls(self.api(), clock=self.clock, sleep=self.clock.sleep)
+        # A row that is asked for again because the machine is busy would be there twice.
+        calls = Calls(self.api(), call_s=120, budget_s=600, clock=self.clock, sleep=self.clock.sleep)
         url = self.api().table(self.base_id, self.mapping.table(table)).urls.records
         ids: list[str] = []
         for start in range(0, len(rows), 10):
