@@ -46,11 +46,10 @@ report: $(READY) ## one page on what was published and what came of it: of `make
 	@$(BIN)/python -m sandbox.demo report
 
 test: lint ## everything that must pass; the tests wait more than they work
-	$(BIN)/python -m pytest -n 4 --dist worksteal -m "not slow and not whole"
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "slow and not whole"
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not whole"
 
 test-fast: $(READY) ## on SQLite, without real Airflow processes and long scripts; about 3 minutes
-	$(BIN)/python -m pytest -n 6 --dist worksteal -m "not slow and not whole and not postgres"
+	$(BIN)/python -m pytest -n 4 --dist worksteal -m "not slow and not whole and not postgres"
 
 test-all: test chaos ## all there is, chaos included; about an hour and a half
 	$(BIN)/python -m pytest -m whole
