@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from schedulo.delivery.incidents import AT_WORK, Trouble, incident, over, replaced
+from schedulo.delivery.incident_ends import AT_WORK
+from schedulo.delivery.incidents import Trouble, incident, over, replaced
 from schedulo.delivery.moved import LET_GO, MISS
 from schedulo.delivery.windows import Fate, Window, unclosed
 from schedulo.errors.kinds import Actor

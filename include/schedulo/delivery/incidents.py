@@ -8,24 +8,38 @@ and in which form is `schedulo.telling`'s.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import sqlalchemy as sa
 
+from schedulo.delivery.incident_ends import (
+    AT_WORK,
+    DAY_S,
+    Condition,
+    all_ready,
+    all_whole,
+    approved,
+    hold_ended,
+    is_heard,
+    marked,
+    no_case,
+    no_outage,
+    none_late,
+    none_overtaken,
+    runs_go_on,
+    when_told,
+)
 from schedulo.delivery.troubles import note
 from schedulo.delivery.watched import is_green
 from schedulo.delivery.webhook_events import account_needs_attention
 from schedulo.errors.kinds import Actor, Kind
 from schedulo.ledger.database import Ledger, upsert
-from schedulo.ledger.listening import airtable_webhooks
-from schedulo.ledger.maintenance import window_posts
-from schedulo.ledger.outages import breakers
-from schedulo.ledger.tables import deliveries, holds, incident_cases, incidents, marks
+from schedulo.ledger.tables import incident_cases, incidents
 from schedulo.model import State
 
-_I, _C, _D, _P = incidents.c, incident_cases.c, deliveries.c, window_posts.c
+_I, _C = incidents.c, incident_cases.c
 
 
 class Trouble(StrEnum):
@@ -101,104 +115,6 @@ class Trouble(StrEnum):
     """A subscriber takes events, but not these. About: its id."""
 
 
-Condition = Callable[[int], sa.ColumnElement[bool]]
-"""SQL over a row of `incidents`, at an instant in milliseconds."""
-
-
-AT_WORK = (State.CLAIMED, State.ARMED, State.SENDING, State.REFUSED, State.UNKNOWN, State.PROCESSING)
-SOON_S = 900.0
-"""A case that was asked for again and is due within this time is waited for: the end says how it went."""
-
-
-def _no_case(*states: State, let_go_s: float = 0) -> Condition:
-    """No case is in any of `states` any more. After `let_go_s` without a new case nobody waits for it."""
-
-    def over(now_ms: int) -> sa.ColumnElement[bool]:
-        stands: sa.ColumnElement[bool] = _D.state.in_(states)
-        if State.CLAIMED in states:
-            soon = _D.fire_ms < now_ms + int(SOON_S * 1000)
-            stands = sa.or_(stands, sa.and_(_D.state == State.SCHEDULED, soon))
-        standing = sa.exists().where(_C.incident_key == _I.key, _D.id == _C.delivery_id, stands)
-        if not let_go_s:
-            return ~standing
-        return sa.or_(~standing, _I.last_ms < now_ms - int(let_go_s * 1000))
-
-    return over
-
-
-def _approved(_now_ms: int) -> sa.ColumnElement[bool]:
-    """No case waits for approval any more."""
-    waits = sa.and_(_D.state == State.HELD, _D.error_kind == "approval")
-    return ~sa.exists().where(_C.incident_key == _I.key, _D.id == _C.delivery_id, waits)
-
-
-def _all_whole(now_ms: int) -> sa.ColumnElement[bool]:
-    """Nothing is missing of any case any more (an error stands beside what is), or nobody waits for it."""
-    missing = sa.and_(_D.state.in_((State.PUBLISHED, State.PUBLISHED_INCOMPLETE)), _D.error_kind != "")
-    follows = sa.and_(_D.state == State.PUBLISHED_INCOMPLETE, _D.error_kind == "")
-    standing = sa.exists().where(_C.incident_key == _I.key, _D.id == _C.delivery_id, sa.or_(missing, follows))
-    return sa.or_(~standing, _I.last_ms < now_ms - int(7 * DAY_S * 1000))
-
-
-def _all_ready(_now_ms: int) -> sa.ColumnElement[bool]:
-    """No case waits for its media any more."""
-    waits = sa.and_(_D.state.in_((State.SCHEDULED, State.HELD)), ~_D.ready)
-    return ~sa.exists().where(_C.incident_key == _I.key, _D.id == _C.delivery_id, waits)
-
-
-def _marked(name: str) -> Condition:
-    """What failed has been done since: its mark is younger than the last failure."""
-    return lambda _now_ms: sa.exists().where(marks.c.name == name, marks.c.at_ms > _I.last_ms)
-
-
-def _is_heard(_now_ms: int) -> sa.ColumnElement[bool]:
-    return ~sa.exists().where(airtable_webhooks.c.trouble != "")
-
-
-def _hold_ended(now_ms: int) -> sa.ColumnElement[bool]:
-    h = holds.c
-    name = sa.case((h.key == "", h.scope), else_=h.scope + ":" + h.key)
-    named = sa.literal(f"{Trouble.HELD}:") + name + ":" + h.error_kind
-    return ~sa.exists().where(
-        named == _I.key, h.lifted_ms.is_(None), sa.or_(h.until_ms.is_(None), h.until_ms > now_ms)
-    )
-
-
-def _no_outage(now_ms: int) -> sa.ColumnElement[bool]:
-    """No platform is held or tried for this cause any more, and what waited has gone out."""
-    b = breakers.c
-    about = sa.case((b.cause == "network", b.cause), else_=b.platform)
-    held = sa.exists().where(sa.literal(f"{Trouble.OUTAGE}:") + about == _I.key)
-    waits = (state for state in AT_WORK if state is not State.PROCESSING)
-    return sa.and_(~held, _no_case(*waits)(now_ms))
-
-
-def _runs_go_on(now_ms: int) -> sa.ColumnElement[bool]:
-    return sa.and_(_marked("tick")(now_ms), _no_case(State.ARMED, State.SENDING, State.REFUSED)(now_ms))
-
-
-def _none_late(now_ms: int) -> sa.ColumnElement[bool]:
-    """No case is still to go out, or it was moved to a later second."""
-    working = _D.state.in_((State.CLAIMED, State.ARMED, State.SENDING, State.REFUSED, State.UNKNOWN))
-    waits = sa.or_(working, sa.and_(_D.state == State.SCHEDULED, _D.due_ms <= now_ms))
-    return ~sa.exists().where(_C.incident_key == _I.key, _D.id == _C.delivery_id, waits)
-
-
-def _none_overtaken(_now_ms: int) -> sa.ColumnElement[bool]:
-    waits = sa.and_(_D.state.in_((State.SCHEDULED, State.HELD)), _P.fate == "miss")
-    return ~sa.exists().where(
-        _C.incident_key == _I.key, _D.id == _C.delivery_id, _P.delivery_id == _D.id, waits
-    )
-
-
-def _when_told(_now_ms: int) -> sa.ColumnElement[bool]:
-    """Only who opened it knows: `over` is called."""
-    return sa.false()
-
-
-DAY_S = 86400.0
-
-
 @dataclass(frozen=True, slots=True)
 class Rule:
     """What is so for all incidents of a kind: the words that people read, and when it is over."""
@@ -233,35 +149,35 @@ RULES: dict[Trouble, Rule] = {
         "Nothing more: these posts are not tried again by themselves.",
         "Mend the cause, then ask for them again: clear the task in Airflow, or request a retry in Airtable.",
         "no post of it stands as failed or is on its way; after a week without a new one in any case",
-        _no_case(State.FAILED, *AT_WORK, let_go_s=7 * DAY_S),
+        no_case(State.FAILED, *AT_WORK, let_go_s=7 * DAY_S),
     ),
     Trouble.INCOMPLETE: Rule(
         "Posts are out, but not whole",
         "What is out stays out.",
         "Look at the post; add what is missing by hand, or ask for it again.",
         "every post of it is whole; after a week without a new one in any case",
-        _all_whole,
+        all_whole,
     ),
     Trouble.UNRESOLVED: Rule(
         "It is not known whether posts are out",
         "Nothing is sent again before a person has decided.",
         "Look at the account. Say of each post whether it is out, with its link, or is to be sent.",
         "a person or a look has decided on every post; after a week without a new one in any case",
-        _no_case(State.UNRESOLVED, *AT_WORK, let_go_s=7 * DAY_S),
+        no_case(State.UNRESOLVED, *AT_WORK, let_go_s=7 * DAY_S),
     ),
     Trouble.MISSED: Rule(
         "Posts were not sent in time",
         "Nothing: what is too late is never sent by itself.",
         "Ask for those again that should go out now; the others need nothing.",
         "every post was asked for again and has come to its end; after a day without a new one in any case",
-        _no_case(State.MISSED, *AT_WORK, let_go_s=DAY_S),
+        no_case(State.MISSED, *AT_WORK, let_go_s=DAY_S),
     ),
     Trouble.UNAPPROVED: Rule(
         "Posts wait for approval",
         "They go out when they are approved; what is not approved in time becomes missed.",
         "Read them, and set Approval to Approved or Rejected in their rows.",
         "none of its posts waits for approval any more",
-        _approved,
+        approved,
         sends=False,
     ),
     Trouble.REMOVED: Rule(
@@ -269,7 +185,7 @@ RULES: dict[Trouble, Rule] = {
         "Nothing: what is gone is never sent again by itself.",
         "Look at the account, and at what the platform says about it in its app.",
         "a day has passed without another such post, or all are there again",
-        _no_case(State.REMOVED, let_go_s=DAY_S),
+        no_case(State.REMOVED, let_go_s=DAY_S),
         sends=False,
     ),
     Trouble.UNCHANGED: Rule(
@@ -277,7 +193,7 @@ RULES: dict[Trouble, Rule] = {
         "Nothing more: what is out stays as it is until somebody asks again.",
         "Do it in the platform's app, or mend the cause and ask again.",
         "its posts are taken down or gone; after a day without a new one in any case",
-        _no_case(State.PUBLISHED, State.PUBLISHED_INCOMPLETE, let_go_s=DAY_S),
+        no_case(State.PUBLISHED, State.PUBLISHED_INCOMPLETE, let_go_s=DAY_S),
         sends=False,
     ),
     Trouble.TWICE: Rule(
@@ -285,7 +201,7 @@ RULES: dict[Trouble, Rule] = {
         "Nothing is taken down by itself.",
         "Look at the account and take one of the two down.",
         "a day has passed without another such post",
-        _no_case(*State, let_go_s=DAY_S),
+        no_case(*State, let_go_s=DAY_S),
     ),
     Trouble.OUTAGE: Rule(
         "A platform fails for everyone",
@@ -294,7 +210,7 @@ RULES: dict[Trouble, Rule] = {
         "Nothing, unless it lasts: see what its status page says, or why nothing can be reached from here. "
         "`schedulo release` lets posts go all the same.",
         "it takes posts again, and none of those that waited is still to go out",
-        _no_outage,
+        no_outage,
         patience_s=90.0,
         calm_s=60.0,
         counts=False,
@@ -304,7 +220,7 @@ RULES: dict[Trouble, Rule] = {
         "The posts wait. They go out one after another when the hold ends; what is too late then is missed.",
         "Mend the cause. A new login ends a hold for want of one; `schedulo release` ends any.",
         "the hold was lifted or has run out",
-        _hold_ended,
+        hold_ended,
         patience_s=30.0,
         calm_s=60.0,
     ),
@@ -313,7 +229,7 @@ RULES: dict[Trouble, Rule] = {
         "It is asked again every minute. What is planned already goes out.",
         "See what Airtable says; new posts and changes are not seen until it can be read.",
         "Airtable was read",
-        _marked("airtable:read"),
+        marked("airtable:read"),
         patience_s=300.0,
         calm_s=120.0,
     ),
@@ -322,7 +238,7 @@ RULES: dict[Trouble, Rule] = {
         "It is told again every minute; nothing that is to be told gets lost.",
         "See what Airtable says; its rows show an older state until then.",
         "Airtable was told",
-        _marked("airtable:told"),
+        marked("airtable:told"),
         patience_s=300.0,
         calm_s=120.0,
     ),
@@ -332,7 +248,7 @@ RULES: dict[Trouble, Rule] = {
         "or so; nothing is lost.",
         "Do what is named, then `schedulo airtable listen`.",
         "Airtable tells changes again, or is not asked to",
-        _is_heard,
+        is_heard,
         sends=False,
     ),
     Trouble.AIRTABLE_STALE: Rule(
@@ -340,21 +256,21 @@ RULES: dict[Trouble, Rule] = {
         "It is asked again every minute. Posts go out as soon as it was read.",
         "See why Airtable cannot be read.",
         "Airtable was read",
-        _marked("airtable:read"),
+        marked("airtable:read"),
     ),
     Trouble.AIRTABLE_MISSING: Rule(
         "Many posts vanished from Airtable at once",
         "They are held, not cancelled: so many at once are more often a fault than a wish.",
         "Bring the rows back, or cancel the deliveries if they were deleted on purpose.",
         "none of its posts is held any more",
-        _no_case(State.HELD),
+        no_case(State.HELD),
     ),
     Trouble.MEDIA: Rule(
         "Media of posts are not ready",
         "They are tried again. A post goes out as soon as it is ready; when its time is over it is missed.",
         "Look at the runs of prepare_posts and their logs; Deliveries say which files.",
         "none of its posts waits for media any more",
-        _all_ready,
+        all_ready,
         patience_s=90.0,
     ),
     Trouble.LATE: Rule(
@@ -362,7 +278,7 @@ RULES: dict[Trouble, Rule] = {
         "They still go out, each once; what is too late by its own rule is missed.",
         "Look at the task of a post in Airflow, and at /schedulo/health.",
         "none of its posts is still to go out",
-        _none_late,
+        none_late,
         says_how_late=True,
     ),
     Trouble.LATE_RUN: Rule(
@@ -370,7 +286,7 @@ RULES: dict[Trouble, Rule] = {
         "Posts of later minutes are taken by later runs.",
         "Look at the run in Airflow: is a worker free, does the triggerer live?",
         "a later run has begun and nothing of this one is at work",
-        _runs_go_on,
+        runs_go_on,
         calm_s=60.0,
     ),
     Trouble.RESTORED: Rule(
@@ -378,21 +294,21 @@ RULES: dict[Trouble, Rule] = {
         "What may be out is looked for before it is sent. All else goes out on time.",
         "Reconnect accounts of X and TikTok whose token is refused: it was renewed after the backup.",
         "all that may be out has been looked for",
-        _when_told,
+        when_told,
     ),
     Trouble.SETUP: Rule(
         "Something is not set up right",
         "Publishing goes on as well as it can.",
         "Change the setting that is named.",
         "the process that found it was started again and finds it no more",
-        _when_told,
+        when_told,
     ),
     Trouble.CHANNEL: Rule(
         "A channel of notifications does not work",
         "What was to be said there is kept and tried again, at growing intervals.",
         "Look at the channel's Connection, and at what the log of handle_incidents says.",
         "the channel took a message",
-        _when_told,
+        when_told,
         patience_s=90.0,
         calm_s=60.0,
     ),
@@ -402,7 +318,7 @@ RULES: dict[Trouble, Rule] = {
         "no history of. Publishing has nothing to do with it.",
         "Do what is named; most often an account is to be connected again. For a run: is a worker free?",
         "they were collected, or the account was taken out",
-        _when_told,
+        when_told,
         sends=False,
     ),
     Trouble.LOGIN_ENDS: Rule(
@@ -410,7 +326,7 @@ RULES: dict[Trouble, Rule] = {
         "Posts go out until then. After it the account is held.",
         "Log in at the platform and connect the account again before then: `schedulo accounts connect`.",
         "the account was connected again, or its platform tells a later end",
-        _when_told,
+        when_told,
         sends=False,
         reminds=False,
     ),
@@ -419,7 +335,7 @@ RULES: dict[Trouble, Rule] = {
         "Nothing is held; what its platform refuses for it will be.",
         "Connect the account again, and allow everything that is asked.",
         "the login has them, or no planned post needs them",
-        _when_told,
+        when_told,
         sends=False,
     ),
     Trouble.LOGINS_FAIL: Rule(
@@ -428,7 +344,7 @@ RULES: dict[Trouble, Rule] = {
         "Look at the platform's Connection: login is the app's id, password its secret. Of a run that is "
         "late: look at monitor_tokens in Airflow.",
         "a login of the platform was renewed or looked at, or the next run has begun",
-        _when_told,
+        when_told,
         sends=False,
     ),
     Trouble.QUOTA: Rule(
@@ -436,7 +352,7 @@ RULES: dict[Trouble, Rule] = {
         "Nothing is moved. What does not fit waits for the first instant at which it does, or is missed.",
         "Move posts to another day or account. `schedulo quotas` shows what is used and left.",
         "all that is planned fits, or the day is over",
-        _when_told,
+        when_told,
         sends=False,
         reminds=False,
     ),
@@ -455,7 +371,7 @@ RULES: dict[Trouble, Rule] = {
         "Nothing, where that is well. Else give posts another time, say in their rows ('In maintenance') "
         "what becomes of them, or call it off.",
         "it has ended and what it moved has come to its end, or it was called off",
-        _when_told,
+        when_told,
         reminds=False,
         also=Actor.OPERATOR,
     ),
@@ -464,7 +380,7 @@ RULES: dict[Trouble, Rule] = {
         "Nothing: what may not go out after the maintenance is missed.",
         "Give the posts another time, or take 'Not after' out of their rows.",
         "none of its posts waits inside the maintenance any more",
-        _none_overtaken,
+        none_overtaken,
         reminds=False,
     ),
     Trouble.DAG_FILE: Rule(
@@ -472,7 +388,7 @@ RULES: dict[Trouble, Rule] = {
         "Airflow reads it again and again.",
         "Mend the file, or bring the last one back; Airflow's page shows the whole error.",
         "it can be read again, or is gone",
-        _when_told,
+        when_told,
         patience_s=30.0,
         sends=False,
     ),
@@ -490,7 +406,7 @@ RULES: dict[Trouble, Rule] = {
         "Events are kept for it, for 30 days.",
         "Mend its end, then `schedulo webhooks resume` with its id: it gets all that waits.",
         "it was resumed, or removed",
-        _when_told,
+        when_told,
         sends=False,
     ),
     Trouble.SUBSCRIBER_REFUSES: Rule(

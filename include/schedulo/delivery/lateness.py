@@ -15,7 +15,8 @@ import sqlalchemy as sa
 
 from schedulo.delivery import breakers
 from schedulo.delivery.holds import InForce, in_force
-from schedulo.delivery.incidents import AT_WORK, Trouble, add_cases, incident
+from schedulo.delivery.incident_ends import AT_WORK
+from schedulo.delivery.incidents import Trouble, add_cases, incident
 from schedulo.delivery.moved import LET_GO
 from schedulo.delivery.watched import what_stops_all
 from schedulo.delivery.windows import Fate
