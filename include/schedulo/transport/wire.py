@@ -57,7 +57,7 @@ class Wire:
         base = self.bases[request.service] if request.service else ""
         query = f"?{urlencode(request.query, quote_via=quote)}" if request.query else ""
         url = URL(f"{base}{request.path}{query}", encoded=True)
-        if self.only is not None and str(url.origin()) not in self.only:
+        if self.only is not None and _origin(url) not in {_origin(URL(only)) for only in self.only}:
             raise PlatformError(
                 request.service or "the upload server",
                 Diagnosis(Kind.CONFIGURATION, refusal=True),
@@ -73,6 +73,11 @@ class Wire:
             scheme = "Bearer" if request.auth is Auth.BEARER else "OAuth"
             headers["Authorization"] = f"{scheme} {self.token_for(account_key)}"
         return headers
+
+
+def _origin(url: URL) -> tuple[str, str | None, int | None]:
+    """Scheme, host and port, whether the port is written or goes without saying."""
+    return url.scheme, url.host, url.port
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,7 +126,9 @@ async def test_a_wire_that_knows_where_requests_may_go_sends_nothing_elsewhere(a
         assert refused.value.kind is Kind.CONFIGURATION
     await caller.close()
     await committer.close()
-    assert str(kept.url(Request("x", "GET", "/2/users/me"))) == "https://api.example/2/users/me"
+    for spelling in ("https://api.example", "https://api.example:443"):
+        kept = replace(wire(), only=frozenset({spelling}))
+        assert str(kept.url(Request("x", "GET", "/2/users/me"))) == "https://api.example/2/users/me"
 
 
 def test_the_parts_of_a_body_know_their_length_before_they_are_read() -> None:
