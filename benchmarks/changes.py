@@ -110,11 +110,15 @@ def _saved(rig: Rig, people: Sequence[Account], rows: Mapping[str, str]) -> list
         [post] = planned([account], [time.time()])
         create(rig.sandbox, "Posts", [_row(post, rows)])
         posts.append(post)
-    wait_until(lambda: arrivals(posts, rig.sandbox.posts()).last_s < math.inf, "all are out", 120)
+    wait_until(lambda: _out(rig, posts) == len(posts), "all are out", 180)
     came = arrivals(posts, rig.sandbox.posts())
     if came.received_once < len(posts):
         say(f"[red]{came.received_once} of {len(posts)} received once[/red]")
     return list(came.lateness_s)
+
+
+def _out(rig: Rig, posts: Sequence[Planned]) -> int:
+    return sum(late < math.inf for late in arrivals(posts, rig.sandbox.posts()).lateness_s)
 
 
 def _edited(rig: Rig, people: Sequence[Account], rows: Mapping[str, str]) -> list[float]:
@@ -132,7 +136,7 @@ def _edited(rig: Rig, people: Sequence[Account], rows: Mapping[str, str]) -> lis
             time.sleep(0.05)
         took.append(time.monotonic() - saved)
     sleep_until(due_s)
-    wait_until(lambda: arrivals(posts, rig.sandbox.posts()).last_s < math.inf, "all edits are out", 60)
+    wait_until(lambda: _out(rig, posts) == len(posts), "all edits are out", 60)
     marks = {post.mark for post in posts}
     texts = [item["text"] for item in rig.sandbox.posts() if any(mark in item["text"] for mark in marks)]
     if sum(text.endswith("edited") for text in texts) != len(posts) or len(texts) != len(posts):

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 LOOK_S = 1.0
 GAP_S = 2.0
-"""Between two rings at least: what is heard meanwhile goes with the next run."""
+"""Between two rings at least."""
+LATE_S = 10.0
+"""What is heard while a run is on its way is read by that run: rung for again only where it takes so long."""
 AGAIN_S = 20.0
 """What still waits so long after a ring is rung for again, then after twice as long, and so on."""
 AGAIN_MAX_S = 300.0
@@ -28,7 +30,7 @@ TROUBLE_S = 30.0
 
 
 class Bell:
-    """When to ring: for what is new soon, for what nobody took ever more seldom."""
+    """When to ring: at once where no run is on its way, ever more seldom for what nobody took."""
 
     def __init__(self) -> None:
         self._heard_ms = 0
@@ -37,20 +39,18 @@ class Bell:
 
     def rings(self, waiting: Waiting, at_s: float) -> bool:
         """:param at_s: monotonic seconds"""
-        if not waiting.rows:
-            self._heard_ms = 0
+        if not waiting.rows or at_s - self._rung_s < self._pause_s(waiting):
             return False
-        since_s = at_s - self._rung_s
-        if waiting.heard_ms > self._heard_ms:
-            if since_s < GAP_S:
-                return False
-            self._again_s = AGAIN_S
-        elif since_s < self._again_s:
-            return False
-        else:
-            self._again_s = min(2 * self._again_s, AGAIN_MAX_S)
+        again = waiting.heard_ms <= self._heard_ms
+        self._again_s = min(2 * self._again_s, AGAIN_MAX_S) if again else AGAIN_S
         self._heard_ms, self._rung_s = waiting.heard_ms, at_s
         return True
+
+    def _pause_s(self, waiting: Waiting) -> float:
+        """How long after the last ring."""
+        if waiting.oldest_ms > self._heard_ms:
+            return GAP_S  # all that waited then was read
+        return LATE_S if waiting.heard_ms > self._heard_ms else self._again_s
 
 
 class ChangesTrigger(BaseEventTrigger):

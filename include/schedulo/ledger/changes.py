@@ -29,6 +29,8 @@ class Waiting:
     rows: int
     heard_ms: int
     """When the latest of them was heard of; 0 where there are none."""
+    oldest_ms: int
+    """The same of the one that waits longest."""
 
 
 def hear(connection: sa.Connection, now_ms: int, rows: Iterable[tuple[str, str]]) -> None:
@@ -46,8 +48,9 @@ def hear(connection: sa.Connection, now_ms: int, rows: Iterable[tuple[str, str]]
 
 def waiting(connection: sa.Connection) -> Waiting:
     """How many rows wait to be read."""
-    rows, heard_ms = connection.execute(sa.select(sa.func.count(), sa.func.max(_C.heard_ms))).one()
-    return Waiting(rows, heard_ms or 0)
+    query = sa.select(sa.func.count(), sa.func.max(_C.heard_ms), sa.func.min(_C.heard_ms))
+    rows, heard_ms, oldest_ms = connection.execute(query).one()
+    return Waiting(rows, heard_ms or 0, oldest_ms or 0)
 
 
 def heard_of(connection: sa.Connection, table: str) -> bool:

@@ -14,7 +14,7 @@ from schedulo.ledger.changes import Waiting
 from schedulo.ledger.database import Ledger
 from schedulo.settings import settings
 from triggers import changes
-from triggers.changes import AGAIN_MAX_S, AGAIN_S, GAP_S, Bell, ChangesTrigger
+from triggers.changes import AGAIN_MAX_S, AGAIN_S, GAP_S, LATE_S, Bell, ChangesTrigger
 
 PATIENCE_S = 30
 
@@ -37,29 +37,30 @@ def hear() -> Ledger:
     return ledger
 
 
-def test_what_is_new_rings_soon_and_what_nobody_takes_ever_more_seldom() -> None:
+def test_what_nobody_takes_rings_ever_more_seldom() -> None:
     bell = Bell()
-    rung = [at_s for at_s in range(2000) if bell.rings(Waiting(1, 5), at_s)]
+    rung = [at_s for at_s in range(2000) if bell.rings(Waiting(1, 5, 5), at_s)]
     waits = [later - earlier for earlier, later in itertools.pairwise(rung)]
     assert rung[0] == 0
     assert waits[:3] == [AGAIN_S, 2 * AGAIN_S, 4 * AGAIN_S]
     assert max(waits) == AGAIN_MAX_S
-    assert bell.rings(Waiting(2, 6), 2000), "something new came"
-    assert not bell.rings(Waiting(2, 6), 2001)
+    assert bell.rings(Waiting(2, 6, 5), rung[-1] + LATE_S), "something new came"
 
 
-def test_what_is_heard_just_after_a_ring_goes_with_the_next() -> None:
+def test_what_is_heard_while_a_run_is_on_its_way_goes_with_that_run() -> None:
     bell = Bell()
-    assert bell.rings(Waiting(1, 5), 0.0)
-    assert not bell.rings(Waiting(2, 6), 0.9 * GAP_S)
-    assert bell.rings(Waiting(2, 6), GAP_S)
+    assert bell.rings(Waiting(1, 5, 5), 0.0)
+    assert not bell.rings(Waiting(2, 6, 5), LATE_S - 1)
+    assert bell.rings(Waiting(3, 7, 5), LATE_S), "it takes too long"
 
 
-def test_nothing_that_waits_rings_for_nobody() -> None:
+def test_what_is_heard_after_a_run_has_read_rings_soon() -> None:
     bell = Bell()
-    assert bell.rings(Waiting(1, 5), 0.0)
-    assert not bell.rings(Waiting(0, 0), 100.0)
-    assert bell.rings(Waiting(1, 5), 200.0)
+    assert bell.rings(Waiting(1, 5, 5), 0.0)
+    assert not bell.rings(Waiting(1, 6, 6), 0.9 * GAP_S)
+    assert bell.rings(Waiting(1, 6, 6), GAP_S)
+    assert not bell.rings(Waiting(0, 0, 0), 100.0)
+    assert bell.rings(Waiting(1, 7, 7), 100.0)
 
 
 def test_it_rings_for_rows_that_wait_and_is_silent_once_they_were_read(path: Path) -> None:
