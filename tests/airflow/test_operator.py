@@ -347,7 +347,7 @@ def _play(day: Day) -> None:
 
 def _mark_what_has_not_begun(day: Day) -> None:
     """While no triggerer works, its instances wait for one that begins with them."""
-    posts = {title: day.post(title, day.rows["goes well"], 86_400) for title in NOT_BEGUN}
+    posts = {title: day.post(title, day.rows["is stopped"], 86_400) for title in NOT_BEGUN}
     path = f"/dags/{NOW}/dagRuns"
     day.stack.signal("triggerer", signal.SIGSTOP)
     try:
