@@ -247,7 +247,6 @@ class Hint:
     handle: str
     direct: bool
     """A post; else a draft."""
-    post_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,6 @@ class Event:
     event: str
     what: What
     handle: str
-    post_id: str
     heard_ms: int
     tries: int
 
@@ -160,7 +159,7 @@ def anything_to_look_into(connection: sa.Connection, now_ms: int) -> bool:
 def to_look_into(connection: sa.Connection, now_ms: int, *what: What) -> list[Event]:
     """Events of these kinds whose time has come, oldest first."""
     query = (
-        sa.select(_E.key, _E.account_key, _E.event, _E.what, _E.handle, _E.post_id, _E.heard_ms, _E.tries)
+        sa.select(_E.key, _E.account_key, _E.event, _E.what, _E.handle, _E.heard_ms, _E.tries)
         .where(_E.next_ms <= now_ms, _E.what.in_(what))
         .order_by(_E.heard_ms, _E.key)
         .limit(AT_ONCE)
@@ -185,16 +184,16 @@ def hints(connection: sa.Connection, _now_ms: int, delivery: Delivery, opened_ms
     """What was told, since a write of unknown outcome was opened, of posts of its account that no answer
     belongs to. None where another one of the account is unknown too: it might be that one's."""
     query = (
-        sa.select(_E.handle, _E.direct, sa.func.max(_E.post_id).label("post_id"))
+        sa.select(_E.handle, _E.direct)
         .where(_E.account_key == delivery.account.key, _E.heard_ms >= opened_ms - EARLY_MS, _E.handle != "")
-        .group_by(_E.handle, _E.direct)
+        .distinct()
         .order_by(_E.handle)
     )
     told = connection.execute(query).all()
     if not told or _another_in_doubt(connection, delivery):
         return ()
     return tuple(
-        Hint(row.handle, row.direct, row.post_id)
+        Hint(row.handle, row.direct)
         for row in told
         if by_handle(connection, delivery.account.key, row.handle) is None
     )

@@ -148,7 +148,7 @@ def test_a_write_in_doubt_is_told_of_posts_that_no_answer_belongs_to(books: Book
     hear(books, "post.publish.inbox_delivered", publish_id="draft", publish_type="INBOX_SHARE")
     opened_ms = books.writes(doubted)[0].opened_ms
     hints = books.do(heard.hints, books.delivery(doubted), opened_ms)
-    assert hints == (Hint("draft", False), Hint("lost", True, "7"))
+    assert hints == (Hint("draft", False), Hint("lost", True))
     books.now_ms += 3_600_000
     assert books.do(heard.hints, books.delivery(doubted), books.now_ms) == (), "told before it was sent"
 
