@@ -126,22 +126,24 @@ def _edited(rig: Rig, people: Sequence[Account], rows: Mapping[str, str]) -> lis
     due_s = time.time() + 60 + ARMED_S + GAP_S * len(people)
     posts = planned(people, [due_s] * len(people))
     ids = create(rig.sandbox, "Posts", [_row(post, rows) for post in posts])
-    wait_until(lambda: _armed(rig, ids, 1) == len(ids), "all wait for their second", due_s - time.time())
-    took = []
-    for post, id_, at_s in zip(posts, ids, _instants(len(ids)), strict=True):
-        sleep_until(at_s)
-        _change(rig, id_, {"Text": f"{post.text} edited"})
-        saved = time.monotonic()
-        while not _armed(rig, [id_], 2) and time.monotonic() - saved < 60:
-            time.sleep(0.05)
-        took.append(time.monotonic() - saved)
+    wait_until(lambda: len(_armed(rig, ids, 1)) == len(ids), "all wait for their second", due_s - time.time())
+    coming = list(zip(_instants(len(ids)), posts, ids, strict=True))
+    saved: dict[str, float] = {}
+    took: dict[str, float] = dict.fromkeys(ids, math.inf)
+    while time.time() < due_s - 1 and math.inf in took.values():
+        while coming and coming[0][0] <= time.time():
+            _, post, id_ = coming.pop(0)
+            _change(rig, id_, {"Text": f"{post.text} edited"})
+            saved[id_] = time.time()
+        for id_ in _armed(rig, list(saved), 2):
+            took[id_] = min(took[id_], time.time() - saved[id_])
+        time.sleep(0.05)
     sleep_until(due_s)
     wait_until(lambda: _out(rig, posts) == len(posts), "all edits are out", 60)
     marks = {post.mark for post in posts}
     texts = [item["text"] for item in rig.sandbox.posts() if any(mark in item["text"] for mark in marks)]
-    if sum(text.endswith("edited") for text in texts) != len(posts) or len(texts) != len(posts):
-        say(f"[red]{len(texts)} went out, not all of them as edited[/red]")
-    return took
+    say(f"{len(texts)} went out, {sum(text.endswith('edited') for text in texts)} of them as edited")
+    return list(took.values())
 
 
 def _row(post: Planned, rows: Mapping[str, str]) -> dict[str, Any]:
@@ -154,14 +156,14 @@ def _row(post: Planned, rows: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _armed(rig: Rig, post_ids: Sequence[str], version: int) -> int:
-    """How many of them are ready to be sent in at least this version."""
+def _armed(rig: Rig, post_ids: Sequence[str], version: int) -> set[str]:
+    """Those of them that are ready to be sent in at least this version."""
     d = deliveries.c
-    query = sa.select(sa.func.count()).where(
+    query = sa.select(d.post_id).where(
         d.post_id.in_(post_ids), d.state == "armed", d.armed_version == d.version, d.version >= version
     )
     with rig.ledger.read() as connection:
-        return int(connection.execute(query).scalar_one())
+        return set(connection.execute(query).scalars())
 
 
 def _change(rig: Rig, record_id: str, cells: Mapping[str, Any]) -> None:
