@@ -37,7 +37,7 @@ def quick_ledger(ledger: Ledger) -> Iterator[Ledger]:
         quick.close()
 
 
-@pytest.mark.slow(minutes=4)
+@pytest.mark.slow(minutes=8)  # the file: two databases, four each
 @pytest.mark.timeout(1200)
 def test_a_quarter_of_24_accounts_is_true_and_stays_as_it_is(
     quick_ledger: Ledger, far_sandbox: RunningSandbox
