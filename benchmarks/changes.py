@@ -27,7 +27,7 @@ from schedulo.model import Account, Platform
 
 POLL_S = 2.0
 POSTS, EDITS = 30, 10
-GAP_S = 4.0
+GAP_S = 6.0
 """Between two that are saved, on average."""
 ARMED_S = 90.0
 """What is to be edited is due so long after it was claimed at the latest: it waits in the triggerer then."""
@@ -36,7 +36,7 @@ ENVIRONMENT = {"SCHEDULO_AIRTABLE_CHANGES": "poll", "SCHEDULO_AIRTABLE_CHANGES_P
 
 def measure(base: Ground, quick: bool) -> dict[str, Any]:
     """The figures, in seconds."""
-    number, edits = (10, 5) if quick else (POSTS, EDITS)
+    number, edits = (12, 6) if quick else (POSTS, EDITS)
     people = [
         account
         for account in accounts(4 * (2 * number + edits))
