@@ -214,7 +214,7 @@ def test_ticks_see_nothing_of_thousands_of_numbers(board: Board) -> None:
     assert [tuple(row) for row in kinds] == [("numbers", 30)]
     client = board.client()
     with client.within(10):
-        assert flush(board.ledger, client) == 0
+        assert flush(board.ledger, client, board.settings) == 0
     assert client.calls.count == 0
 
 
