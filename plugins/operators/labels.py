@@ -17,6 +17,7 @@ from airflow.policies import hookimpl
 log = logging.getLogger(__name__)
 
 PUBLISHING = ("publish_due_posts", "publish_now", "follow_changes")
+"""The Dags with a mapped `publish`, one instance a post."""
 RUNS_KEPT = 100
 LONGEST = 250
 """The column's length in Airflow's database."""

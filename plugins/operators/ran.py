@@ -13,9 +13,11 @@ from typing import Any
 
 from airflow.listeners import hookimpl
 
+from operators.labels import PUBLISHING
+
 log = logging.getLogger(__name__)
 OWNER = "schedulo"
-OTHERWISE = ("publish_due_posts", "publish_now")
+TICKS = "publish_due_posts"
 
 
 @hookimpl
@@ -23,7 +25,7 @@ def on_task_instance_success(previous_state: Any, task_instance: Any) -> None:
     """Called in the process that ran the task, and elsewhere where a person marks one: that is no run."""
     if _marked(previous_state, task_instance):
         _cancel(task_instance, "success")
-    if not _ran_here(task_instance) or task_instance.dag_id in OTHERWISE:
+    if not _ran_here(task_instance) or task_instance.dag_id == TICKS or _publishes(task_instance):
         return
     dag_id, task_id = task_instance.dag_id, task_instance.task_id
     try:
@@ -79,7 +81,7 @@ def _marked(previous_state: Any, task_instance: Any) -> bool:
 def _cancel(task_instance: Any, state: str) -> None:
     """Where its trigger has begun, that hears of it as well (`PublishTrigger.on_kill`); here it does not
     matter whether one has."""
-    if task_instance.dag_id not in OTHERWISE or task_instance.task_id != "publish":
+    if not _publishes(task_instance):
         return
     run_id, map_index = task_instance.run_id, task_instance.map_index
     reason = f"cancelled: its task was marked as {state} in Airflow"
@@ -89,6 +91,10 @@ def _cancel(task_instance: Any, state: str) -> None:
         _note(lambda connection, now_ms: cancel_instance(connection, now_ms, run_id, map_index, reason))
     except Exception:
         log.exception("publish %s of %s was marked, and its delivery not cancelled", map_index, run_id)
+
+
+def _publishes(task_instance: Any) -> bool:
+    return task_instance.dag_id in PUBLISHING and task_instance.task_id == "publish"
 
 
 def _ran_here(task_instance: Any) -> bool:

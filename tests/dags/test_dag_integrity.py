@@ -309,6 +309,14 @@ def test_a_preparing_task_is_retried_by_its_own_policy_and_named_after_its_post(
     assert task["partial_kwargs"]["map_index_template"] == "{{ label }}"
 
 
+def test_every_dag_that_publishes_is_known_as_one(bag: DagBag) -> None:
+    """Its instances have labels, and are cancelled when somebody marks them."""
+    from operators import labels
+
+    found = {dag_id for dag_id, dag in bag.dags.items() if dag.has_task("publish")}
+    assert found == set(labels.PUBLISHING) == set(PUBLISHING)
+
+
 def test_tasks_whose_failures_others_tell_of_are_there(bag: DagBag) -> None:
     """All other tasks of ours are told of when they fail: `operators/ran.py`."""
     from schedulo.delivery.workflows import TELL_THEMSELVES

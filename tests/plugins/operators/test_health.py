@@ -19,6 +19,7 @@ from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from operators import ran
 from operators.health import CheckBroken, CheckHealthOperator, LedgerGone, _is_time_to_tell, check_is_late
+from operators.labels import PUBLISHING
 from operators.notify import INCIDENTS_ALIAS, INCIDENTS_URI
 from sandbox.running import RunningSandbox
 from sandbox.stack import free_port
@@ -199,9 +200,12 @@ class TaskInstance(SimpleNamespace):
 
 
 def succeeded(
-    dag_id: str, owner: str = "schedulo", kind: type[SimpleNamespace] = RuntimeTaskInstance
+    dag_id: str,
+    task_id: str = "check",
+    owner: str = "schedulo",
+    kind: type[SimpleNamespace] = RuntimeTaskInstance,
 ) -> None:
-    task_instance = kind(dag_id=dag_id, task_id="check", task=SimpleNamespace(owner=owner))
+    task_instance = kind(dag_id=dag_id, task_id=task_id, task=SimpleNamespace(owner=owner))
     ran.on_task_instance_success(previous_state=None, task_instance=task_instance)
 
 
@@ -217,19 +221,22 @@ def test_a_task_of_ours_that_went_well_leaves_a_mark(ledger: Ledger) -> None:
 
 def test_others_tasks_posts_and_what_a_person_marks_leave_none(ledger: Ledger) -> None:
     succeeded("somebody_elses", owner="airflow")
-    succeeded("publish_due_posts")
+    succeeded("publish_due_posts", "sync")
+    for name in PUBLISHING:
+        succeeded(name, "publish")
     succeeded("prepare_posts", kind=SimpleNamespace)
-    for name in ("somebody_elses", "publish_due_posts", "prepare_posts"):
+    for name in ("somebody_elses", "prepare_posts", *PUBLISHING):
         assert not marked(ledger, f"ran:{name}")
 
 
-def test_what_a_person_marks_is_cancelled_though_nobody_has_begun_it(ledger: Ledger) -> None:
+@pytest.mark.parametrize("dag_id", PUBLISHING)
+def test_what_a_person_marks_is_cancelled_though_nobody_has_begun_it(ledger: Ledger, dag_id: str) -> None:
     books = Books(ledger)
     waits, later, tried = (books.add(account=f"x:{number}") for number in range(3))
     books.claim("run")
     books.change(later, run_id="another")
     books.acquire("run", 2)
-    marks_as_skipped(3)
+    marks_as_skipped(3, dag_id)
     assert [books.row(id_).state for id_ in (waits, later, tried)] == ["cancelled"] * 3
     assert "marked as skipped" in books.story(waits)
 
@@ -247,9 +254,9 @@ def test_what_an_instance_has_given_back_is_not_cancelled_by_marking_it(ledger: 
     assert [books.row(id_).state for id_ in (later, given_back, out)] == ["claimed", "scheduled", "published"]
 
 
-def marks_as_skipped(count: int) -> None:
+def marks_as_skipped(count: int, dag_id: str = "publish_due_posts") -> None:
     for index in range(count):
-        about = {"dag_id": "publish_due_posts", "task_id": "publish", "run_id": "run", "map_index": index}
+        about = {"dag_id": dag_id, "task_id": "publish", "run_id": "run", "map_index": index}
         ran.on_task_instance_skipped(previous_state=None, task_instance=TaskInstance(**about))
 
 
@@ -308,6 +315,13 @@ def test_a_task_that_failed_is_one_incident_until_it_goes_well(ledger: Ledger) -
     assert found.sentence == "check of summarise_week failed (ValueError) in the run run; its log says why"
     succeeded("summarise_week")
     assert told_of(ledger)[0].closed_ms is not None
+
+
+def test_what_failed_to_claim_at_once_is_over_when_it_goes_well(ledger: Ledger) -> None:
+    for dag_id, task_id in (("publish_now", "claim"), ("follow_changes", "follow")):
+        fails(dag_id, task_id)
+        succeeded(dag_id, task_id)
+    assert [row.closed_ms is not None for row in told_of(ledger)] == [True, True]
 
 
 def test_nobody_is_told_of_what_is_tried_again_of_others_and_of_what_tells_itself(ledger: Ledger) -> None:
