@@ -22,7 +22,7 @@ from schedulo.settings import Settings
 from tests.schedulo.publishing import other_process
 from tests.schedulo.publishing.stage import QUICK, Stage
 
-SEEMS_DEAD = replace(QUICK, holder_silent_s=0.2, beat_s=60.0)
+SEEMS_DEAD = replace(QUICK, holder_silent_s=0.2, beat_s=60.0, look_s=60.0)
 """Every process seems dead a moment after it began, while it is alive: its work is taken over at once, and it
 does not notice. What keeps two from sending is then the fence alone."""
 
