@@ -39,6 +39,9 @@ EARLY_MS = 600_000
 """A post is looked for from this long before it was due: some carry the time of their draft."""
 SILENT_MS = 600_000
 """Without a tick for so long nothing is sent: a machine that was set back looks just like this."""
+BETWEEN_TICKS_MS = 150_000
+"""Without a tick for so long nothing is done between two of them: a tick asks first whether the ledger is an
+old one. Longer than two ticks are apart, and shorter than it takes to restore a backup."""
 
 TICK = "tick"
 LOGICAL = "tick:logical"
@@ -143,6 +146,13 @@ def silence(connection: sa.Connection, now_ms: int) -> str:
     if connection.execute(sa.select(silent(now_ms))).scalar_one():
         return "publish_due_posts has not run for ten minutes, and the ledger may be an old one"
     return ""
+
+
+def unwatched(connection: sa.Connection, now_ms: int) -> str:
+    """Why what is done between two ticks must wait for the next one, as a sentence; else empty."""
+    if now_ms - marks.read(connection, TICK)[1] <= BETWEEN_TICKS_MS:
+        return ""
+    return "publish_due_posts has not just run, and sees first whether the ledger is an old one"
 
 
 def told_until(connection: sa.Connection) -> int | None:

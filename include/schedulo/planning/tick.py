@@ -78,12 +78,13 @@ class Tick:
         :param logical_ms: the run's logical date
         :param last_success_ms: that of the previous run that succeeded, as Airflow remembers it
         """
+        if said := sentence(self.settings):
+            self.lines.append(said)
         with self.ledger.begin() as connection:
             now_ms = self.ledger.now_ms(connection)
             if "witness" in self.broken:
                 last_success_ms = None
-            if hold_all(connection, now_ms, self.settings):
-                self.lines.append(sentence(self.settings))
+            hold_all(connection, now_ms, self.settings)
             restored.watch(connection, now_ms, run_id, logical_ms, last_success_ms)
             restored.doubt(connection, now_ms)
             sweep(connection, now_ms, self.settings)
@@ -91,8 +92,8 @@ class Tick:
             lateness.tell(connection, now_ms, self.settings)
         close_what_is_over(self.ledger)
         claims = self._claim(run_id)
-        if self.ask is not None and (said := breakers.look(self.ledger, self.settings, self.ask)):
-            self.lines += said
+        if self.ask is not None and (asked := breakers.look(self.ledger, self.settings, self.ask)):
+            self.lines += asked
             claims = self._claim(run_id)
         if self._lease(run_id):
             try:
@@ -115,7 +116,13 @@ class Tick:
         """Read what is heard to be changed, and nothing else; answers the run's claims: what is due at once.
 
         What cannot be read now waits on. Airtable is told here only where no post waits for the answer.
+        Nothing is done where the ticks have stopped: an old ledger would send what is out, and write over
+        what Airtable knows of it.
         """
+        with self.ledger.read() as connection:
+            if reason := restored.unwatched(connection, self.ledger.now_ms(connection)):
+                self.lines.append(f"nothing is read or claimed: {reason}")
+                return claims_of(connection, run_id)
         read = self._follow(run_id)
         claims = self._claim(run_id, FOLLOW_S, "follow_changes")
         if read and not claims and self._lease(run_id):
@@ -227,7 +234,9 @@ class Tick:
         try:
             client = self.client()
             with client.within(self.settings.airtable_budget_s):
-                while (rows := self._heard()) and time.monotonic() < until_s:
+                before: dict[str, set[str]] = {}
+                while (rows := self._heard()) and rows != before and time.monotonic() < until_s:
+                    before = rows  # what cannot be taken off, or is changed at once again, is another run's
                     self.lines.append(f"changed: {', '.join(sorted(_counted(rows)))}")
                     if not self._read_heard(client, run_id, rows):
                         break

@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from schedulo.delivery import restored
 from schedulo.delivery.claims import Claim
+from schedulo.delivery.news import changed
 from schedulo.ledger import changes, marks
 from schedulo.ledger.changed_rows import changed_rows
 from schedulo.ledger.maintenance import windows
-from schedulo.ledger.tables import claims
+from schedulo.ledger.tables import claims, deliveries
+from schedulo.ledger.tables import marks as marks_table
 from schedulo.planning.tick import Tick
 from tests.schedulo.planning.conftest import BASE, Office
 
@@ -151,17 +154,48 @@ def test_a_tick_that_reads_a_row_takes_it_off_what_was_heard(known: Office) -> N
     assert calls(known) - before <= 1, "it only tells what there is to tell"
 
 
+def ticked_ago(office: Office, seconds: float) -> None:
+    """The last tick was so long ago, as in a ledger that was restored."""
+    with office.ledger.begin() as connection:
+        ago_ms = office.ledger.now_ms(connection) - int(seconds * 1000)
+        tick = sa.update(marks_table).where(marks_table.c.name == restored.TICK)
+        connection.execute(tick.values(at_ms=ago_ms))
+
+
+def test_between_a_restored_backup_and_its_first_tick_nothing_is_sent_nor_told(known: Office) -> None:
+    """The backup knows a post as scheduled that went out since, as its row in Airtable says."""
+    record_id = post(known, "out since", due_in_s=30)
+    known.tick()
+    row = known.api().table(BASE, "Deliveries").first(formula="{Delivery}='x @user1: out since'") or {}
+    with known.ledger.begin() as connection:
+        connection.execute(sa.update(deliveries).values(state="scheduled", run_id=""))
+        changed(connection, known.ledger.now_ms(connection), [row.id for row in known.rows()])
+    known.change("Deliveries", row["id"], State="Published")
+    ticked_ago(known, 300)
+    hear(known, "Posts", record_id)
+    assert follow(known) == []
+    assert any("old one" in line for line in known.last.lines)
+    assert known.told()["x @user1: out since"]["State"] == "Published"
+    assert waiting(known) == [("Posts", record_id)]
+
+
+def test_a_run_that_is_repeated_after_the_ticks_stopped_answers_what_it_claimed(known: Office) -> None:
+    hear(known, "Posts", post(known, "at once", due_in_s=0))
+    claimed = follow(known)
+    ticked_ago(known, 300)
+    assert (len(claimed), follow(known)) == (1, claimed)
+
+
 def test_a_row_that_is_changed_again_while_it_is_read_is_read_again(known: Office) -> None:
     record_id = post(known, "first", due_in_s=100)
     hear(known, "Posts", record_id)
     with known.ledger.begin() as connection:  # it was heard of once more, after it was read
         later_ms = known.ledger.now_ms(connection) + 60_000
         connection.execute(sa.update(changed_rows).values(heard_ms=later_ms))
-    planner = known.planner()
-    read_ms = planner.moment()
-    client = known.plain_client()
-    planner.plan(client, client.posts_by_id([record_id]), read_ms)
+    before = calls(known)
+    follow(known)
     assert waiting(known) == [("Posts", record_id)]
+    assert calls(known) - before < 5, "by another run: this one does not go round"
 
 
 def test_what_was_read_earlier_never_takes_the_place_of_what_was_read_later(known: Office) -> None:
