@@ -25,11 +25,15 @@ class ModeError(Exception):
 
 
 def agree(ledger: Ledger, settings: Settings) -> None:
-    """See that the ledger is for the mode that is set; one that was used for nothing yet is from now on.
+    """See that the ledger is for the mode that is set; one that was used for nothing yet is from now on. In
+    the mode *nothing* what it holds must wait before anybody works with it, or posts would fail where nothing
+    may be sent.
 
     :raises ModeError: where it is for another
     """
     if settings.mode == Mode.NOTHING:
+        with ledger.begin() as connection:
+            hold_all(connection, ledger.now_ms(connection), settings)
         return
     with ledger.read() as connection:
         kept = marks.read(connection, MARK)[0]

@@ -56,6 +56,12 @@ def test_in_the_mode_nothing_everything_is_held_again_and_again(ledger: Ledger) 
     assert held(ledger) == [("everything", mode.AUTHOR)], "it ends when a person ends it"
 
 
+def test_who_begins_to_work_in_the_mode_nothing_finds_everything_held(ledger: Ledger) -> None:
+    """A process that starts before the next tick."""
+    agree(ledger, NOTHING)
+    assert held(ledger) == [("everything", mode.AUTHOR)]
+
+
 def test_the_hold_of_a_person_is_left_as_it_is(ledger: Ledger) -> None:
     with ledger.begin() as connection:
         stop(connection, ledger.now_ms(connection), "everything", "wrong prices", "ann")
