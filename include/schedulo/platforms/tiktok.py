@@ -318,7 +318,8 @@ def _told_of(job: Job, sent: Sent) -> Flow:
             outcome = yield from _status(f"look-told-{hint.handle}", hint.handle, _outcome, keep_s=0.0)
         except PlatformError:
             continue  # it proves nothing; the list may
-        if outcome["status"] in ("PUBLISH_COMPLETE", "SEND_TO_USER_INBOX"):
+        others = not sent.owned.isdisjoint(outcome["ids"])  # found in a list, which tells no handle
+        if outcome["status"] in ("PUBLISH_COMPLETE", "SEND_TO_USER_INBOX") and not others:
             done.append((hint.handle, outcome["ids"]))
     if ids := [post_id for _, found in done for post_id in found]:
         request = ask("/v2/video/query/", {"filters": {"video_ids": ids}}, query=_LIST_FIELDS)

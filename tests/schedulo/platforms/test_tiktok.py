@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from schedulo.errors import Kind, Phase, PlatformError
-from schedulo.flow import Auth, Commit, Job, Look, Request, Response, Sent, Step
+from schedulo.flow import Auth, Commit, Hint, Job, Look, Request, Response, Sent, Step
 from schedulo.model import Account, Content, Format, Media, MediaKind, Platform, State
 from schedulo.platforms.tiktok import CONVERSATION
 from schedulo.platforms.tiktok_calls import raise_for
@@ -482,3 +483,17 @@ def test_a_lost_fetch_that_is_not_listed_is_never_sent_again(videos):
 
 def test_two_videos_that_may_be_it_are_for_a_person():
     assert look(SHORT, ok(videos=[video(), video(id=1)]), pull=True)[0].look is Look.UNCLEAR
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_post_that_was_told_of_and_is_known_as_anothers_is_not_the_lost_one(alone):
+    """That one was found in the list, which tells no publish_id: its webhook came late."""
+    told = (Hint("v_pub_url~v2-1.9", direct=True),)
+    asks = replace(job(SHORT), options={"tiktok_app_alone": alone})
+    responses = [state("PUBLISH_COMPLETE", publicaly_available_post_id=[POST_ID]), ok(videos=[video()])]
+    write = Sent("post", Request("", "POST", "/init"), SHORT, {}, OPENED_MS, told=told)
+    finding, _ = run_flow(CONVERSATION.reconcile(asks, write), responses)
+    assert finding.value == {"publish_id": "v_pub_url~v2-1.9"}
+    others = replace(write, owned=frozenset({str(POST_ID)}))
+    finding, _ = run_flow(CONVERSATION.reconcile(asks, others), responses)
+    assert finding.look is Look.ABSENT
