@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from schedulo.delivery import endings
 from schedulo.delivery.heard import Event, by_handle, look_later, looked_into, to_look_into
 from schedulo.errors import PlatformError
@@ -28,7 +30,17 @@ async def look_into(means: Means) -> list[str]:
     if not events:
         return []
     async with open_tools(means) as tools:
-        return [f"{event.account_key}, {event.event}: {await _one(tools, event)}" for event in events]
+        return [f"{event.account_key}, {event.event}: {await _guarded(tools, event)}" for event in events]
+
+
+async def _guarded(tools: Tools, event: Event) -> str:
+    """A fault of ours spoils the look into no other. A ledger that is away spoils them all."""
+    try:
+        return await _one(tools, event)
+    except SQLAlchemyError:
+        raise
+    except Exception as error:
+        return await _not_yet(tools, event, f"a fault of the program ({type(error).__name__})")
 
 
 async def _one(tools: Tools, event: Event) -> str:

@@ -143,6 +143,27 @@ def test_an_event_of_a_post_that_is_not_ours_moves_none_of_ours(tiktok: Stage, a
     assert tiktok.row(id_).remote_id is None
 
 
+def test_an_event_that_cannot_be_looked_into_keeps_no_other_from_it(
+    tiktok: Stage, app: Web, id_: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiktok.sandbox.advance(3700)
+    hear(tiktok, app, 2)
+    strange = replace(read(app.raw[1][1], "c"), handle="strange", key="another")
+    with tiktok.ledger.begin() as connection:
+        take_in(connection, tiktok.ledger.now_ms(connection), Platform.TIKTOK, strange)
+    known = heard.by_handle
+
+    def breaks(connection: sa.Connection, account_key: str, handle: str) -> str | None:
+        if handle == "strange":
+            raise KeyError(handle)
+        return known(connection, account_key, handle)
+
+    monkeypatch.setattr(heard, "by_handle", breaks)
+    assert sum("fault of the program (KeyError)" in line for line in look_into(tiktok)) == 1
+    assert tiktok.row(id_).permalink is not None
+    assert waiting(tiktok) == 1
+
+
 def test_a_post_that_is_not_public_any_more_is_looked_for_at_once(tiktok: Stage, app: Web) -> None:
     id_ = plan(tiktok, Format.VIDEO)
     work(tiktok)
