@@ -140,8 +140,13 @@ class Sender:
             self.withdraw(id_)
 
     def expected(self) -> dict[str, tuple[int, int]]:
-        """The version and the instant at which each waiting order is to be fired."""
-        return {id_: (item.order.version, item.order.fire_ms) for id_, item in list(self._waiting.items())}
+        """The version and the instant at which each waiting order is to be fired; not of what follows a post,
+        which nothing changes any more."""
+        return {
+            id_: (item.order.version, item.order.fire_ms)
+            for id_, item in list(self._waiting.items())
+            if item.order.position is not Position.LATER
+        }
 
     def busy(self, ahead_s: float = 0.5) -> bool:
         """Commits are in flight, or due within `ahead_s`."""

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from schedulo.flow import Request
 from schedulo.ledger.tables import holds, writes
-from schedulo.model import Content, Format
+from schedulo.model import Content, Format, Position
 from schedulo.publishing.ending import End, Ending
 from schedulo.publishing.publisher import Publisher
+from schedulo.publishing.sender import Order
 from tests.sandbox.meta.conftest import jpeg, mp4
 from tests.schedulo.publishing.stage import QUICK, Stage
 
@@ -312,6 +314,17 @@ def test_an_edit_after_the_first_part_changes_nothing_of_what_follows(stage: Sta
     stage.change(id_, content=changed.to_json(), version=2)
     assert work.result(30).end is End.SUCCESS
     assert texts(stage) == list(PARTS)
+
+
+def test_a_look_for_changes_takes_back_nothing_that_follows_a_post(stage: Stage) -> None:
+    stage.seed_x("1")
+    sender, far_ms = stage.publisher()._sender, int(time.time() * 1000) + 600_000
+    request = Request("x", "POST", "/2/tweets", json={"text": "two"})
+    order = Order("post", "x:1", "post", request, lambda _response: None, True, {}, 1, far_ms, False)
+    sender.submit(replace(order, delivery_id="rest", name="part-2", position=Position.LATER))
+    sender.submit(order)
+    stage.wait_until(sender.expected)
+    assert set(sender.expected()) == {"post"}
 
 
 def test_two_processes_that_both_hold_the_rest_send_it_once(stage: Stage) -> None:
