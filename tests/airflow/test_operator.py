@@ -25,7 +25,8 @@ from sandbox.running import RunningSandbox, running_sandbox
 from sandbox.stack import Stack
 from schedulo.airtable.calls import Calls
 from schedulo.delivery.planning import identity
-from schedulo.ledger import changes
+from schedulo.delivery.restored import TICK
+from schedulo.ledger import changes, marks
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import deliveries, renditions
 from tests.airflow.bubble import App
@@ -390,7 +391,9 @@ def _hear_of_a_change(day: Day) -> None:
     day.stack.api("PATCH", f"/dags/{DUE}", json={"is_paused": True})
     record_id = day.post("is changed", day.rows["is stopped"], 0)
     with day.ledger.begin() as connection:
-        changes.hear(connection, day.ledger.now_ms(connection), [("Posts", record_id)])
+        now_ms = day.ledger.now_ms(connection)
+        marks.mark(connection, now_ms, TICK, "just now")  # long after the last one it would wait for the next
+        changes.hear(connection, now_ms, [("Posts", record_id)])
     wait_for(lambda: day.out("is changed"), 120)
     day.stack.api("PATCH", f"/dags/{DUE}", json={"is_paused": False})
     wait_for(lambda: day.instances(FOLLOW)[0]["state"] == "success", 60)
