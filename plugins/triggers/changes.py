@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 if TYPE_CHECKING:
+    from schedulo.airtable.client import AirtableClient
     from schedulo.ledger.changes import Waiting
+    from schedulo.ledger.database import Ledger
     from schedulo.planning.ear import Ear
 
 LOOK_S = 1.0
@@ -27,6 +29,8 @@ AGAIN_S = 20.0
 AGAIN_MAX_S = 300.0
 TROUBLE_S = 30.0
 """How long it rests when the ledger or Airtable's Connection cannot be read."""
+KNOWN_S = 60.0
+"""How long it goes by what Airtable's Connection says: a token may be replaced at any time."""
 
 
 class Bell:
@@ -63,14 +67,20 @@ class ChangesTrigger(BaseEventTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         ear: Ear | None = None
         bell = Bell()
+        known_until_s = 0.0
         while True:
             try:
-                ear = ear or await _ear()
+                if ear is None:
+                    ear = await _ear()
+                if time.monotonic() > known_until_s:
+                    ear.client = await _client(ear.ledger)
+                    known_until_s = time.monotonic() + KNOWN_S
                 waiting = await asyncio.to_thread(ear.look)
             except Exception:  # the health tells of a ledger that is not there
+                self.log.warning("changes cannot be heard now", exc_info=True)
                 if ear is not None:
                     ear.ledger.close()
-                ear = None
+                ear, known_until_s = None, 0.0
                 await asyncio.sleep(TROUBLE_S)
                 continue
             if bell.rings(waiting, time.monotonic()):
@@ -79,15 +89,15 @@ class ChangesTrigger(BaseEventTrigger):
 
 
 async def _ear() -> Ear:
-    from hooks.airtable import AirtableHook
     from hooks.ledger import LedgerHook
     from schedulo.planning.ear import Ear
     from schedulo.settings import settings
 
-    ledger = await LedgerHook().aget_conn()
-    try:
-        client = None if settings().airtable_changes == "off" else await AirtableHook().aclient(ledger)
-    except Exception:
-        ledger.close()
-        raise
-    return Ear(ledger, settings(), client)
+    return Ear(await LedgerHook().aget_conn(), settings())
+
+
+async def _client(ledger: Ledger) -> AirtableClient | None:
+    from hooks.airtable import AirtableHook
+    from schedulo.settings import settings
+
+    return None if settings().airtable_changes == "off" else await AirtableHook().aclient(ledger)

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from schedulo.airtable.client import AirtableClient
 from schedulo.airtable.webhooks import Changes, Webhooks
+from schedulo.errors import Kind
 from schedulo.errors.airtable import AirtableRefused
 from schedulo.ledger.database import Ledger
 from schedulo.ledger.listening import airtable_webhooks
@@ -33,14 +34,17 @@ def read_changes(client: AirtableClient, ledger: Ledger, remember: Remember) -> 
     :param remember: called only where there is something to do; what it writes is kept with the new cursor,
         or not at all
     :returns: None where there is no webhook to read. One that has ended is looked after by the next tick
-    :raises AirtableError: where Airtable did not answer, or asks to wait; nothing was read then
+    :raises AirtableError: where Airtable did not answer, asks to wait, or does not take the token; nothing
+        was read then
     """
     row = webhook_of(ledger, client.base_id)
     if row is None or row.webhook_id is None:
         return None
     try:
         page = Webhooks(client).payloads(row.webhook_id, row.cursor, row.watched or {})
-    except AirtableRefused:
+    except AirtableRefused as error:
+        if error.kind is Kind.RECONNECT:
+            raise  # the token is not good any more: of the webhook that says nothing
         _give_up(ledger, row.base_id, row.webhook_id)
         return None
     changes = replace(page.changes, everything=page.changes.everything or row.lost)

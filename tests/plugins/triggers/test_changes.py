@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from schedulo.airtable.changes import webhook_of
+from schedulo.airtable.schema import POSTS
+from schedulo.airtable.webhooks import Webhooks
 from schedulo.ledger import changes as ledger_changes
 from schedulo.ledger.changes import Waiting
 from schedulo.ledger.database import Ledger
+from schedulo.ledger.listening import airtable_webhooks
 from schedulo.settings import settings
+from tests.schedulo.airtable.conftest import TOKEN, OneBase, base, clock, make_base  # noqa: F401
 from triggers import changes
 from triggers.changes import AGAIN_MAX_S, AGAIN_S, GAP_S, LATE_S, Bell, ChangesTrigger
 
@@ -96,3 +103,52 @@ def test_it_outlives_a_ledger_that_is_not_there_yet(path: Path) -> None:
         return ledger
 
     asyncio.run(watch()).close()
+
+
+def test_a_token_that_was_replaced_is_used_without_a_start_and_the_webhook_stays(
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    base: OneBase,  # noqa: F811
+) -> None:
+    base.sandbox.switch(airtable_requests_per_s="0")
+    monkeypatch.setattr(changes, "KNOWN_S", 0.05)
+    monkeypatch.setenv("SCHEDULO_AIRTABLE_CHANGES", "poll")
+    monkeypatch.setenv("SCHEDULO_AIRTABLE_CHANGES_POLL_S", "1")
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
+    settings.cache_clear()
+
+    def connect(token: str) -> None:
+        host = base.sandbox.service("airtable")
+        parts = {"host": host, "password": token, "extra": {"base_id": base.base_id}}
+        monkeypatch.setenv("AIRFLOW_CONN_AIRTABLE_DEFAULT", json.dumps({"conn_type": "airtable", **parts}))
+
+    def refused() -> bool:
+        return any("payloads" in row["route"] for row in base.sandbox.requests())
+
+    webhooks = Webhooks(base.client())
+    watched = webhooks.watched()
+    made = webhooks.make(watched, "")
+    ledger = Ledger(settings().ledger)
+    ledger.migrate()
+    row = {"base_id": base.base_id, "webhook_id": made.id, "watched": watched, "cursor": 1}
+    with ledger.begin() as connection:
+        connection.execute(sa.insert(airtable_webhooks).values(**row))
+    base.add(POSTS, {"Title": "One"})
+    connect("patOLD.ended")
+
+    async def watch() -> None:
+        rings = ChangesTrigger().run()
+        ring = asyncio.ensure_future(anext(rings))
+        async with asyncio.timeout(PATIENCE_S):
+            while not await asyncio.to_thread(refused):
+                await asyncio.sleep(0.05)
+        assert not ring.done()
+        connect(TOKEN)
+        await asyncio.wait_for(ring, PATIENCE_S)
+        await rings.aclose()
+
+    asyncio.run(watch())
+    found = webhook_of(ledger, base.base_id)
+    assert found is not None
+    assert found.webhook_id == made.id
+    ledger.close()
