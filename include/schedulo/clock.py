@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from schedulo.model import Problem
@@ -97,6 +98,14 @@ def parse_instant(text: str, *, field: str = "Publish at") -> int:
         rule = "must be a date with a time, as Airtable's field type 'Date' with 'Include time' gives"
         raise ClockError(Problem(field, str(text), rule, "Who set up the base changes the field's type."))
     return to_ms(moment)
+
+
+def instant_of(value: Any) -> int | None:
+    """The same of what a service says beside other things; None where it says none."""
+    try:
+        return parse_instant(value) if isinstance(value, str) else None
+    except ClockError:
+        return None
 
 
 def iso(ms: int) -> str:

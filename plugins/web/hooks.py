@@ -89,16 +89,15 @@ def build(ledger: Ledger, secrets: Secrets, tolerance_s: float, mac_of: MacOf) -
 
 
 def _pinged(ledger: Ledger, mac_of: MacOf, body: bytes, signature: str) -> None:
-    """Airtable's pings have no time that counts: a repeated one has the webhook read once more."""
-    webhook_id = pings.webhook_of(body)
+    ping = pings.read(body)
     try:
-        secret = mac_of(webhook_id) if webhook_id else None
+        secret = mac_of(ping.webhook_id) if ping else None
     except VaultError as error:
         raise HTTPException(503, str(error), HEADERS) from None
-    if webhook_id is None or secret is None or not pings.verified(body, signature, secret):
+    if ping is None or secret is None or not pings.verified(body, signature, secret):
         sentence = f"{pings.HEADER}: no webhook of this installation signed this body."
         raise HTTPException(401, sentence, HEADERS)
-    listening.pinged(ledger, webhook_id)
+    listening.pinged(ledger, ping.webhook_id, ping.at_ms)
 
 
 def _read(body: bytes, signature: str, secrets: Mapping[str, str], tolerance_s: float) -> Told:

@@ -1,4 +1,4 @@
-"""Airtable's pings: which webhook one is about, and whether it is really Airtable's.
+"""Airtable's pings: which webhook one is about, when it was made, and whether it is really Airtable's.
 
 A ping says that there is something to read, and not what. Source: Airtable Web API, "Webhooks overview".
 """
@@ -11,20 +11,33 @@ import hashlib
 import hmac
 import json
 import re
+from dataclasses import dataclass
+
+from schedulo.clock import instant_of
 
 HEADER = "X-Airtable-Content-MAC"
 _SIGNED = re.compile(r"hmac-sha256=([0-9a-fA-F]{64})")
 _WEBHOOK = re.compile(r"ach[A-Za-z0-9]{14}")
 
 
-def webhook_of(body: bytes) -> str | None:
-    """The id of the webhook that a ping names; None: it is no ping."""
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """What a ping says, be it Airtable's or not."""
+
+    webhook_id: str
+    at_ms: int | None
+    """When it was made, by Airtable's clock; None: it does not say."""
+
+
+def read(body: bytes) -> Ping | None:
+    """What a ping says; None: it is none."""
     try:
-        webhook_id = json.loads(body)["webhook"]["id"]
+        said = json.loads(body)
+        webhook_id = said["webhook"]["id"]
     except (ValueError, RecursionError, LookupError, TypeError):
         return None
     named = isinstance(webhook_id, str) and _WEBHOOK.fullmatch(webhook_id)
-    return webhook_id if named else None
+    return Ping(webhook_id, instant_of(said.get("timestamp"))) if named else None
 
 
 def verified(body: bytes, header: str, secret: str) -> bool:

@@ -18,7 +18,7 @@ from schedulo.airtable.calls import Calls
 from schedulo.airtable.client import AirtableClient
 from schedulo.airtable.mapping import Mapping
 from schedulo.airtable.schema import ACCOUNTS, COMMANDS, DELIVERIES, POSTS, TABLES, Type, Writer
-from schedulo.clock import ClockError, parse_instant
+from schedulo.clock import instant_of
 from schedulo.errors.airtable import AirtableRefused
 from schedulo.words import word
 
@@ -138,12 +138,12 @@ class Webhooks:
             repeatable=False,
             fits=lambda answer: bool(word(answer.get("id")) and word(answer.get("macSecretBase64"))),
         )
-        return Made(answer["id"], answer["macSecretBase64"], _ms(answer.get("expirationTime")))
+        return Made(answer["id"], answer["macSecretBase64"], instant_of(answer.get("expirationTime")))
 
     def refresh(self, webhook_id: str) -> int | None:
         """Let it live for another seven days; answers until when, in milliseconds."""
         answer = self._calls.send("POST", f"{self._url}/{webhook_id}/refresh")
-        return _ms(answer.get("expirationTime"))
+        return instant_of(answer.get("expirationTime"))
 
     def notify(self, webhook_id: str) -> None:
         """Switch pings on again."""
@@ -276,7 +276,7 @@ def _webhook(one: Dict[str, Any]) -> Webhook:
         enabled=one.get("isHookEnabled") is not False,
         notifies=one.get("areNotificationsEnabled") is not False,
         cursor=cursor if isinstance(cursor, int) and cursor >= 1 else 1,
-        expires_ms=_ms(one.get("expirationTime")),
+        expires_ms=instant_of(one.get("expirationTime")),
         fingerprint=_fingerprint(one.get("specification"), url),
         watches=frozenset(_names(filters.get("watchDataInFieldIds"))),
     )
@@ -331,12 +331,3 @@ def _is_list(answer: dict[str, Any]) -> bool:
 def _is_page(answer: dict[str, Any]) -> bool:
     cursor = answer.get("cursor")
     return isinstance(answer.get("payloads"), list) and isinstance(cursor, int) and cursor >= 1
-
-
-def _ms(text: Any) -> int | None:
-    if not isinstance(text, str):
-        return None
-    try:
-        return parse_instant(text)
-    except ClockError:
-        return None

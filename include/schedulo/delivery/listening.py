@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from schedulo.airtable.changes import webhook_of
+from schedulo.airtable.changes import NOTED_MS, webhook_of
 from schedulo.airtable.client import AirtableClient
 from schedulo.airtable.webhooks import (
     FULL,
@@ -49,13 +49,21 @@ TICK_S = 60.0
 """Airtable is read anyway once in so long."""
 UNREAD_MS = 900_000
 """A webhook that is to be read again and again and was not for so long is read by nobody."""
+OLD_MS = 300_000
+"""So much may a ping be older than the last one that came, and still count: clocks differ, calls are late."""
 FOLLOWER = "follow_changes"
 """The Dag that has it read."""
+NAME = "Airtable's webhook {}"
+"""What the vault calls it in what it says."""
 UNREACHED = (
     "Airtable had given up pinging {url}, since it was not answered with 200 or 204, and pings it again from "
     "now on: the operator sees that it can be reached from the internet, and what our api-server answers."
 )
 GOES_ON = "Until then changes are seen when Airtable is read next, as without it."
+UNREAD = (
+    f"the operator looks whether {FOLLOWER} is paused, and whether a triggerer runs and can use the "
+    f"Connection to Airtable. {GOES_ON}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,27 +159,42 @@ def told(ledger: Ledger, base_id: str | None, settings: Settings) -> Stands:
     if row is None or row.webhook_id is None:
         return Stands(False, "There is no webhook yet: the next run of publish_due_posts makes it.")
     if settings.airtable_changes == "ping":
-        when = f"the last ping came {spoken(row.pinged_ms, now_ms)}" if row.pinged_ms else "no ping came yet"
-        return Stands(True, f"Airtable pings {row.url}; {when}.")
+        return _pings(row, now_ms)
     read = f"last read {spoken(row.read_ms, now_ms)}" if row.read_ms else "not read yet"
     every = f"every {settings.changes_every_s:g} s"
     last_ms = max(row.read_ms or 0, row.made_ms or 0)
     if now_ms - last_ms > UNREAD_MS:
         return Stands(
             False,
-            f"Airtable's webhook should be read {every} and was {read}: the operator looks whether "
-            f"{FOLLOWER} is paused, and whether a triggerer runs. {GOES_ON}",
+            f"Airtable's webhook should be read {every} and was {read}: {UNREAD}",
         )
     return Stands(True, f"Airtable's webhook is read {every}, {read}.")
 
 
-def pinged(ledger: Ledger, webhook_id: str) -> None:
-    """Airtable has sent a ping, and it is Airtable's own: there is something to read."""
+def _pings(row: sa.Row[Any], now_ms: int) -> Stands:
+    if not row.pinged_ms:
+        return Stands(True, f"Airtable pings {row.url}; no ping came yet.")
+    when = spoken(row.pinged_ms, now_ms)
+    # That nothing was told is written down once in a while only.
+    if row.pinged_ms > (row.read_ms or 0) + NOTED_MS and row.pinged_ms < now_ms - UNREAD_MS:
+        return Stands(False, f"Airtable's webhook was not read since a ping came {when}: {UNREAD}")
+    return Stands(True, f"Airtable pings {row.url}; the last ping came {when}.")
+
+
+def pinged(ledger: Ledger, webhook_id: str, said_ms: int | None = None) -> None:
+    """Airtable has sent a ping, and it is Airtable's own: there is something to read. Nothing comes of one
+    that was made long before the last that came, since what it was for is read with that one: who repeats a
+    ping does not have Airtable's calls used up.
+
+    :param said_ms: when Airtable made it, by its own clock; None: it does not say
+    """
     with ledger.begin() as connection:
+        now_ms = ledger.now_ms(connection)
+        news = sa.or_(
+            _W.pinged_ms.is_(None), _W.pinged_ms <= (now_ms if said_ms is None else said_ms) + OLD_MS
+        )
         connection.execute(
-            sa.update(airtable_webhooks)
-            .where(_W.webhook_id == webhook_id)
-            .values(pinged_ms=ledger.now_ms(connection))
+            sa.update(airtable_webhooks).where(_W.webhook_id == webhook_id, news).values(pinged_ms=now_ms)
         )
 
 
@@ -182,7 +205,7 @@ def secret_of(ledger: Ledger, vault: Vault, webhook_id: str) -> str | None:
     """
     with ledger.read() as connection:
         sealed = connection.execute(sa.select(_W.secret).where(_W.webhook_id == webhook_id)).scalar()
-    return str(vault.open(f"Airtable's webhook {webhook_id}", sealed)["mac"]) if sealed else None
+    return str(vault.open(NAME.format(webhook_id), sealed)["mac"]) if sealed else None
 
 
 def _due(ledger: Ledger, row: sa.Row[Any] | None, url: str, *, off: bool) -> bool:
@@ -208,7 +231,7 @@ class _Keeper:
             now_ms = self.ledger.now_ms(connection)
         there = self.webhooks.all()
         mine = next((one for one in there if self.row is not None and one.id == self.row.webhook_id), None)
-        if mine is not None and self._serves(mine, now_ms):
+        if mine is not None and self._serves(mine, vault, now_ms):
             said = self._refresh(mine, now_ms)
             return said + self._clear(self._left_over(there, mine, now_ms))
         found = next((one for one in there if self._may_be_taken_over(one, now_ms)), None)
@@ -229,11 +252,11 @@ class _Keeper:
             left.append(mine)
         return said + self._clear(left)
 
-    def _serves(self, mine: Webhook, now_ms: int) -> bool:
+    def _serves(self, mine: Webhook, vault: Vault | None, now_ms: int) -> bool:
         """Ours does what is wanted. What it does is known by what was asked for: Airtable may show that
-        otherwise."""
+        otherwise. Where no key opens its secret any more, all its pings would be refused."""
         assert self.row is not None
-        known = bool(self.row.secret) or not self.wanted.url
+        known = vault is None or (bool(self.row.secret) and _opens(vault, mine.id, self.row.secret))
         return known and self.row.fingerprint == self.wanted.fingerprint and _lives(mine, now_ms)
 
     def _may_be_taken_over(self, one: Webhook, now_ms: int) -> bool:
@@ -306,6 +329,14 @@ class _Keeper:
         for one in left:
             self.webhooks.remove(one.id)
         return [f"Webhooks of ours that were left over and are removed: {len(left)}"] if left else []
+
+
+def _opens(vault: Vault, webhook_id: str, sealed: str) -> bool:
+    try:
+        vault.open(NAME.format(webhook_id), sealed)
+    except VaultError:
+        return False
+    return True
 
 
 def _lives(one: Webhook, at_ms: int) -> bool:

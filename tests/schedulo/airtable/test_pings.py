@@ -9,18 +9,19 @@ import json
 
 import pytest
 
-from schedulo.airtable.pings import verified, webhook_of
+from schedulo.airtable.pings import Ping, read, verified
+from schedulo.clock import parse_instant
 
 KEY = b"a key of any bytes \x00\xff"
 SECRET = base64.b64encode(KEY).decode()
 ID = "ach00000000000001"
 
 
-def ping(webhook_id: object = ID) -> bytes:
+def ping(webhook_id: object = ID, timestamp: object = "2026-11-26T07:00Z") -> bytes:
     body = {
         "base": {"id": "app00000000000001"},
         "webhook": {"id": webhook_id},
-        "timestamp": "2026-11-26T07:00Z",
+        "timestamp": timestamp,
     }
     return json.dumps(body).encode()
 
@@ -44,12 +45,17 @@ def test_a_secret_that_is_none_verifies_nothing(secret: str) -> None:
     assert not verified(ping(), mac(ping(), b""), secret)
 
 
-def test_the_webhook_is_the_one_that_is_named() -> None:
-    assert webhook_of(ping()) == ID
+def test_the_webhook_is_the_one_that_is_named_and_the_time_that_which_is_said() -> None:
+    assert read(ping()) == Ping(ID, parse_instant("2026-11-26T07:00Z"))
+
+
+@pytest.mark.parametrize("timestamp", [None, 5, "", "yesterday", "2026-11-26", ["2026-11-26T07:00Z"]])
+def test_a_ping_without_a_time_is_one_all_the_same(timestamp: object) -> None:
+    assert read(ping(timestamp=timestamp)) == Ping(ID, None)
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b"{}", b'{"webhook": 1}', b"[" * 50_000, ping("ach1"), ping(5), ping(f"{ID}'")]
 )
 def test_what_names_no_webhook_is_no_ping(body: bytes) -> None:
-    assert webhook_of(body) is None
+    assert read(body) is None

@@ -407,6 +407,43 @@ def test_how_it_stands_is_said(ours: Installation) -> None:
     assert "no ping came yet" in told(ours.ledger, None, PING).sentence
     pinged(ours.ledger, ours.row.webhook_id)
     assert "the last ping came" in told(ours.ledger, None, PING).sentence
+    ours.write(pinged_ms=long_ago, read_ms=long_ago + 1000)
+    assert told(ours.ledger, None, PING).well
+    ours.write(read_ms=long_ago - 3_600_000)
+    stands = told(ours.ledger, None, PING)
+    assert not stands.well
+    assert "was not read since a ping came" in stands.sentence
+    assert "follow_changes is paused" in stands.sentence
+
+
+def test_an_old_ping_that_somebody_repeats_has_nothing_read(ours: Installation) -> None:
+    ours.settings = PING
+    ours.keep()
+    webhook_id = ours.row.webhook_id
+    with ours.ledger.begin() as connection:
+        now_ms = ours.ledger.now_ms(connection)
+    pinged(ours.ledger, webhook_id, now_ms - 3_600_000)
+    assert ours.row.pinged_ms, "Airtable may be late with the first one"
+    last_ms = now_ms - 10_000
+    ours.write(pinged_ms=last_ms)
+    pinged(ours.ledger, webhook_id, last_ms - 3_600_000)
+    assert ours.row.pinged_ms == last_ms
+    for said_ms in (last_ms - 60_000, None):
+        ours.write(pinged_ms=last_ms)
+        pinged(ours.ledger, webhook_id, said_ms)
+        assert ours.row.pinged_ms > last_ms
+
+
+def test_where_no_key_opens_its_secret_any_more_another_takes_its_place(ours: Installation) -> None:
+    ours.settings = PING
+    ours.keep()
+    before = ours.row.webhook_id
+    assert ours.keep(later=True) == []
+    key = Fernet.generate_key().decode()
+    ours.settings = replace(PING, vault_key=key)
+    ours.keep(later=True)
+    assert ours.there == [ours.row.webhook_id] != [before]
+    assert secret_of(ours.ledger, Vault(ours.ledger, key), ours.row.webhook_id)
 
 
 @pytest.mark.parametrize(
