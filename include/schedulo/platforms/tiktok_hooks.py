@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from schedulo.words import word
+
 HEADER = "TikTok-Signature"
 _SIGNED = re.compile(r"t=(\d{1,12}),\s*s=([0-9a-fA-F]{64})")
 _LONGEST = 200
@@ -126,7 +128,7 @@ def read(body: bytes, app: str) -> Told:
         key=hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest(),
         app=app,
         account_id=_text(envelope.get("user_openid")),
-        event=event[:_LONGEST],
+        event=_text(event),
         what=EVENTS.get(event, What.OTHER),
         handle=_text(content.get("publish_id")),
         direct=content.get("publish_type") != "INBOX_SHARE",
@@ -147,6 +149,4 @@ def _content(given: Any) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    """An id or a word; ids are numbers of 64 bits here and there."""
-    good = isinstance(value, str | int) and not isinstance(value, bool)
-    return str(value)[:_LONGEST] if good else ""
+    return word(value)[:_LONGEST]

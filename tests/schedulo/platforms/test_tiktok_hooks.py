@@ -129,3 +129,8 @@ def test_a_content_of_another_shape_is_an_event_about_nothing(content: object) -
 def test_long_words_are_cut() -> None:
     found = told("e" * 9999, publish_id="p" * 9999)
     assert max(len(found.event), len(found.handle)) <= 200
+
+
+def test_what_no_database_takes_is_left_out() -> None:
+    found = told("post.\x00new", reason="half \ud83d\x00", publish_id="p\x001")
+    assert (found.event, found.reason, found.handle) == ("post.new", "half ?", "p1")
