@@ -6,15 +6,11 @@ import argparse
 import json
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from benchmarks import analytics, bare, burst, changes, idle, media, naive, parse, report, scale, steady
 from benchmarks.plans import accounts, connect
-from benchmarks.rig import Ground, Rig, ground, say
-from sandbox.stack import Stack
-from schedulo.ledger.database import Ledger
+from benchmarks.rig import AT_ONCE, Rig, ground, installation, say
 
 PARTS = ("media", "analytics", "idle", "burst", "steady", "naive", "parse", "scale", "changes")
 
@@ -27,25 +23,6 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="fewer minutes and rounds; nothing is written")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="the figures of others stay")
     return parser.parse_args(argv)
-
-
-@contextmanager
-def installation(base: Ground) -> Iterator[Rig]:
-    """Schedulo on an Airflow that runs."""
-    stack = Stack(
-        base.folder / "home",
-        base.sandbox.url,
-        metadata_url=base.database("airflow"),
-        ledger_url=base.database("ledger"),
-        environment={"AIRFLOW__CORE__PARALLELISM": "16"},
-    )
-    ledger = Ledger(stack.ledger)
-    try:
-        stack.prepare()
-        yield Rig(base.sandbox, stack, ledger)
-    finally:
-        stack.close()
-        ledger.close()
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -65,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
                 figures["changes"] = changes.measure(base, options.quick)
                 base.sandbox.control("POST", "reset")
             if set(options.only) - {"media", "scale", "analytics", "naive", "changes"}:
-                with installation(base) as rig:
+                with installation(base, AT_ONCE) as rig:
                     measure(rig, options, figures)
             if "naive" in options.only:
                 compared = naive.measure(base, accounts(60 if options.quick else 200))

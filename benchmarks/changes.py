@@ -10,17 +10,14 @@ import math
 import random
 import statistics
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import requests
 import sqlalchemy as sa
 
 from benchmarks.plans import BASE, TOKEN, Planned, accounts, arrivals, connect, create, iso, planned
-from benchmarks.rig import Ground, Rig, say, sleep_until, wait_until
-from sandbox.stack import Stack
-from schedulo.ledger.database import Ledger
+from benchmarks.rig import Ground, Rig, installation, say, sleep_until, wait_until
 from schedulo.ledger.listening import airtable_webhooks
 from schedulo.ledger.tables import deliveries
 from schedulo.model import Account, Platform
@@ -42,7 +39,8 @@ def measure(base: Ground, quick: bool) -> dict[str, Any]:
         for account in accounts(4 * (2 * number + edits))
         if account.platform in (Platform.X, Platform.FACEBOOK)
     ]
-    with _installation(base) as rig:
+    # One of its own: the webhook would count in the others' figures.
+    with installation(base, ENVIRONMENT, prefix="changes_") as rig:
         rows = connect(rig, people)
         rig.stack.up()
         wait_until(lambda: _listens(rig), "Airtable's webhook is made", 300)
@@ -61,25 +59,6 @@ def measure(base: Ground, quick: bool) -> dict[str, Any]:
         "edits": len(edited),
         **_figures("edit", edited),
     }
-
-
-@contextmanager
-def _installation(base: Ground) -> Iterator[Rig]:
-    """One of its own: the webhook would count in the others' figures."""
-    stack = Stack(
-        base.folder / "changes",
-        base.sandbox.url,
-        metadata_url=base.database("changes_airflow"),
-        ledger_url=base.database("changes_ledger"),
-        environment=ENVIRONMENT,
-    )
-    ledger = Ledger(stack.ledger)
-    try:
-        stack.prepare()
-        yield Rig(base.sandbox, stack, ledger)
-    finally:
-        stack.close()
-        ledger.close()
 
 
 def _listens(rig: Rig) -> bool:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import deliveries, outbox
 
 PLATFORMS = ("instagram", "facebook", "rupload", "x", "tiktok")
+AT_ONCE = {"AIRFLOW__CORE__PARALLELISM": "16"}
+"""So many tasks on workers."""
 console = Console(stderr=True)
 
 
@@ -201,6 +203,28 @@ class Ground:
             row = connection.execute("SHOW server_version").fetchone()
         assert row is not None
         return str(row[0]).split()[0]
+
+
+@contextlib.contextmanager
+def installation(base: Ground, environment: Mapping[str, str], prefix: str = "") -> Iterator[Rig]:
+    """Schedulo on an Airflow of its own, which is prepared and not yet started.
+
+    :param prefix: of its folder and its databases, where others on the same ground have theirs
+    """
+    stack = Stack(
+        base.folder / f"{prefix}home",
+        base.sandbox.url,
+        metadata_url=base.database(f"{prefix}airflow"),
+        ledger_url=base.database(f"{prefix}ledger"),
+        environment=environment,
+    )
+    ledger = Ledger(stack.ledger)
+    try:
+        stack.prepare()
+        yield Rig(base.sandbox, stack, ledger)
+    finally:
+        stack.close()
+        ledger.close()
 
 
 @contextlib.contextmanager

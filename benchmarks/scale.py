@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,10 +19,9 @@ from benchmarks import bare
 from benchmarks.burst import figures as lateness
 from benchmarks.meters import Meters, Moment, Reading, Watch, between
 from benchmarks.plans import Planned, accounts, arrivals, connect, plan, planned
-from benchmarks.rig import Counts, Ground, Rig, say, sleep_until, wait_until
-from sandbox.stack import Stack, free_port
+from benchmarks.rig import AT_ONCE, Counts, Ground, Rig, installation, say, sleep_until, wait_until
+from sandbox.stack import free_port
 from schedulo.delivery.claims import claim_due
-from schedulo.ledger.database import Ledger
 from schedulo.ledger.tables import deliveries
 from schedulo.model import Account
 from schedulo.settings import Settings
@@ -93,7 +91,7 @@ def measure(base: Ground, posts: int | None, quick: bool) -> dict[str, Any]:
     number = posts or (QUICK_POSTS if quick else POSTS)
     # A smaller crowd meets runs that claim as much less.
     claims = max(1, Settings().max_claims * number // POSTS)
-    with installation(base, claims) as rig:
+    with installation(base, AT_ONCE | {"SCHEDULO_MAX_CLAIMS": str(claims)}) as rig:
         people = accounts(number)
         rows = connect(rig, people)
         meters = Meters(rig, base.server)
@@ -116,24 +114,6 @@ def measure(base: Ground, posts: int | None, quick: bool) -> dict[str, Any]:
         }
         found |= bare.measure(rig, people, 1)
         return found | {"ratio": found["after"]["drain_s"] / found["bare_drain_s"]}
-
-
-@contextmanager
-def installation(base: Ground, claims: int) -> Iterator[Rig]:
-    stack = Stack(
-        base.folder / "home",
-        base.sandbox.url,
-        metadata_url=base.database("airflow"),
-        ledger_url=base.database("ledger"),
-        environment={"AIRFLOW__CORE__PARALLELISM": "16", "SCHEDULO_MAX_CLAIMS": str(claims)},
-    )
-    ledger = Ledger(stack.ledger)
-    try:
-        stack.prepare()
-        yield Rig(base.sandbox, stack, ledger)
-    finally:
-        stack.close()
-        ledger.close()
 
 
 def start(rig: Rig, crowd_horizon_s: float) -> None:
